@@ -1,0 +1,269 @@
+"""The mechanism of adversarial training: several optimizers over named networks, and nothing of any paper.
+
+`AdversarialModel` knows how to compile one optimizer per player, take one player's step under mixed
+precision and on several replicas, draw noise that a resumed run repeats, log, save and load. It has no
+`train_step`: that is what a paper's file is for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from keras_anogan.batches import Batches, EpochOrder, check_rows
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_anogan trains with TensorFlow. Expected the Keras backend 'tensorflow'. "
+        f"Received: {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+
+class AdversarialModel(keras.Model):
+    """A `keras.Model` over named networks that several players train against each other.
+
+    A subclass declares, as class attributes,
+
+    - `networks`: names of the Keras models that its constructor takes, e.g. `("generator", "critic")`;
+    - `players`: which networks each player's optimizer moves, e.g. `{"critic": ("critic",)}`;
+    - `logs`: names of the losses that `log` averages over an epoch;
+
+    and writes `default_optimizers`, `train_step` and `call`. Every constructor argument is kept under its
+    own name, as in scikit-learn, so `get_config` needs no code in the subclass.
+
+    Args:
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
+        name: name of the model.
+        **networks: one `keras.Model` for each name in `networks`.
+    """
+
+    networks: ClassVar[tuple[str, ...]] = ()
+    players: ClassVar[dict[str, tuple[str, ...]]] = {}
+    logs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, seed: int = 0, name: str | None = None, **networks: keras.Model) -> None:
+        super().__init__(name=name, dtype="float32")
+        if set(networks) != set(self.networks):
+            raise ValueError(f"Expected the networks {self.networks}. Received: {tuple(networks)}.")
+        for key, network in networks.items():
+            if not isinstance(network, keras.Model):
+                raise ValueError(f"Expected `{key}` to be a keras.Model. Received: {network!r}.")
+            setattr(self, key, network)
+        self.seed = seed
+        self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step", aggregation="only_first_replica"
+        )
+        self.loss_means = {key: keras.metrics.Mean(name=key) for key in self.logs}
+
+    # What a subclass answers.
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """A fresh optimizer for each player: the paper's."""
+        raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
+
+    def default_jit_compile(self) -> bool:
+        """Whether XLA was measured to pay for these networks: without convolutions, yes (0.5-0.65x the time)."""
+        layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
+        return bool(layers) and not any(type(layer).__name__.startswith(("Conv", "Depthwise")) for layer in layers)
+
+    def rows_per_step(self, batch_size: int) -> int:
+        """Rows of data that one `train_step` takes when a player's batch has `batch_size` rows."""
+        return batch_size
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """Shape of one input of `call`, without the batch axis: the input of the first network."""
+        return tuple(getattr(self, self.networks[0]).input_shape[1:])
+
+    # Compiling: one optimizer per player, built at once, because Keras restores only slots that exist.
+
+    def compile(self, optimizers: dict[str, Any] | None = None, jit_compile: bool | None = None, **kwargs: Any) -> None:
+        """Configure training.
+
+        Args:
+            optimizers: dict from player to Keras optimizer (or its name); a player that is missing gets the
+                paper's. Each player needs its own object.
+            jit_compile: whether training steps and `predict` are compiled with XLA; None takes what was
+                measured to be faster for this kind of network.
+            **kwargs: `run_eagerly`, `steps_per_execution`, as in `keras.Model.compile`.
+
+        Raises:
+            ValueError: for an unknown player or an optimizer that two players share.
+        """
+        given = dict(optimizers or {})
+        if unknown := sorted(set(given) - set(self.players)):
+            raise ValueError(f"Expected optimizers for the players {tuple(self.players)}. Received: {unknown[0]!r}.")
+        chosen = {**self.default_optimizers(), **given} if set(given) != set(self.players) else given
+        chosen = {player: keras.optimizers.get(chosen[player]) for player in self.players}
+        if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
+            raise ValueError("Expected one optimizer object per player. Received: the same object for two players.")
+        if jit_compile is None:
+            jit_compile = self.default_jit_compile() and not kwargs.get("run_eagerly", False)
+        super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
+        self.optimizers = {}
+        for player, optimizer in chosen.items():
+            if self._computes_in_float16(player) and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=f"{player}_loss_scale")
+            if not optimizer.built:
+                optimizer.build(self.player_variables(player))
+            self.optimizers[player] = optimizer
+        if not self.built:
+            self(keras.Input(self.call_shape))
+
+    def get_compile_config(self) -> dict | None:
+        if not self.compiled:
+            return None
+        optimizers = {p: keras.saving.serialize_keras_object(o) for p, o in self.optimizers.items()}
+        return {
+            "optimizers": optimizers,
+            "jit_compile": self.jit_compile,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**{**config, "optimizers": keras.saving.deserialize_keras_object(config["optimizers"])})
+
+    def player_variables(self, player: str) -> list[keras.Variable]:
+        """Trainable variables that the optimizer of `player` moves."""
+        return [v for key in self.players[player] for v in getattr(self, key).trainable_variables]
+
+    def _computes_in_float16(self, player: str) -> bool:
+        layers = (layer for key in self.players[player] for layer in getattr(self, key)._flatten_layers())
+        return any(layer.compute_dtype == "float16" for layer in layers)
+
+    # One step.
+
+    def update(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        """Move one player's networks down `loss`, a scalar: the mean over this replica's rows.
+
+        The gradient is loss-scaled where the player's optimizer asks for it (float16), and divided by the
+        number of replicas, because Keras adds the replicas' gradients up.
+        """
+        optimizer = self.optimizers[player]
+        share = tf.ones_like(loss) / tf.distribute.get_strategy().num_replicas_in_sync
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            share = optimizer.scale_loss(share)
+        variables = self.player_variables(player)
+        optimizer.apply(tape.gradient(loss, variables, output_gradients=share), variables)
+
+    def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
+        """End a step: advance the step counter, return each loss averaged over the epoch so far."""
+        self.step.assign_add(1)
+        self._seed_layers()
+        for key, value in values.items():
+            self.loss_means[key].update_state(value)
+        return {key: self.loss_means[key].result() for key in values}
+
+    # Noise: a function of (seed, step, name), the same rows for any number of replicas.
+
+    def random_normal(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        """N(0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
+        return self._draw(tf.random.stateless_normal, name, rows, shape)
+
+    def random_uniform(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        """U[0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
+        return self._draw(tf.random.stateless_uniform, name, rows, shape)
+
+    def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        key = (zlib.crc32(f"{self.seed}/{name}".encode()), tf.convert_to_tensor(self.step))
+        seed = tf.stack([tf.constant(key[0], "int64"), key[1]])
+        noise = distribution((rows * replicas, *shape), seed=seed, alg="philox")
+        if replicas == 1:
+            return noise
+        first = context.replica_id_in_sync_group * rows
+        return noise[first : first + rows]
+
+    def _seed_layers(self) -> None:
+        """Make the noise of dropout and the like a function of (seed, step) too: Keras does not save its state."""
+        layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
+        for i, generator in enumerate(g for layer in layers for g in layer._seed_generators):
+            salt = tf.constant(zlib.crc32(f"{self.seed}/layer{i}".encode()), "int64")
+            first = 256 * tf.convert_to_tensor(self.step)  # a layer may draw up to 256 times a step
+            generator.state.assign(tf.cast(tf.stack([salt, first % 2**32]), "uint32"))
+
+    # Keras's verbs.
+
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> keras.callbacks.History:
+        """Keras's `fit`; rows in memory are fed in an order that depends on (seed, epoch) alone.
+
+        Args:
+            x: normal data. An array (n, ...), an object with `__len__` and `rows[indices]`, a `Batches`,
+                a pair of one of these and labels, or anything else Keras takes (its order is then yours).
+            y: labels; ignored unless the class says that it uses labels of normal data.
+            batch_size: rows in one player's batch (default 32).
+            **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: for no rows, a wrong shape, NaN or infinite values.
+        """
+        if isinstance(x, tuple) and len(x) == 2 and y is None:
+            x, y = x
+        if isinstance(x, (list, tf.Tensor)):
+            x = keras.ops.convert_to_numpy(x)
+        if hasattr(x, "__array__") or _is_rows(x):
+            x = self.check_rows(x)
+            labels = y if self.uses_labels else None
+            x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels)
+        self._seed_layers()
+        if not isinstance(x, Batches):
+            return super().fit(x, y, batch_size=batch_size, **kwargs)
+        callbacks = kwargs.pop("callbacks", None) or []
+        callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        if not kwargs.pop("shuffle", True):
+            raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
+        if kwargs.get("validation_data") is not None:
+            kwargs.setdefault("validation_batch_size", 256)
+        return super().fit(x.as_dataset(), callbacks=[EpochOrder(x), *callbacks], shuffle=False, **kwargs)
+
+    uses_labels: ClassVar[bool] = False
+
+    def check_rows(self, x: Any) -> Any:
+        """Return `x`, with arrays as float32, or refuse it with a sentence (see `check_rows`)."""
+        return x if not hasattr(x, "__array__") else check_rows(x, self.sample_shape, type(self).__name__)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one row of training data, without the batch axis."""
+        return self.call_shape
+
+    # Saving.
+
+    def get_config(self) -> dict:
+        parameters = inspect.signature(type(self).__init__).parameters
+        keys = [key for key in parameters if key not in ("self", "kwargs", "networks")]
+        keys += [key for key in ("seed", "name") if key not in keys]
+        config = {key: getattr(self, key) for key in keys}
+        return {key: _serialize(value) for key, value in config.items()}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
+        return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+def _is_rows(x: Any) -> bool:
+    return (
+        hasattr(x, "__len__")
+        and hasattr(x, "__getitem__")
+        and not isinstance(x, (tuple, dict, Batches, keras.utils.PyDataset, tf.data.Dataset))
+    )
+
+
+def _serialize(value: Any) -> Any:
+    return keras.saving.serialize_keras_object(value) if isinstance(value, (keras.Model, keras.Layer)) else value
+
+
+def _deserialize(value: Any, custom_objects: dict | None) -> Any:
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+    return value

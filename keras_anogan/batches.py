@@ -1,0 +1,134 @@
+"""Rows to training batches whose order is a function of (seed, epoch) alone.
+
+Keras shuffles with a generator that is neither saved nor keyed by the epoch, so a resumed `fit`
+sees other batches than the undisturbed one. `Batches` draws the permutation of every epoch from
+(seed, epoch): whoever knows those two numbers knows the batches.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Batches:
+    """Shuffled batches of equal size over an indexable set of rows.
+
+    The last batch of an epoch is filled up with rows of a second permutation, so that every batch has
+    `batch_size` rows: no tiny last batch for batch normalisation, one compiled shape for XLA, equal
+    shares for several replicas. An epoch has `ceil(len(rows) / batch_size)` batches.
+
+    Args:
+        rows: an array of shape (n, ...), or any object with `__len__`, whose `rows[indices]` with an
+            integer array of shape (k,) returns an array of shape (k, ...) (see `datasets.ImageRows`).
+        batch_size: rows per batch, >= 1; may exceed `len(rows)`, then rows repeat inside a batch.
+        seed: integer; together with the epoch it decides the order.
+        labels: optional array (n,); batches are then pairs (x, y).
+
+    Raises:
+        ValueError: if there are no rows or `batch_size` is not a positive integer.
+    """
+
+    def __init__(self, rows: Any, batch_size: int, seed: int = 0, labels: Any = None) -> None:
+        if len(rows) == 0:
+            raise ValueError("Expected at least one row of training data. Received: 0 rows.")
+        if int(batch_size) != batch_size or batch_size < 1:
+            raise ValueError(f"Expected `batch_size` to be a positive integer. Received: batch_size={batch_size!r}.")
+        if labels is not None and len(labels) != len(rows):
+            raise ValueError(f"Expected one label per row. Received: {len(labels)} labels, {len(rows)} rows.")
+        self.rows = rows
+        self.labels = labels
+        self.batch_size = int(batch_size)
+        self.seed = int(seed)
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Row indices of one epoch, int64 of shape (len(self) * batch_size,)."""
+        n = len(self.rows)
+        total = len(self) * self.batch_size
+        rounds = math.ceil(total / n)
+        parts = [np.random.default_rng((self.seed, epoch, k)).permutation(n) for k in range(rounds)]
+        return np.concatenate(parts)[:total].astype("int64")
+
+    def as_dataset(self) -> tf.data.Dataset:
+        """The batches of epoch `self.epoch` as a `tf.data.Dataset`; the epoch is read when iteration begins."""
+        order = tf.data.Dataset.range(1).flat_map(
+            lambda _: tf.data.Dataset.from_tensor_slices(
+                tf.ensure_shape(
+                    tf.numpy_function(lambda: self.order(self.epoch), [], tf.int64), (len(self) * self.batch_size,)
+                )
+            )
+        )
+        dataset = order.batch(self.batch_size, drop_remainder=True)
+        if isinstance(self.rows, np.ndarray):
+            rows = tf.constant(self.rows)
+            dataset = dataset.map(lambda i: (tf.gather(rows, i), i))
+        else:
+            first = np.asarray(self.rows[np.zeros(1, "int64")])
+            shape = (self.batch_size, *first.shape[1:])
+            dataset = dataset.map(
+                lambda i: (tf.ensure_shape(tf.numpy_function(self._load, [i], first.dtype), shape), i),
+                num_parallel_calls=2,
+            )
+        if self.labels is None:
+            dataset = dataset.map(lambda x, i: x)
+        else:
+            labels = tf.constant(np.asarray(self.labels))
+            dataset = dataset.map(lambda x, i: (x, tf.gather(labels, i)))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # with it on, short fits stall for seconds at their end
+        return dataset.with_options(options)
+
+    def _load(self, indices: np.ndarray) -> np.ndarray:
+        return np.asarray(self.rows[indices])
+
+
+class EpochOrder(keras.callbacks.Callback):
+    """Tells a `Batches` which epoch begins, so that a resumed `fit` continues the same order."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.batches.epoch = epoch
+
+
+def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> Any:
+    """An array of shape (n, *shape) as finite float32, or a sentence that says what is wrong.
+
+    Args:
+        x: array-like.
+        shape: expected shape of a row; None matches any size.
+        owner: who expects it, for the sentence.
+
+    Raises:
+        ValueError: for no rows, a wrong shape, a dtype that is not a number, images that are not floats
+            (they would have to be scaled to the networks' range first), NaN or infinite values.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{owner} expected rows of numbers. Received: dtype {x.dtype}.")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"{owner} expected at least one row. Received: an array of shape {x.shape}.")
+    if x.ndim != len(shape) + 1 or any(e is not None and e != r for e, r in zip(shape, x.shape[1:], strict=True)):
+        expected = ", ".join(["n", *("any" if e is None else str(e) for e in shape)])
+        raise ValueError(f"{owner} expected rows of shape ({expected}). Received: shape {x.shape}.")
+    if len(shape) >= 3 and x.dtype.kind != "f":
+        raise ValueError(
+            f"{owner} expected float images, scaled to the range of its networks. Received: dtype {x.dtype}; "
+            "a FittedDetector with a preprocessing takes raw images."
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
+        value = x[bad].ravel()[~np.isfinite(x[bad].ravel())][0]
+        raise ValueError(f"{owner} expected finite values. Received: {value} in row {bad}.")
+    return x.astype("float32", copy=False)

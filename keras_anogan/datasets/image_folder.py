@@ -1,0 +1,167 @@
+"""A folder of images, streamed: flat (all normal), or in MVTec-AD's layout.
+
+    ROOT/train/good/*           normal images to train on
+    ROOT/test/good/*            normal images to test on
+    ROOT/test/<defect>/*        anomalous images, any number of kinds
+    ROOT/ground_truth/<defect>/ masks
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import pathlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolder:
+    """What a scan of a folder found; no pixels are kept.
+
+    Attributes:
+        root: the folder.
+        train: normal images, for training, stopping and calibration.
+        test: images to score; empty for a flat folder.
+        labels: int64 (len(test),): 0 for `test/good`, 1 for any other kind.
+        channels: 1 (grey) or 3 (RGB).
+        skipped: broken files that were left out.
+        fingerprint: SHA-256 over names and contents.
+    """
+
+    root: pathlib.Path
+    train: tuple[pathlib.Path, ...]
+    test: tuple[pathlib.Path, ...]
+    labels: np.ndarray
+    channels: int
+    skipped: tuple[pathlib.Path, ...]
+    fingerprint: str
+
+
+def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
+    """Read a folder of images once, decode every file, and say what is there.
+
+    Args:
+        root: a flat folder (every image in it, or below it, is normal) or one in MVTec-AD's layout.
+        skip_broken: leave out files that can't be decoded instead of raising.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed.
+    """
+    root = pathlib.Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"Expected a folder of images. Received: {root}, which is not a folder.")
+    if (root / "train").is_dir():
+        train = _images(root / "train" / "good")
+        if not train:
+            raise ValueError(f"Expected normal images in {root / 'train' / 'good'}. Received: none.")
+        test = _images(root / "test")
+    else:
+        if (root / "test").is_dir():
+            raise ValueError(f"Expected normal images in {root / 'train' / 'good'}. Received: a folder without train.")
+        train, test = _images(root), []
+        if not train:
+            raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(_inspect, [*train, *test]))
+    broken = [path for path, (_, channels) in zip([*train, *test], found, strict=True) if channels == 0]
+    if broken and not skip_broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise ValueError(f"Could not read the image {broken[0]}{more}; --skip-broken leaves broken files out.")
+    facts = {path: fact for path, fact in zip([*train, *test], found, strict=True) if fact[1] > 0}
+    train, test = ([path for path in paths if path in facts] for paths in (train, test))
+    if not train:
+        raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
+    kinds = {channels: path for path, (_, channels) in reversed(facts.items())}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Expected images that are all grey or all RGB. Received: {kinds[1]} is grey and {kinds[3]} is RGB; "
+            "convert them to one of the two."
+        )
+    digest = hashlib.sha256()
+    for path, (content, _) in facts.items():
+        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
+    labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
+    return ImageFolder(root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest())
+
+
+def load_image(path: Any) -> np.ndarray:
+    """An image file as uint8 (H, W, 1) or (H, W, 3); 16-bit grey is scaled to 8, transparency dropped.
+
+    Raises:
+        ValueError: if the file can't be decoded.
+    """
+    try:
+        return _decode(pathlib.Path(path).read_bytes())
+    except Exception as error:
+        raise ValueError(f"Could not read the image {path}.") from error
+
+
+class ImageRows:
+    """Image files as rows: `rows[indices]` decodes, preprocesses and stacks; small results are remembered.
+
+    Args:
+        paths: image files.
+        preprocess: function from raw images, uint8 (1, H, W, C), to float32 (1, h, w, C): the very one that
+            the served model applies.
+        cache_bytes: preprocessed images are kept in memory up to this size.
+    """
+
+    def __init__(
+        self, paths: Sequence[pathlib.Path], preprocess: Callable[[np.ndarray], Any], cache_bytes: int = 2**28
+    ) -> None:
+        self.paths = tuple(paths)
+        self.preprocess = preprocess
+        self.cache_bytes = cache_bytes
+        self._cache: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Any) -> np.ndarray:
+        return np.stack([self._row(int(i)) for i in np.asarray(indices)])
+
+    def take(self, indices: Any) -> ImageRows:
+        """The rows at `indices`, as rows of their own."""
+        return ImageRows([self.paths[int(i)] for i in indices], self.preprocess, self.cache_bytes)
+
+    def _row(self, index: int) -> np.ndarray:
+        row = self._cache.get(index)
+        if row is None:
+            row = np.asarray(self.preprocess(load_image(self.paths[index])[None]))[0]
+            if (len(self._cache) + 1) * row.nbytes <= self.cache_bytes:
+                self._cache[index] = row
+        return row
+
+
+def _images(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def _inspect(path: pathlib.Path) -> tuple[str, int]:
+    """(SHA-256 of the file, channels), channels 0 for a file that can't be decoded."""
+    content = path.read_bytes()
+    try:
+        channels = _decode(content).shape[-1]
+    except Exception:  # whatever a decoder may raise on a broken file
+        channels = 0
+    return hashlib.sha256(content).hexdigest(), channels
+
+
+def _decode(content: bytes) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        if image.mode.startswith("I;16") or image.mode == "I":
+            return (np.asarray(image).astype("int64") >> 8).clip(0, 255).astype("uint8")[..., None]
+        grey = image.mode in ("1", "L", "LA", "F")
+        pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    return pixels[..., None] if grey else pixels

@@ -1,0 +1,155 @@
+"""Protocols: which rows are trained on, stopped on, calibrated on and tested on.
+
+Normal data are split three ways, because what early stopping saw cannot calibrate a threshold, and what
+a threshold saw cannot test it. A split is drawn from its seed alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One task: normal rows for train, stop and calibrate; test rows with labels.
+
+    Attributes:
+        train, stop, calibrate: rows of normal data (arrays, or any rows that integer arrays index).
+        test: rows to score.
+        labels: int64 (len(test),): 1 anomalous, 0 normal; None where nobody knows.
+        name: what the task is, in a few words.
+    """
+
+    train: Any
+    stop: Any
+    calibrate: Any
+    test: Any
+    labels: np.ndarray | None
+    name: str
+
+
+def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices 0..n-1 dealt at random to train, stop and calibrate, each in ascending order.
+
+    Args:
+        n: number of rows.
+        stop, calibrate: their shares, in [0, 1); a positive share gets at least one row.
+        seed: of the permutation.
+
+    Raises:
+        ValueError: if nothing would be left to train on.
+    """
+    if stop < 0 or calibrate < 0:
+        raise ValueError(f"Expected shares >= 0. Received: stop={stop}, calibrate={calibrate}.")
+    sizes = [max(1, round(share * n)) if share > 0 else 0 for share in (stop, calibrate)]
+    if sum(sizes) >= n:
+        raise ValueError(
+            f"Expected normal rows enough for training, stopping and calibration. Received: {n} "
+            f"with stop={stop:g}, calibrate={calibrate:g}."
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    first, second = sizes[0], sum(sizes)
+    return np.sort(order[second:]), np.sort(order[:first]), np.sort(order[first:second])
+
+
+def one_class(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    digit: int,
+    stop: float = 0.1,
+    calibrate: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """`digit` is normal, every other class anomalous; test rows are the official test set.
+
+    Args:
+        train, test: (images, classes) each.
+        digit: the normal class.
+        stop, calibrate: shares of the normal training rows.
+        seed: of the split.
+
+    Raises:
+        ValueError: for a class that does not occur.
+    """
+    return _by_class(train, test, np.array([digit]), stop, calibrate, seed, f"{digit} is normal")
+
+
+def one_anomalous(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    digit: int,
+    stop: float = 0.1,
+    calibrate: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """`digit` is anomalous, every other class normal; arguments and errors as in `one_class`."""
+    _check_class(train[1], digit)
+    normal = np.setdiff1d(np.unique(train[1]), [digit])
+    return _by_class(train, test, normal, stop, calibrate, seed, f"{digit} is anomalous")
+
+
+def fanogan_exercise(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    digit: int,
+    stop: float = 0.1,
+    calibrate: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """The split of the f-AnoGAN MNIST exercise (A03ki/f-AnoGAN).
+
+    The first 80 % of the digit's training images, in file order, are normal training data (split again for
+    stop and calibrate; shares of 0 give the exercise's own training set). All the rest of both files is the
+    test set: for digit 1 of MNIST 5,393 and 64,607 images. Arguments and errors as in `one_class`.
+    """
+    _check_class(train[1], digit)
+    normal = np.flatnonzero(train[1] == digit)
+    chosen = normal[: int(0.8 * len(normal))]
+    rest = np.setdiff1d(np.arange(len(train[1])), chosen)
+    order = rest[np.argsort(train[1][rest] != digit, kind="stable")]  # the digit first, as in the exercise
+    parts = three_ways(len(chosen), stop, calibrate, seed)
+    classes = np.concatenate([train[1][order], test[1]])
+    return Split(
+        *(train[0][chosen[part]] for part in parts),
+        test=np.concatenate([train[0][order], test[0]]),
+        labels=(classes != digit).astype("int64"),
+        name=f"{digit} is normal, first 80 % of its training images",
+    )
+
+
+def hold_out(
+    images: np.ndarray, classes: np.ndarray, share: float = 0.3, seed: int = 0
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """(train, test) pairs for a data set without an official test set; every class gives the same share to test."""
+    draw = np.random.default_rng(seed)
+    test = np.zeros(len(classes), bool)
+    for value in np.unique(classes):
+        rows = draw.permutation(np.flatnonzero(classes == value))
+        test[rows[: round(share * len(rows))]] = True
+    return (images[~test], classes[~test]), (images[test], classes[test])
+
+
+def _by_class(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    normal: np.ndarray,
+    stop: float,
+    calibrate: float,
+    seed: int,
+    name: str,
+) -> Split:
+    for digit in normal:
+        _check_class(train[1], int(digit))
+    rows = train[0][np.isin(train[1], normal)]
+    parts = three_ways(len(rows), stop, calibrate, seed)
+    labels = (~np.isin(test[1], normal)).astype("int64")
+    return Split(*(rows[part] for part in parts), test=test[0], labels=labels, name=name)
+
+
+def _check_class(classes: np.ndarray, digit: int) -> None:
+    present = np.unique(classes)
+    if digit not in present:
+        raise ValueError(f"Expected one of the classes {present.tolist()}. Received: {digit!r}.")

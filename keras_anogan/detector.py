@@ -1,0 +1,129 @@
+"""The contract of every detector: `explain(x)` says why, `call(x)` is the anomaly score."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_anogan.adversarial import AdversarialModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Tags:
+    """What kind of detector a class is; `testing.check_detector` reads it.
+
+    Attributes:
+        input: "image" (H, W, C), "table" (features,), "window" (frames, H, W, C), or "any".
+        uses_normal_labels: the class trains on labels of normal data (never on labels of anomalies).
+        closed_form: `fit` solves for the weights; there are no players and no optimizers.
+        search_at_query: scoring runs an iterative search, so rounding is amplified.
+    """
+
+    input: str = "any"
+    uses_normal_labels: bool = False
+    closed_form: bool = False
+    search_at_query: bool = False
+
+
+class AnomalyDetector(AdversarialModel):
+    """A model whose `call` is the anomaly score: higher means more anomalous.
+
+    The score is a pure function of (weights, x): one sample gets the same score alone, in a batch, in any
+    order, after saving and loading, and after export. A subclass writes `explain`, and `train_step` unless
+    it is solved in closed form.
+    """
+
+    tags: ClassVar[Tags] = Tags()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.score_mean = keras.metrics.Mean(name="score")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.uses_labels = cls.tags.uses_normal_labels
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The score and every tensor behind it, in inference mode.
+
+        Args:
+            x: float32 of shape (batch, *sample_shape).
+
+        Returns:
+            A dict: `score` (batch,) always; `reconstruction` like x, `latent` (batch, latent_dim),
+            `anomaly_map` (batch, H, W) and further per-sample terms (batch,) where the paper has them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define explain(x).")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """The anomaly score A(x), float32 of shape (batch,)."""
+        self.check_shape(x)
+        return self.explain(x)["score"]
+
+    def check_shape(self, x: tf.Tensor) -> None:
+        """Refuse a tensor that is not (batch, *sample_shape) with a sentence.
+
+        Raises:
+            ValueError: if rank or size of an axis differ from `sample_shape`.
+        """
+        shape = tuple(x.shape[1:])
+        fits = len(shape) == len(self.sample_shape) and all(
+            got is None or want is None or got == want for got, want in zip(shape, self.sample_shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"{type(self).__name__} expected a batch of shape {(None, *self.sample_shape)}. "
+                f"Received: shape {tuple(x.shape)}."
+            )
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Mean score of held-out normal data, so that `validation_data` logs `val_score`."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.score_mean.update_state(self(x))
+        return {"score": self.score_mean.result()}
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> np.ndarray:
+        """Keras's `predict`: anomaly scores, float32 of shape (n,); arrays go in batches of 256 by default.
+
+        Raises:
+            ValueError: for no rows, a wrong shape, NaN or infinite values in an array.
+        """
+        if hasattr(x, "__array__"):
+            x, batch_size = self.check_rows(x), batch_size or 256
+        return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class Explainer(keras.Model):
+    """A model whose `call` is `explain`: `.predict(x)` for maps and reconstructions, `.export(path)` to serve them.
+
+    Args:
+        detector: an `AnomalyDetector`; the weights are shared.
+    """
+
+    def __init__(self, detector: AnomalyDetector, name: str | None = None) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.detector = detector
+        self(keras.Input(detector.sample_shape))
+
+    def call(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        self.detector.check_shape(x)
+        return self.detector.explain(x)
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> dict[str, np.ndarray]:
+        """The dict of `explain` as NumPy arrays; arrays go in batches of 256 by default."""
+        if hasattr(x, "__array__"):
+            x, batch_size = self.detector.check_rows(x), batch_size or 256
+        return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    def get_config(self) -> dict:
+        return {"detector": keras.saving.serialize_keras_object(self.detector), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Explainer:
+        detector = keras.saving.deserialize_keras_object(config["detector"], custom_objects=custom_objects)
+        return cls(detector, name=config["name"])

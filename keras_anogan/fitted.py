@@ -1,0 +1,219 @@
+"""FittedDetector: preprocessing, detector and threshold as one model that takes raw input and gives alarms."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_anogan.batches import check_rows
+from keras_anogan.detector import AnomalyDetector
+
+SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
+SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class FittedDetector(keras.Model):
+    """What a user deploys: raw input in; scores, p-values, alarms and maps out; one file, one SavedModel.
+
+    Args:
+        preprocessing: Keras layer or model from raw input to the detector's input, or None.
+        detector: an `AnomalyDetector`.
+        threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
+        raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
+            height and width free where a preprocessing of images resizes them.
+        raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
+            Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.
+    """
+
+    def __init__(
+        self,
+        preprocessing: keras.Layer | None,
+        detector: AnomalyDetector,
+        threshold: keras.Layer,
+        raw_shape: tuple[int | None, ...] | None = None,
+        raw_dtype: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        if not isinstance(detector, AnomalyDetector):
+            raise ValueError(f"Expected `detector` to be an AnomalyDetector. Received: {detector!r}.")
+        image = len(detector.sample_shape) == 3 and preprocessing is not None
+        if raw_shape is None:
+            raw_shape = (None, None, detector.sample_shape[2]) if image else detector.sample_shape
+        self.preprocessing = preprocessing
+        self.detector = detector
+        self.threshold = threshold
+        self.raw_shape = tuple(raw_shape)
+        self.raw_dtype = raw_dtype or ("uint8" if image else "float32")
+        self(keras.Input(self.raw_shape, dtype=self.raw_dtype))
+        self._full = None
+
+    def preprocess(self, raw: Any) -> Any:
+        """The detector's input, float32, for raw input of shape (batch, *raw_shape)."""
+        x = keras.ops.cast(raw, "float32")
+        return x if self.preprocessing is None else self.preprocessing(x)
+
+    def call(self, raw: Any) -> Any:
+        """Anomaly scores, float32 (batch,), for raw input."""
+        self.threshold.build((None,)) if not self.threshold.built else None
+        return self.detector(self.preprocess(raw))
+
+    def explain(self, raw: Any) -> dict[str, Any]:
+        """Everything the detector's `explain` gives for raw input, and `is_anomaly`, and `p_value` where known."""
+        return self.judge(self.detector.explain(self.preprocess(raw)))
+
+    def judge(self, explained: dict[str, Any]) -> dict[str, Any]:
+        """Add `is_anomaly` (bool), and `p_value` where the threshold knows one, to a dict that has `score`."""
+        result = {**explained, "is_anomaly": self.threshold(explained["score"])}
+        if hasattr(self.threshold, "p_value"):
+            result["p_value"] = self.threshold.p_value(explained["score"])
+        return result
+
+    def check_raw(self, raw: Any) -> np.ndarray:
+        """Raw input as an array, or a sentence that says what is wrong with it.
+
+        Raises:
+            ValueError: for no rows, another dtype or shape than the model was built for, NaN or infinity.
+        """
+        try:
+            raw = np.asarray(raw)
+        except ValueError:
+            raise ValueError("Expected samples of one size in a call. Received: samples of several shapes.") from None
+        if self.raw_dtype == "uint8":
+            if raw.dtype != np.uint8:
+                span = f" in [{raw.min():g}, {raw.max():g}]" if raw.size and raw.dtype.kind in "fiu" else ""
+                raise ValueError(f"Expected raw images of dtype uint8 in [0, 255]. Received: dtype {raw.dtype}{span}.")
+            check_rows(raw[..., :1].astype("float32") if 0 in raw.shape else raw.astype("float32"), self.raw_shape, "The model")
+            return raw
+        return check_rows(raw, self.raw_shape, "The model")
+
+    def predict(self, raw: Any, batch_size: int = 256, verbose: Any = 0, **kwargs: Any) -> np.ndarray:
+        """Anomaly scores, float32 (n,), for raw input of shape (n, *raw_shape)."""
+        raw = self.check_raw(raw) if hasattr(raw, "__array__") or isinstance(raw, list) else raw
+        return super().predict(raw, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    def detect(self, raw: Any, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Scores, alarms, p-values and maps for raw input.
+
+        Args:
+            raw: array of shape (n, *raw_shape) and dtype `raw_dtype`.
+            batch_size: rows in one pass.
+
+        Returns:
+            A dict of arrays of length n: `score`, `is_anomaly`, and `p_value`, `anomaly_map`,
+            `reconstruction`, ... where threshold and detector have them.
+
+        Raises:
+            ValueError: for bad raw input (see `check_raw`) or a threshold that is not adapted.
+        """
+        self._check_adapted()
+        raw = self.check_raw(raw)
+        if self._full is None:
+            self._full = tf.function(self.explain, reduce_retracing=True)
+        parts = [self._full(raw[i : i + batch_size]) for i in range(0, len(raw), batch_size)]
+        return {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
+
+    def _check_adapted(self) -> None:
+        if not self.threshold.adapted:
+            raise ValueError(
+                "Expected a threshold that has seen calibration scores. Received: one that is not adapted; "
+                "call threshold.adapt(detector.predict(calibration_data))."
+            )
+
+    def export(self, path: Any, sample: Any = None) -> None:
+        """Write a SavedModel that runs where keras_anogan is not installed, and prove that it scores alike.
+
+        Endpoints: `serving_default` gives `score`; `explain` gives `score`, `is_anomaly` and, where they
+        exist, `p_value`, `anomaly_map`, `reconstruction` and the further terms of the score.
+
+        Args:
+            path: folder to write, e.g. "serving/1" (servers expect a number as its last part).
+            sample: raw rows on which the exported model has to agree with `predict`; default: 16 seeded
+                random ones.
+
+        Raises:
+            FileExistsError: if `path` exists and is not an empty folder.
+            ValueError: if the threshold is not adapted.
+            RuntimeError: if the exported scores differ by more than the tolerance; nothing is left at `path`.
+        """
+        self._check_adapted()
+        path = pathlib.Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FileExistsError(f"Expected a new or empty folder to export to. Received: {path}, which is not empty.")
+        sample = self._random_raw() if sample is None else self.check_raw(sample)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as work:
+            target = pathlib.Path(work) / "model"
+            self._write_saved_model(target)
+            self._check_exported(target, sample)
+            if path.exists():
+                path.rmdir()
+            shutil.move(target, path)
+
+    def _write_saved_model(self, target: pathlib.Path) -> None:
+        signature = [tf.TensorSpec((None, *self.raw_shape), self.raw_dtype, name="raw")]
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        archive.add_endpoint("serving_default", lambda raw: {"score": self(raw)}, input_signature=signature)
+        archive.add_endpoint("explain", self.explain, input_signature=signature)
+        archive.write_out(str(target), verbose=False)
+
+    def _check_exported(self, target: pathlib.Path, sample: np.ndarray) -> None:
+        served = tf.saved_model.load(str(target)).signatures["serving_default"]
+        got = served(raw=tf.constant(sample))["score"].numpy()
+        want = self.predict(sample)
+        tolerance = SEARCH_TOLERANCE if self.detector.tags.search_at_query else SCORE_TOLERANCE
+        error = np.abs(got - want) / np.maximum(np.abs(want), 1e-6)
+        if not error.max() <= tolerance:
+            raise RuntimeError(
+                f"The exported model's scores differ from predict's by {error.max():.2g} (relative); "
+                f"at most {tolerance:g} is allowed. Nothing was exported."
+            )
+
+    def _random_raw(self, rows: int = 16) -> np.ndarray:
+        sizes = [
+            want or have or 1
+            for want, have in zip(self.raw_shape, (*self.detector.sample_shape, *self.raw_shape), strict=False)
+        ]
+        draw = np.random.default_rng(0)
+        if self.raw_dtype == "uint8":
+            return draw.integers(0, 256, (rows, *sizes), dtype="uint8")
+        return draw.uniform(-1.0, 1.0, (rows, *sizes)).astype(self.raw_dtype)
+
+    def get_config(self) -> dict:
+        parts = {key: getattr(self, key) for key in ("preprocessing", "detector", "threshold")}
+        return {
+            **{key: keras.saving.serialize_keras_object(part) for key, part in parts.items()},
+            "raw_shape": list(self.raw_shape),
+            "raw_dtype": self.raw_dtype,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> FittedDetector:
+        parts = {
+            key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
+            for key in ("preprocessing", "detector", "threshold")
+        }
+        return cls(**{**config, **parts, "raw_shape": tuple(config["raw_shape"])})
+
+
+def image_preprocessing(height: int, width: int) -> keras.Layer:
+    """Raw images (batch, any, any, C) in [0, 255] to float32 (batch, height, width, C) in [-1, 1].
+
+    Bilinear with anti-aliasing, so that a large photograph shrinks without speckles.
+    """
+    return keras.Sequential(
+        [
+            keras.layers.Resizing(height, width, antialias=True, dtype="float32"),
+            keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, dtype="float32"),
+        ],
+        name="preprocessing",
+    )

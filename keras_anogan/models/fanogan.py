@@ -1,0 +1,104 @@
+"""f-AnoGAN: "Fast unsupervised anomaly detection with GANs" (Schlegl et al., Medical Image Analysis 2019).
+
+Phase 1 is a WGAN-GP on normal images (`WGANGP`); this file is phase 2, the encoder, and the score.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_anogan import scores
+from keras_anogan.detector import AnomalyDetector, Tags
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class FAnoGAN(AnomalyDetector):
+    """Encoder for a trained generator and critic, in the paper's izi_f mapping.
+
+    Training: image to z to image, with the loss  MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))), where f
+    are the critic's features and MSE is a mean over pixels, or features. Generator and critic stay as they
+    are, batch-norm statistics included. The same sum, per sample, is the anomaly score:
+    A(x) = residual + kappa x feature residual.
+
+    Args:
+        encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).
+        generator: trained keras.Model z -> x.
+        critic: trained keras.Model x -> (value (batch, 1), features (batch, n)).
+        kappa: weight of the feature residual; 1 in the paper.
+        seed: integer; decides the data order.
+
+    Raises:
+        ValueError: for kappa < 0 or networks whose shapes do not meet.
+    """
+
+    tags = Tags(input="image")
+    networks = ("encoder", "generator", "critic")
+    players = {"encoder": ("encoder",)}
+    logs = ("loss", "image_loss", "feature_loss")
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        critic: keras.Model,
+        kappa: float = 1.0,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(encoder=encoder, generator=generator, critic=critic, seed=seed, name=name)
+        if not kappa >= 0.0:
+            raise ValueError(f"Expected kappa >= 0. Received: kappa={kappa!r}.")
+        if len(critic.outputs) != 2:
+            raise ValueError(f"Expected a critic with the outputs (value, features). Received: {len(critic.outputs)}.")
+        for made, read, between in (
+            (encoder.output_shape, generator.input_shape, "the encoder to make what the generator reads"),
+            (generator.output_shape, encoder.input_shape, "the generator to make what the encoder reads"),
+            (generator.output_shape, critic.input_shape, "the generator to make what the critic reads"),
+        ):
+            if made[1:] != read[1:]:
+                raise ValueError(f"Expected {between}, shape {read}. Received: shape {made}.")
+        self.kappa = kappa
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """RMSprop(5e-5), as in the authors' code."""
+        return {"encoder": keras.optimizers.RMSprop(5e-5)}
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        _, features = self.critic(x, training=False)  # (batch, n)
+        with tf.GradientTape() as tape:
+            x_hat = self.generator(self.encoder(x, training=True), training=False)
+            _, features_hat = self.critic(x_hat, training=False)
+            image_loss = tf.reduce_mean(scores.mean_squared_error(x, x_hat))
+            feature_loss = tf.reduce_mean(scores.mean_squared_error(features, features_hat))
+            loss = image_loss + self.kappa * feature_loss
+        self.update("encoder", tape, loss)
+        return self.log(loss=loss, image_loss=image_loss, feature_loss=feature_loss)
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score` = `img_distance` + kappa x `feature_distance`, and what they are made of.
+
+        `z_distance` is the mean squared distance of E(x) and E(G(E(x))), which the authors log beside the
+        score; `anomaly_map` is |x - G(E(x))|, for images.
+        """
+        z = self.encoder(x, training=False)  # (batch, latent_dim)
+        x_hat = self.generator(z, training=False)
+        z_hat = self.encoder(x_hat, training=False)
+        _, features = self.critic(x, training=False)
+        _, features_hat = self.critic(x_hat, training=False)
+        img_distance = scores.mean_squared_error(x, x_hat)
+        feature_distance = scores.mean_squared_error(features, features_hat)
+        explained = {
+            "score": img_distance + self.kappa * feature_distance,
+            "img_distance": img_distance,
+            "feature_distance": feature_distance,
+            "z_distance": scores.mean_squared_error(z, z_hat),
+            "latent": z,
+            "reconstruction": x_hat,
+        }
+        if len(x.shape) == 4:
+            explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
+        return explained

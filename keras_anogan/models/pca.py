@@ -1,0 +1,96 @@
+"""PCA reconstruction error: the linear baseline that stands beside every result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_anogan import scores
+from keras_anogan.batches import Batches
+from keras_anogan.detector import AnomalyDetector, Tags
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class PCA(AnomalyDetector):
+    """Distance to the best linear subspace: A(x) = mean (x - x_hat)^2 over the entries of x.
+
+    `fit` solves in closed form with scikit-learn: at once for an array, incrementally for rows that do not
+    fit into memory. With fewer rows (or entries) than `n_components` the subspace is as large as they allow.
+
+    Args:
+        shape: shape of one sample, e.g. (28, 28, 1).
+        n_components: dimension of the subspace.
+        seed: integer, for scikit-learn's randomised solver.
+
+    Raises:
+        ValueError: for n_components < 1.
+    """
+
+    tags = Tags(closed_form=True)
+
+    def __init__(
+        self, shape: tuple[int, ...], n_components: int = 32, seed: int = 0, name: str | None = None
+    ) -> None:
+        super().__init__(seed=seed, name=name)
+        if n_components < 1:
+            raise ValueError(f"Expected n_components >= 1. Received: n_components={n_components!r}.")
+        self.shape = tuple(shape)
+        self.n_components = int(n_components)
+        size = int(np.prod(self.shape))
+        self.mean = self.add_weight(shape=(size,), initializer="zeros", trainable=False, name="mean")
+        self.components = self.add_weight(
+            shape=(self.n_components, size), initializer="zeros", trainable=False, name="components"
+        )
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """None: there are no players."""
+        return {}
+
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> keras.callbacks.History:
+        """Solve for mean and components; takes what `AnomalyDetector.fit` takes, in memory or as rows.
+
+        Raises:
+            ValueError: for fewer than two rows, a wrong shape, NaN or infinite values.
+        """
+        from sklearn.decomposition import PCA as Solver
+        from sklearn.decomposition import IncrementalPCA
+
+        x = x[0] if isinstance(x, tuple) else x
+        x = x.rows if isinstance(x, Batches) else x
+        x = self.check_rows(x)
+        rank = min(self.n_components, len(x), int(np.prod(self.shape)))
+        if len(x) < 2:
+            raise ValueError(f"PCA expected at least two rows. Received: {len(x)}.")
+        if isinstance(x, np.ndarray):
+            solver = Solver(rank, random_state=self.seed).fit(x.reshape(len(x), -1))
+        else:
+            solver = IncrementalPCA(rank)
+            parts = max(1, len(x) // max(256, rank))
+            for part in np.array_split(np.arange(len(x)), parts):
+                solver.partial_fit(np.asarray(x[part]).reshape(len(part), -1))
+        components = np.zeros(self.components.shape, "float32")
+        components[:rank] = solver.components_
+        self.mean.assign(solver.mean_)
+        self.components.assign(components)
+        self.step.assign(1)
+        history = keras.callbacks.History()
+        history.set_model(self)
+        history.on_train_begin()
+        return history
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score`, `latent` (coordinates in the subspace), `reconstruction`, and `anomaly_map` for images."""
+        centred = tf.reshape(x, (-1, int(np.prod(self.shape)))) - self.mean
+        z = tf.matmul(centred, self.components, transpose_b=True)  # (batch, n_components)
+        x_hat = tf.reshape(tf.matmul(z, self.components) + self.mean, (-1, *self.shape))
+        explained = {"score": scores.mean_squared_error(x, x_hat), "latent": z, "reconstruction": x_hat}
+        if len(self.shape) == 3:
+            explained["anomaly_map"] = scores.residual_map(x, x_hat)
+        return explained

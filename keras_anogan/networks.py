@@ -1,0 +1,183 @@
+"""Functional builders of networks that two or more papers use.
+
+Roles and signatures: generator z -> x; encoder x -> z; critic x -> (value (batch, 1), features
+(batch, n)), without batch normalisation, because a gradient penalty is a property of each sample.
+Outputs are float32 under any dtype policy. `seed` fixes the initial weights; None draws them anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+
+def build_mlp_generator(
+    shape: Sequence[int],
+    latent_dim: int = 100,
+    units: Sequence[int] = (128, 256, 512, 1024),
+    batchnorm_epsilon: float = 1e-5,
+    seed: int | None = None,
+) -> keras.Model:
+    """Fully connected generator z (batch, latent_dim) -> x (batch, *shape) in [-1, 1].
+
+    LeakyReLU(0.2) throughout, batch normalisation after every hidden layer but the first: the network of
+    the f-AnoGAN MNIST exercise (A03ki/f-AnoGAN). There `batchnorm_epsilon` is 0.8, a momentum in the
+    argument of the epsilon.
+    """
+    shape = _check_shape(shape)
+    dense = _torch_like_dense(seed)
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.LeakyReLU(0.2)(dense(units[0], fan_in=latent_dim)(z))
+    for fan_in, width in itertools.pairwise(units):
+        h = dense(width, fan_in=fan_in)(h)
+        h = layers.BatchNormalization(momentum=0.9, epsilon=batchnorm_epsilon)(h)
+        h = layers.LeakyReLU(0.2)(h)
+    x = dense(math.prod(shape), fan_in=units[-1])(h)
+    x = layers.Activation("tanh", dtype="float32")(layers.Reshape(shape)(x))
+    return keras.Model(z, x, name="generator")
+
+
+def build_mlp_critic(shape: Sequence[int], units: Sequence[int] = (512, 256), seed: int | None = None) -> keras.Model:
+    """Fully connected critic x (batch, *shape) -> (value (batch, 1), features (batch, units[-1]))."""
+    shape = _check_shape(shape)
+    dense = _torch_like_dense(seed)
+    x = keras.Input(shape, name="x")
+    h = layers.Flatten()(x)
+    for fan_in, width in itertools.pairwise((math.prod(shape), *units)):
+        h = layers.LeakyReLU(0.2)(dense(width, fan_in=fan_in)(h))
+    return keras.Model(x, _value_and_features(h, dense(1, fan_in=units[-1])), name="critic")
+
+
+def build_mlp_encoder(
+    shape: Sequence[int],
+    latent_dim: int = 100,
+    units: Sequence[int] = (512, 256),
+    latent_activation: str | Callable | None = "tanh",
+    seed: int | None = None,
+) -> keras.Model:
+    """Fully connected encoder x (batch, *shape) -> z (batch, latent_dim).
+
+    `latent_activation="tanh"` is as published; z ~ N(0, 1) leaves [-1, 1] in about a third of its
+    coordinates, so None (linear) is worth trying.
+    """
+    shape = _check_shape(shape)
+    dense = _torch_like_dense(seed)
+    x = keras.Input(shape, name="x")
+    h = layers.Flatten()(x)
+    for fan_in, width in itertools.pairwise((math.prod(shape), *units)):
+        h = layers.LeakyReLU(0.2)(dense(width, fan_in=fan_in)(h))
+    z = dense(latent_dim, fan_in=units[-1])(h)
+    return keras.Model(x, layers.Activation(latent_activation, dtype="float32")(z), name="encoder")
+
+
+def build_dcgan_generator(
+    shape: Sequence[int], latent_dim: int = 128, filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """DCGAN generator z (batch, latent_dim) -> image (batch, *shape) in [-1, 1] (Radford et al. 2016).
+
+    Transposed convolutions 4x4 with stride 2, batch normalisation and ReLU; from 4..7 pixels a side, e.g.
+    28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4. N(0, 0.02^2) initial weights.
+    """
+    shape, start, widths = _dcgan_plan(shape, filters)
+    init = _normal_initializers(seed)
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.Dense(math.prod(start) * widths[-1], use_bias=False, kernel_initializer=next(init))(z)
+    h = layers.Reshape((*start, widths[-1]))(h)
+    h = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+    for width in reversed(widths[:-1]):
+        h = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
+        h = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+    x = layers.Conv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=next(init))(h)
+    return keras.Model(z, layers.Activation("tanh", dtype="float32")(x), name="generator")
+
+
+def build_dcgan_critic(shape: Sequence[int], filters: int = 64, seed: int | None = None) -> keras.Model:
+    """DCGAN critic image (batch, *shape) -> (value (batch, 1), features: the flattened last convolution).
+
+    Convolutions 4x4 with stride 2 and LeakyReLU(0.2), no normalisation.
+    """
+    shape, _, widths = _dcgan_plan(shape, filters)
+    init = _normal_initializers(seed)
+    x = h = keras.Input(shape, name="x")
+    for width in widths:
+        h = layers.LeakyReLU(0.2)(layers.Conv2D(width, 4, 2, "same", kernel_initializer=next(init))(h))
+    value = layers.Dense(1, kernel_initializer=next(init))
+    return keras.Model(x, _value_and_features(layers.Flatten()(h), value), name="critic")
+
+
+def build_dcgan_encoder(
+    shape: Sequence[int],
+    latent_dim: int = 128,
+    filters: int = 64,
+    latent_activation: str | Callable | None = "tanh",
+    seed: int | None = None,
+) -> keras.Model:
+    """DCGAN encoder image (batch, *shape) -> z (batch, latent_dim): the critic's layers with batch normalisation."""
+    shape, _, widths = _dcgan_plan(shape, filters)
+    init = _normal_initializers(seed)
+    x = h = keras.Input(shape, name="x")
+    for width in widths:
+        h = layers.Conv2D(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
+        h = layers.LeakyReLU(0.2)(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+    z = layers.Dense(latent_dim, kernel_initializer=next(init))(layers.Flatten()(h))
+    return keras.Model(x, layers.Activation(latent_activation, dtype="float32")(z), name="encoder")
+
+
+def has_batch_normalization(network: keras.Model) -> bool:
+    """Whether any layer of a network, however deeply nested, normalises over the batch."""
+    return any(isinstance(layer, layers.BatchNormalization) for layer in network._flatten_layers())
+
+
+def _value_and_features(features: Any, value: keras.Layer) -> list[Any]:
+    return [
+        layers.Activation("linear", dtype="float32", name="value")(value(features)),
+        layers.Activation("linear", dtype="float32", name="features")(features),
+    ]
+
+
+def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in shape)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"Expected a shape of positive sizes without the batch axis. Received: {shape}.")
+    return shape
+
+
+def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
+    """Checked shape, the smallest feature map (height, width), and the filters of each stage."""
+    shape = _check_shape(shape)
+    stages = 0
+    if len(shape) == 3:
+        while min(shape[:2]) >> stages > 7 and all(size % 2 ** (stages + 1) == 0 for size in shape[:2]):
+            stages += 1
+    if len(shape) != 3 or stages == 0 or not 3 <= min(shape[:2]) >> stages <= 7:
+        raise ValueError(
+            "A DCGAN needs images (height, width, channels) whose sides are 4 to 7 times a power of two, such as "
+            f"8, 28, 32, 48, 64, 96 or 128. Received: shape {shape}."
+        )
+    start = (shape[0] >> stages, shape[1] >> stages)
+    return shape, start, [filters * 2**stage for stage in range(stages)]
+
+
+def _normal_initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
+    for layer in itertools.count():
+        yield keras.initializers.RandomNormal(0.0, 0.02, seed=None if seed is None else 1000 * seed + layer)
+
+
+def _torch_like_dense(seed: int | None) -> Callable[..., keras.Layer]:
+    """Dense layers whose kernel and bias start at U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as the reference's do."""
+    numbers = itertools.count() if seed is None else itertools.count(1000 * seed)
+
+    def dense(width: int, fan_in: int) -> keras.Layer:
+        limit = 1.0 / math.sqrt(fan_in)
+        kernel, bias = (
+            keras.initializers.RandomUniform(-limit, limit, seed=None if seed is None else next(numbers))
+            for _ in range(2)
+        )
+        return layers.Dense(width, kernel_initializer=kernel, bias_initializer=bias)
+
+    return dense
