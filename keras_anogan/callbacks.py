@@ -97,15 +97,17 @@ class EpochBackup(keras.callbacks.Callback):
 
     Args:
         directory: folder of the backup.
+        every_epochs: back up after every so many epochs (and after the last one).
 
     Attributes:
         restored_epochs: epochs that the backup had finished; 0 without one.
         history: list of one dict of logs per finished epoch, restored ones included.
     """
 
-    def __init__(self, directory: Any) -> None:
+    def __init__(self, directory: Any, every_epochs: int = 1) -> None:
         super().__init__()
         self.directory = pathlib.Path(directory)
+        self.every_epochs = every_epochs
         self.restored_epochs = 0
         self.history: list[dict[str, float]] = []
 
@@ -119,8 +121,10 @@ class EpochBackup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.model.stop_training and not all(math.isfinite(float(v)) for v in (logs or {}).values()):
             return  # a run that broke is not worth going on from
-        self.directory.mkdir(parents=True, exist_ok=True)
         self.history.append({key: float(value) for key, value in (logs or {}).items()})
+        if len(self.history) % self.every_epochs and len(self.history) < self.params["epochs"]:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
         partial = self.directory / "partial.weights.h5"
         self.model.save_weights(partial, overwrite=True)

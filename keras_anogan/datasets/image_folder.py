@@ -70,23 +70,23 @@ def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
         if not train:
             raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(_inspect, [*train, *test]))
-    broken = [path for path, (_, channels) in zip([*train, *test], found, strict=True) if channels == 0]
+        facts = dict(zip([*train, *test], pool.map(_inspect, [*train, *test]), strict=True))
+    broken = [path for path, (_, channels, _) in facts.items() if channels == 0]
     if broken and not skip_broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise ValueError(f"Could not read the image {broken[0]}{more}; --skip-broken leaves broken files out.")
-    facts = {path: fact for path, fact in zip([*train, *test], found, strict=True) if fact[1] > 0}
+        raise ValueError(f"{facts[broken[0]][2]}{more}; --skip-broken leaves such files out.")
+    facts = {path: fact for path, fact in facts.items() if fact[1] > 0}
     train, test = ([path for path in paths if path in facts] for paths in (train, test))
     if not train:
         raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
-    kinds = {channels: path for path, (_, channels) in reversed(facts.items())}
+    kinds = {channels: path for path, (_, channels, _) in reversed(facts.items())}
     if len(kinds) > 1:
         raise ValueError(
             f"Expected images that are all grey or all RGB. Received: {kinds[1]} is grey and {kinds[3]} is RGB; "
             "convert them to one of the two."
         )
     digest = hashlib.sha256()
-    for path, (content, _) in facts.items():
+    for path, (content, _, _) in facts.items():
         digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
     labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
     return ImageFolder(root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest())
@@ -96,12 +96,9 @@ def load_image(path: Any) -> np.ndarray:
     """An image file as uint8 (H, W, 1) or (H, W, 3); 16-bit grey is scaled to 8, transparency dropped.
 
     Raises:
-        ValueError: if the file can't be decoded.
+        ValueError: if the file can't be decoded, or holds floats (nobody can tell their range).
     """
-    try:
-        return _decode(pathlib.Path(path).read_bytes())
-    except Exception as error:
-        raise ValueError(f"Could not read the image {path}.") from error
+    return _decode(path, pathlib.Path(path).read_bytes())
 
 
 class ImageRows:
@@ -145,23 +142,29 @@ def _images(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
 
-def _inspect(path: pathlib.Path) -> tuple[str, int]:
-    """(SHA-256 of the file, channels), channels 0 for a file that can't be decoded."""
+def _inspect(path: pathlib.Path) -> tuple[str, int, str]:
+    """(SHA-256 of the file, channels, "") or, for a file that can't be used, (SHA-256, 0, why)."""
     content = path.read_bytes()
     try:
-        channels = _decode(content).shape[-1]
-    except Exception:  # whatever a decoder may raise on a broken file
-        channels = 0
-    return hashlib.sha256(content).hexdigest(), channels
+        channels, problem = _decode(path, content).shape[-1], ""
+    except ValueError as error:
+        channels, problem = 0, str(error)
+    return hashlib.sha256(content).hexdigest(), channels, problem
 
 
-def _decode(content: bytes) -> np.ndarray:
+def _decode(path: Any, content: bytes) -> np.ndarray:
     from PIL import Image
 
-    with Image.open(io.BytesIO(content)) as image:
-        image.load()
-        if image.mode.startswith("I;16") or image.mode == "I":
-            return (np.asarray(image).astype("int64") >> 8).clip(0, 255).astype("uint8")[..., None]
-        grey = image.mode in ("1", "L", "LA", "F")
-        pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            mode = image.mode
+            grey = mode in ("1", "L", "LA") or mode.startswith("I")
+            pixels = np.asarray(image if mode.startswith("I") else image.convert("L" if grey else "RGB"))
+    except Exception as error:  # whatever a decoder may raise on a broken file
+        raise ValueError(f"Could not read the image {path}") from error
+    if mode == "F":
+        raise ValueError(f"Expected an image of 8 or 16 bits. Received: {path}, an image of floats")
+    if mode.startswith("I"):
+        pixels = (pixels.astype("int64") >> 8).clip(0, 255).astype("uint8")
     return pixels[..., None] if grey else pixels

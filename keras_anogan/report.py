@@ -1,0 +1,132 @@
+"""The report of a run: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_anogan import plots
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One test image in the report: what it is, what the detector said, and what it saw."""
+
+    name: str
+    label: int | None
+    score: float
+    p_value: float
+    image: np.ndarray
+    reconstruction: np.ndarray
+    anomaly_map: np.ndarray
+
+    @property
+    def caption(self) -> str:
+        kind = {None: "", 0: "normal, ", 1: "anomalous, "}[self.label]
+        name = self.name if len(self.name) <= 34 else "..." + self.name[-31:]
+        return f"{name}\n{kind}A = {self.score:.3g}, p = {self.p_value:.2g}"
+
+
+def write_report(
+    path: Any,
+    *,
+    config: dict[str, Any],
+    metrics: dict[str, Any],
+    title: str,
+    labels: np.ndarray | None,
+    scores: np.ndarray,
+    baselines: dict[str, np.ndarray],
+    history: dict[str, list[dict[str, float]]],
+    most: Sequence[Example],
+    least: Sequence[Example],
+) -> None:
+    """Write the report of a run as one self-contained HTML file.
+
+    Args:
+        path: the file; written under a temporary name and renamed.
+        config, metrics: contents of `config.json` and `metrics.json`.
+        title: what was normal, in a few words.
+        labels: (n,): 1 anomalous, 0 normal; None where nobody knows.
+        scores: (n,), of the test rows.
+        baselines: their scores by name, for the curves.
+        history: logs by phase and epoch.
+        most, least: the most and the least anomalous test images.
+    """
+    import jinja2
+
+    both = labels is not None and 0 < labels.sum() < len(labels)
+    figures = {
+        "curves": plots.data_uri(plots.plot_curves(labels, scores, "detector", baselines)) if both else None,
+        "histogram": plots.data_uri(plots.plot_histogram(scores, labels, metrics["threshold"], metrics["alpha"])),
+        "history": plots.data_uri(plots.plot_history(history)) if any(history.values()) else None,
+        "most": _comparison(most),
+        "least": _comparison(least),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("report.html.jinja").render(
+        title=title, config=config, metrics=metrics, tiles=_tiles(metrics), figures=figures, seconds=_seconds(metrics)
+    )
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(page, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _comparison(examples: Sequence[Example]) -> str:
+    images, reconstructions, maps = (
+        np.stack([getattr(example, key) for example in examples]) for key in ("image", "reconstruction", "anomaly_map")
+    )
+    figure = plots.plot_comparisons(images, reconstructions, maps, [example.caption for example in examples])
+    return plots.data_uri(figure, "png")
+
+
+def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The numbers of the first screen: name, value, and what the value means."""
+    pca = metrics["baselines"]["pca_32"]
+    alpha = metrics["alpha"]
+    return [
+        {
+            "name": "AUROC",
+            "value": _number(metrics["auroc"]),
+            "beside": f"PCA-32: {_number(pca['auroc'])}",
+            "meaning": "Chance that a random anomalous row scores higher than a random normal one; 0.5 is guessing.",
+        },
+        {
+            "name": "AUPRC",
+            "value": _number(metrics["auprc"]),
+            "beside": f"PCA-32: {_number(pca['auprc'])}",
+            "meaning": "Precision averaged over all recalls; guessing gives the share of anomalous rows.",
+        },
+        {
+            "name": "False alarms",
+            "value": _percent(metrics.get("false_alarm_rate")),
+            "beside": f"asked for: at most {100 * alpha:.4g} %",
+            "meaning": "Share of the normal test rows with an alarm; the threshold never saw them.",
+        },
+        {
+            "name": "Detected",
+            "value": _percent(metrics.get("detection_rate")),
+            "beside": f"precision {_percent(metrics.get('precision'))}",
+            "meaning": "Share of the anomalous test rows with an alarm at that threshold.",
+        },
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "not known" if value is None else f"{100 * value:.1f} %"
+
+
+def _seconds(metrics: dict[str, Any]) -> str:
+    parts = [f"{key.replace('_', ' ')} {value:.0f} s" for key, value in metrics["seconds"].items()]
+    return ", ".join(parts)

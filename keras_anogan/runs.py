@@ -1,0 +1,606 @@
+"""The run folder: train, resume, score, export. The command line is this module's thin face.
+
+    RUN/config.json      arguments, data fingerprint, versions: what the run is
+    RUN/detector.keras   FittedDetector, raw uint8 images in
+    RUN/serving/1/       the same as a SavedModel
+    RUN/history.csv      losses by phase and epoch
+    RUN/metrics.json     what the test rows say; written last, so a run that has it is finished
+    RUN/samples/         generated images by epoch
+    RUN/report.html      all of it for a reader
+    RUN/.backup/         weights and optimizer slots of an unfinished run
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_anogan import evaluation
+from keras_anogan._version import __version__
+from keras_anogan.callbacks import EpochBackup, ImageGrid, TerminateOnNonFinite, read_history
+from keras_anogan.datasets import (
+    ImageRows,
+    hold_out,
+    load_digits,
+    load_mnist,
+    one_anomalous,
+    one_class,
+    scan_image_folder,
+    three_ways,
+)
+from keras_anogan.fitted import FittedDetector, image_preprocessing
+from keras_anogan.models import PCA, build_phases
+from keras_anogan.thresholds import ConformalThreshold
+
+NAMED_SETS = {"mnist": 28, "digits": 8}
+SCORE_BATCH = 256
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Everything that decides what a run is; two runs with equal arguments and data have equal weights.
+
+    Attributes:
+        data: "mnist", "digits", or a folder of images.
+        normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
+        detector: name in the registry.
+        architecture: "mlp" or "dcgan"; default: mlp for the named sets, dcgan for folders.
+        image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
+        epochs: of each phase.
+        batch_size: rows of one player's batch.
+        learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player.
+        alpha: accepted false-alarm rate.
+        seed: of weights, noise, data order and split.
+        skip_broken: leave out image files that can't be read.
+        smoke: one epoch on at most 256 rows, to see that everything works.
+    """
+
+    data: str
+    normal: int | None = None
+    abnormal: int | None = None
+    detector: str = "fanogan"
+    architecture: str | None = None
+    image_size: int | None = None
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 2e-4
+    alpha: float = 0.01
+    seed: int = 0
+    skip_broken: bool = False
+    smoke: bool = False
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
+        if not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
+        named = self.data in NAMED_SETS
+        chosen = [value is not None for value in (self.normal, self.abnormal)]
+        if named and sum(chosen) != 1:
+            raise ValueError(f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}.")
+        if not named and any(chosen):
+            raise ValueError("Expected --normal and --abnormal with mnist or digits only. Received: a folder.")
+        defaults = {
+            "architecture": "mlp" if named else "dcgan",
+            "image_size": NAMED_SETS.get(self.data, 64),
+        }
+        for key, value in defaults.items():
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, value)
+        if self.smoke:
+            object.__setattr__(self, "epochs", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Rows of one run, preprocessed, and what is known of them.
+
+    Attributes:
+        train, stop, calibrate, test: rows for the detector, float32 (n, size, size, channels).
+        labels: (len(test),) or None.
+        test_ids: names of the test rows.
+        channels: 1 or 3.
+        fingerprint: SHA-256 of the data.
+        name: what is normal, in a few words.
+        skipped: files left out.
+    """
+
+    train: Any
+    stop: Any
+    calibrate: Any
+    test: Any
+    labels: np.ndarray | None
+    test_ids: list[str]
+    channels: int
+    fingerprint: str
+    name: str
+    skipped: int = 0
+
+
+def load_task(arguments: Arguments) -> Task:
+    """Load and split the data of a run.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence on what is wrong with the data or with `alpha`.
+    """
+    task = (_load_named if arguments.data in NAMED_SETS else _load_folder)(arguments)
+    have = len(task.calibrate)
+    if int(np.floor(arguments.alpha * (have + 1) + 1e-9)) < 1:
+        total = sum(len(rows) for rows in (task.train, task.stop, task.calibrate))
+        raise ValueError(
+            f"Expected at least {int(np.ceil(1 / arguments.alpha - 1 - 1e-9))} images to calibrate --alpha "
+            f"{arguments.alpha:g} (n >= 1/alpha - 1). Received: {have} of {total} normal images; "
+            f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
+        )
+    return task
+
+
+def _load_named(arguments: Arguments) -> Task:
+    if arguments.data == "mnist":
+        train, test = load_mnist()
+    else:
+        train, test = hold_out(*load_digits(), share=0.3, seed=0)
+    protocol = one_class if arguments.normal is not None else one_anomalous
+    digit = arguments.normal if arguments.normal is not None else arguments.abnormal
+    share = 0.2 if arguments.data == "mnist" else 0.25
+    split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
+    digest = hashlib.sha256()
+    for images, classes in (train, test):
+        digest.update(np.ascontiguousarray(images).tobytes() + classes.tobytes())
+    preprocess = image_preprocessing(arguments.image_size, arguments.image_size)
+    parts = [_preprocess_array(preprocess, rows) for rows in (split.train, split.stop, split.calibrate, split.test)]
+    if arguments.smoke:
+        parts, split = _smoke(parts, split)
+    return Task(
+        *parts,
+        labels=split.labels,
+        test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
+        channels=1,
+        fingerprint=digest.hexdigest(),
+        name=f"{arguments.data}: digit {split.name}",
+    )
+
+
+def _smoke(parts: list[np.ndarray], split: Any) -> tuple[list[np.ndarray], Any]:
+    order = np.argsort(np.random.default_rng(0).random(len(parts[3])))[:256]
+    return [*(part[:256] for part in parts[:3]), parts[3][order]], dataclasses.replace(split, labels=split.labels[order])
+
+
+def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
+    if len(raw) == 0:
+        raise ValueError("Expected at least one row in every part of the split. Received: none; there are too few images.")
+    chunks = [np.asarray(preprocess(raw[i : i + 1024])) for i in range(0, len(raw), 1024)]
+    return np.concatenate(chunks)
+
+
+def _load_folder(arguments: Arguments) -> Task:
+    folder = scan_image_folder(arguments.data, skip_broken=arguments.skip_broken)
+    rows = ImageRows(folder.train, image_preprocessing(arguments.image_size, arguments.image_size))
+    total = len(rows)
+    if total < 8:
+        raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
+    if folder.test:
+        train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
+        test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
+    else:  # nobody knows an anomaly: keep some normal images to measure the false alarms on
+        rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
+        part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
+        train, stop, calibrate = (rest[indices] for indices in part)
+        test, labels = rows.take(tested), np.zeros(len(tested), "int64")
+        paths = test.paths
+    limit = 256 if arguments.smoke else total
+    return Task(
+        *(rows.take(indices[:limit]) for indices in (train, stop, calibrate)),
+        test=test,
+        labels=labels,
+        test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
+        channels=folder.channels,
+        fingerprint=folder.fingerprint,
+        name=f"{folder.root.name}: {total:,} normal images",
+        skipped=len(folder.skipped),
+    )
+
+
+def train(
+    arguments: Arguments,
+    out: Any,
+    say: Say = print,
+    progress: Callable[[str, int], list[keras.callbacks.Callback]] = lambda phase, epochs: [],
+) -> dict[str, Any]:
+    """Train a detector into a run folder, or go on where the same command was interrupted.
+
+    Args:
+        arguments: what to train on what.
+        out: the run folder; new, empty, or of an unfinished run with equal arguments.
+        say: takes one line of news at a time.
+        progress: makes callbacks that show the progress of a phase, given its name and epochs.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence, for bad data or arguments, or another run's folder.
+        RuntimeError: if a loss becomes NaN or infinite, or the exported model scores differently.
+    """
+    out = pathlib.Path(out)
+    _check_folder(arguments, out)
+    task = load_task(arguments)
+    config = _config(arguments, task)
+    if _continues(out, config):
+        if (out / "metrics.json").exists():
+            say(f"{out} is finished already; nothing to do.")
+            return json.loads((out / "metrics.json").read_text())
+        say(f"Resuming the unfinished run in {out}.")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json(out / "config.json", config)
+    if task.skipped:
+        say(f"Left out {task.skipped} image file(s) that can't be read.")
+    sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
+    say(f"{task.name}; {sizes} rows.")
+
+    shape = (arguments.image_size, arguments.image_size, task.channels)
+    params = {"architecture": arguments.architecture, "seed": arguments.seed}
+    phases = build_phases(arguments.detector, shape, **(params if arguments.detector == "fanogan" else {}))
+    seconds = {phase: _fit_phase(phase, model, task, arguments, out, say, progress) for phase, model in phases.items()}
+    detector = list(phases.values())[-1]
+    history = {phase: read_history(out / ".backup" / phase) for phase in phases}
+    _write_history(out / "history.csv", history)
+
+    start = time.perf_counter()
+    calibration = np.concatenate([scores["score"] for scores in _explain_rows(detector.explain, task.calibrate)])
+    threshold = ConformalThreshold(arguments.alpha, capacity=len(calibration)).adapt(calibration)
+    fitted = FittedDetector(image_preprocessing(*shape[:2]), detector, threshold)
+    _save_fitted(fitted, out)
+    metrics, scores, baselines = _evaluate(fitted, task, arguments)
+    seconds["evaluation"] = time.perf_counter() - start
+    metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
+    _write_report(out, config, metrics, task, fitted, scores, baselines, history)
+    _write_json(out / "metrics.json", metrics)
+    shutil.rmtree(out / ".backup", ignore_errors=True)
+    return metrics
+
+
+def _fit_phase(
+    phase: str, model: Any, task: Task, arguments: Arguments, out: pathlib.Path, say: Say, progress: Callable
+) -> float:
+    """Fit one phase, or what is left of it; returns the seconds of all its sessions."""
+    adam = {p: keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5, beta_2=0.999) for p in model.players}
+    model.compile(optimizers=adam)
+    folder = out / ".backup" / phase
+    clock = folder / "seconds.json"
+    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    start = time.perf_counter()
+    if not model.players:
+        model.fit(task.train)
+        return time.perf_counter() - start
+    backup = EpochBackup(folder, every_epochs=max(1, arguments.epochs // 40))
+    guard = TerminateOnNonFinite()
+    done = len(read_history(folder))
+    if done:
+        say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
+    callbacks = [guard, backup, *progress(phase, arguments.epochs)]
+    if hasattr(model, "generator") and len(model.generator.output_shape) == 4 and phase == "wgan_gp":
+        callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
+    validation = {}
+    if hasattr(model, "explain") and isinstance(task.stop, np.ndarray):
+        validation["validation_data"] = task.stop
+    model.fit(
+        task.train, batch_size=arguments.batch_size, epochs=arguments.epochs, verbose=0, callbacks=callbacks, **validation
+    )
+    if guard.reason:
+        raise RuntimeError(guard.reason)
+    seconds = before + time.perf_counter() - start
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(clock, seconds)
+    return seconds
+
+
+def _explain_rows(explain: Callable, rows: Any) -> Iterator[dict[str, np.ndarray]]:
+    """`explain` over rows, batch by batch, so that maps of many images are never all in memory."""
+    import tensorflow as tf
+
+    graph = tf.function(explain, reduce_retracing=True)
+    for first in range(0, len(rows), SCORE_BATCH):
+        x = rows[np.arange(first, min(first + SCORE_BATCH, len(rows)))]
+        yield {key: np.asarray(value) for key, value in graph(tf.constant(x)).items()}
+
+
+def _per_sample(fitted: FittedDetector, rows: Any) -> dict[str, np.ndarray]:
+    """Every term of one number per row, for preprocessed rows."""
+    batches = [
+        {key: value for key, value in batch.items() if value.ndim == 1}
+        for batch in _explain_rows(lambda x: fitted.judge(fitted.detector.explain(x)), rows)
+    ]
+    return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+
+
+def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple[dict, dict, dict]:
+    scores = _per_sample(fitted, task.test)
+    pca = PCA((arguments.image_size, arguments.image_size, task.channels), n_components=32, seed=arguments.seed)
+    pca.compile()
+    pca.fit(task.train)
+    baseline = np.concatenate([batch["score"] for batch in _explain_rows(pca.explain, task.test)])
+    metrics: dict[str, Any] = {"auroc": None, "auprc": None}
+    both = task.labels is not None and 0 < task.labels.sum() < len(task.labels)
+    if both:
+        metrics |= {"auroc": evaluation.auroc(task.labels, scores["score"])}
+        metrics |= {"auprc": evaluation.auprc(task.labels, scores["score"])}
+    metrics |= {"threshold": fitted.threshold.threshold, "alpha": arguments.alpha}
+    if task.labels is not None:
+        metrics |= evaluation.alarm_rates(task.labels, scores["is_anomaly"])
+    metrics["baselines"] = {
+        "pca_32": {
+            "auroc": evaluation.auroc(task.labels, baseline) if both else None,
+            "auprc": evaluation.auprc(task.labels, baseline) if both else None,
+        }
+    }
+    metrics["rows"] = {key: len(getattr(task, key)) for key in ("train", "stop", "calibrate", "test")}
+    return metrics, scores, {"PCA-32": baseline} if both else {}
+
+
+def _write_report(
+    out: pathlib.Path, config: dict, metrics: dict, task: Task, fitted: FittedDetector, scores: dict, baselines: dict, history: dict
+) -> None:
+    from keras_anogan.report import Example, write_report
+
+    def examples(order: np.ndarray) -> list[Example]:
+        explained = fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order]))
+        return [
+            Example(
+                name=task.test_ids[row],
+                label=None if task.labels is None else int(task.labels[row]),
+                score=float(scores["score"][row]),
+                p_value=float(scores["p_value"][row]),
+                image=np.asarray(task.test[order[i : i + 1]])[0],
+                reconstruction=np.asarray(explained["reconstruction"][i]),
+                anomaly_map=np.asarray(explained["anomaly_map"][i]),
+            )
+            for i, row in enumerate(order)
+        ]
+
+    ranked = np.argsort(-scores["score"], kind="stable")
+    shown = min(6, len(ranked))
+    write_report(
+        out / "report.html",
+        config=config,
+        metrics=metrics,
+        title=task.name,
+        labels=task.labels,
+        scores=scores["score"],
+        baselines=baselines,
+        history=history,
+        most=examples(ranked[:shown]),
+        least=examples(ranked[::-1][:shown]),
+    )
+
+
+def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
+    """The detector and the config of a finished run.
+
+    Raises:
+        FileNotFoundError: if the folder is not a finished run.
+        ValueError: if another version of the package wrote it.
+    """
+    run = pathlib.Path(run)
+    if not (run / "config.json").exists():
+        raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
+    config = json.loads((run / "config.json").read_text())
+    _check_version(run, config)
+    if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
+        raise FileNotFoundError(f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command.")
+    return keras.models.load_model(run / "detector.keras"), config
+
+
+def score(run: Any, data: str, out: Any, maps: Any = None, grid_lines: int = 0, skip_broken: bool = False) -> dict[str, Any]:
+    """Score images with a finished run and write one CSV line for each.
+
+    Args:
+        run: run folder.
+        data: "mnist" or "digits" (the run's own test rows), or a folder of images.
+        out: CSV file: id, label if known, terms of the score, anomaly_score, p_value, is_anomaly.
+        maps: folder for one heat map per image, black for 0 to yellow for 1 and more; None for none.
+        grid_lines: lines of a picture beside the CSV, `<out>_grid.png`: input | reconstruction |
+            difference, from the most to the least anomalous image; 0 for none.
+        skip_broken: leave out files that can't be read.
+
+    Returns:
+        `rows`, `alarms`, and `auroc` where labels are known.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence on what is wrong with run or data.
+    """
+    fitted, config = load_run(run)
+    arguments = Arguments(**config["arguments"])
+    rows, ids, labels = _rows_to_score(arguments, fitted, data, skip_broken)
+    result = _per_sample(fitted, rows)
+    _write_scores(pathlib.Path(out), ids, labels, result)
+    if maps is not None:
+        _write_maps(pathlib.Path(maps), fitted, rows, ids)
+    if grid_lines > 0:
+        ranked = np.argsort(-result["score"], kind="stable")
+        chosen = ranked[np.linspace(0, len(ranked) - 1, min(grid_lines, len(ranked))).astype(int)]
+        target = pathlib.Path(out).with_suffix("")
+        _write_grid(target.with_name(f"{target.name}_grid.png"), fitted, rows, chosen)
+    summary: dict[str, Any] = {"rows": len(ids), "alarms": int(result["is_anomaly"].sum())}
+    if labels is not None and 0 < labels.sum() < len(labels):
+        summary["auroc"] = evaluation.auroc(labels, result["score"])
+    return summary
+
+
+def _rows_to_score(
+    arguments: Arguments, fitted: FittedDetector, data: str, skip_broken: bool
+) -> tuple[Any, list[str], np.ndarray | None]:
+    if data in NAMED_SETS:
+        if data != arguments.data:
+            raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
+        task = load_task(arguments)
+        return task.test, task.test_ids, task.labels
+    folder = scan_image_folder(data, skip_broken=skip_broken)
+    channels = fitted.detector.sample_shape[-1]
+    if folder.channels != channels:
+        kinds = {1: "grey", 3: "RGB"}
+        raise ValueError(
+            f"Expected {kinds[channels]} images, as the run was trained on. Received: {kinds[folder.channels]} images."
+        )
+    paths, labels = (folder.test, folder.labels) if folder.test else (folder.train, None)
+    ids = [path.relative_to(folder.root).as_posix() for path in paths]
+    return ImageRows(paths, fitted.preprocess), ids, labels
+
+
+def _write_scores(out: pathlib.Path, ids: list[str], labels: np.ndarray | None, result: dict[str, np.ndarray]) -> None:
+    order = ("img_distance", "feature_distance", "score", "z_distance")
+    terms = [key for key in order if key in result]
+    terms += [key for key in result if key not in (*order, "p_value", "is_anomaly")]
+    header = ["id", *(["label"] if labels is not None else [])]
+    header += ["anomaly_score" if key == "score" else key for key in terms] + ["p_value", "is_anomaly"]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for i, name in enumerate(ids):
+            line = [name, *([int(labels[i])] if labels is not None else [])]
+            line += [f"{result[key][i]:.9g}" for key in (*terms, "p_value")]
+            writer.writerow([*line, int(result["is_anomaly"][i])])
+
+
+def _write_maps(folder: pathlib.Path, fitted: FittedDetector, rows: Any, ids: list[str]) -> None:
+    from PIL import Image
+
+    from keras_anogan.plots import heat_pixels
+
+    done = 0
+    for batch in _explain_rows(fitted.detector.explain, rows):
+        for anomaly_map in batch["anomaly_map"]:
+            path = (folder / ids[done]).with_suffix(".png") if "." in ids[done] else folder / f"{ids[done]}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _replacing(path) as partial:
+                Image.fromarray(heat_pixels(anomaly_map)).save(partial, format="PNG")
+            done += 1
+
+
+def _write_grid(path: pathlib.Path, fitted: FittedDetector, rows: Any, chosen: np.ndarray) -> None:
+    from keras_anogan.callbacks import save_grid
+
+    x = np.asarray(rows[chosen])
+    x_hat = np.asarray(fitted.detector.explain(keras.ops.convert_to_tensor(x))["reconstruction"])
+    difference = np.clip(np.abs(x - x_hat), 0.0, 1.0) * 2.0 - 1.0
+    panels = np.stack([x, x_hat, difference], axis=1).reshape(-1, *x.shape[1:])
+    save_grid(panels, path, columns=3)
+
+
+def export(run: Any, folder: Any) -> None:
+    """Write the SavedModel of a finished run to `folder`, after proving that it scores as `predict` does.
+
+    Raises:
+        FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
+    """
+    fitted, _ = load_run(run)
+    fitted.export(folder)
+
+
+def _save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
+    partial = out / ".detector.partial.keras"
+    fitted.save(partial)
+    os.replace(partial, out / "detector.keras")
+    shutil.rmtree(out / "serving", ignore_errors=True)
+    fitted.export(out / "serving" / "1")
+
+
+def _config(arguments: Arguments, task: Task) -> dict[str, Any]:
+    import tensorflow as tf
+
+    return {
+        "arguments": dataclasses.asdict(arguments),
+        "data": {"fingerprint": task.fingerprint, "name": task.name},
+        "versions": {
+            "keras_anogan": __version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _check_folder(arguments: Arguments, out: pathlib.Path) -> None:
+    """Refuse a folder that holds something else, before any data are read."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists():
+        raise ValueError(f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files.")
+    if (out / "config.json").exists():
+        config = json.loads((out / "config.json").read_text())
+        _check_version(out, config)
+        wanted = dataclasses.asdict(arguments)
+        for key, value in config["arguments"].items():
+            if wanted.get(key) != value:
+                raise ValueError(
+                    f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
+                    "repeat the same command to resume it, or choose another folder."
+                )
+
+
+def _check_version(out: pathlib.Path, config: dict[str, Any]) -> None:
+    written = config["versions"]["keras_anogan"]
+    if written.split(".")[:2] != __version__.split(".")[:2]:
+        raise ValueError(f"{out} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
+
+
+def _continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
+    if not (out / "config.json").exists():
+        return False
+    before = json.loads((out / "config.json").read_text())
+    if before["data"]["fingerprint"] != config["data"]["fingerprint"]:
+        raise ValueError(f"{out} was started on other data of that name (the fingerprint differs); choose another folder.")
+    return True
+
+
+def _write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]) -> None:
+    keys = list(dict.fromkeys(key for logs in history.values() for entry in logs for key in entry))
+    with _replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["phase", "epoch", *keys])
+        writer.writeheader()
+        for phase, logs in history.items():
+            writer.writerows({"phase": phase, "epoch": i + 1, **entry} for i, entry in enumerate(logs))
+
+
+def _write_json(path: pathlib.Path, content: Any) -> None:
+    with _replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+class _replacing:
+    """A temporary name beside a file, renamed to it only when all has been written."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial")
+
+    def __enter__(self) -> pathlib.Path:
+        return self.partial
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None:
+            os.replace(self.partial, self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+def _either(chosen: list[bool]) -> str:
+    return "both" if all(chosen) else "neither"

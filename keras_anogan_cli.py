@@ -1,0 +1,258 @@
+"""The command line: `keras-anogan demo | train | score | export | reproduce`.
+
+It stands outside the package because importing the package imports TensorFlow, and here the environment
+is set first (oneDNN kernels on, start-up chatter off), and `--help` and a mistyped option answer at once.
+Mistakes of the user end with one sentence and exit code 2; a training that breaks, with one sentence and 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import pathlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="GAN-based anomaly detection: train on normal images, score new ones, serve the detector.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False, soft_wrap=True)
+complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A folder of images, or mnist, or digits.", show_default=False)
+]
+Run = Annotated[pathlib.Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out image files that can't be read.")]
+
+
+def main() -> None:
+    """Entry point of `keras-anogan`."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line on `arguments` (default: the process's); returns the exit code."""
+    try:
+        return app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        complaints.print("Interrupted. Repeat the same command to go on from the last backup.", style="yellow")
+        return 130
+    except Exception as error:
+        if os.environ.get("KERAS_ANOGAN_TRACEBACK"):
+            raise
+        if hasattr(error, "format_message"):  # a wrong option or argument
+            if error.format_message().startswith("Usage:"):  # no command at all: that is a request for help
+                console.print(error.format_message(), markup=False)
+                return 2
+            hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
+            return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
+        if isinstance(error, (ValueError, OSError)):
+            return _complain(str(error), 2)
+        if isinstance(error, RuntimeError) and "\n" not in str(error):
+            return _complain(str(error), 1)
+        raise
+
+
+def _complain(sentence: str, code: int) -> int:
+    complaints.print(f"Error: {sentence}", style="red", markup=False)
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"keras-anogan {importlib.metadata.version('keras-anogan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for the run.")] = pathlib.Path("runs/demo"),
+) -> None:
+    """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
+    with _tensorflow():
+        from keras_anogan.recipes import demo_arguments
+
+        _train(demo_arguments(), out)
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for the run; an unfinished one is resumed.", show_default=False)],
+    normal: Annotated[int | None, typer.Option(help="mnist, digits: this digit is normal, all others anomalous.")] = None,
+    abnormal: Annotated[int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")] = None,
+    detector: Annotated[str, typer.Option(help="fanogan or pca.")] = "fanogan",
+    architecture: Annotated[
+        str | None, typer.Option(help="mlp or dcgan. Default: mlp for mnist and digits, dcgan for a folder.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder).")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of each phase of training.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images in one batch.")] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam, for every network.")] = 2e-4,
+    alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of weights, noise, order and split.")] = 0,
+    skip_broken: SkipBroken = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")] = False,
+) -> None:
+    """Train a detector on normal images and write a run folder: detector, SavedModel, metrics, report.
+
+    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>.
+    The same command on an unfinished run goes on where it stopped.
+    """
+    with _tensorflow():
+        from keras_anogan.runs import Arguments
+
+        settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
+        _train(Arguments(**settings), out)
+
+
+@app.command()
+def score(
+    run: Run,
+    data: Data,
+    out: Annotated[pathlib.Path, typer.Option(help="CSV file to write.")] = pathlib.Path("scores.csv"),
+    maps: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder for a heat map of every image, black 0 to yellow 1.")
+    ] = None,
+    grid_lines: Annotated[
+        int, typer.Option(min=0, help="Lines of a picture beside the CSV: input | reconstruction | difference.")
+    ] = 0,
+    skip_broken: SkipBroken = False,
+) -> None:
+    """Score images with a finished run: one CSV line for each, higher is more anomalous."""
+    with _tensorflow():
+        from keras_anogan import runs
+
+        with console.status("Scoring ..."):
+            summary = runs.score(run, data, out, maps=maps, grid_lines=grid_lines, skip_broken=skip_broken)
+    auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
+    console.print(f"Scored {summary['rows']:,} images, {summary['alarms']:,} alarms{auroc}: {out}", markup=False)
+
+
+@app.command()
+def export(
+    run: Run,
+    folder: Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="New folder, e.g. serving/1.", show_default=False)],
+) -> None:
+    """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
+    with _tensorflow():
+        from keras_anogan import runs
+
+        runs.export(run, folder)
+    console.print(f"Exported, scores agree: {folder}", markup=False)
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe, e.g. fanogan-mnist-digit1.", show_default=False)],
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds, one option for each. Default: 0, 1, 2.")] = None,
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for NAME.json.")] = pathlib.Path("benchmarks/results"),
+) -> None:
+    """Run a published experiment for every seed and write its result, whatever it is."""
+    with _tensorflow():
+        from keras_anogan import recipes
+
+        result = recipes.reproduce(name, seed or (0, 1, 2), out, say=lambda line: console.print(line, markup=False))
+    published = f", published {result['published']['value']}" if result["published"] else ""
+    baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
+    console.print(
+        f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
+        f"(target {result['target']}{published}); {baselines}; {result['minutes']} minutes",
+        markup=False,
+    )
+
+
+def _train(arguments: Any, out: pathlib.Path) -> None:
+    from keras_anogan import runs
+
+    metrics = runs.train(arguments, out, say=lambda line: console.print(line, markup=False), progress=_progress)
+    if metrics["auroc"] is not None:
+        pca = metrics["baselines"]["pca_32"]
+        console.print(f"AUROC {metrics['auroc']:.4f} (PCA-32: {pca['auroc']:.4f}), last epoch, test rows never seen before")
+    if metrics.get("false_alarm_rate") is not None:
+        console.print(
+            f"False alarms {metrics['false_alarm_rate']:.2%} of normal test rows (asked for: {arguments.alpha:.2%})"
+        )
+    console.print(f"Report: {(out / 'report.html').resolve()}", markup=False)
+
+
+def _progress(phase: str, epochs: int) -> list[Any]:
+    return [_progress_bar()(phase, epochs)]
+
+
+def _progress_bar() -> Callable[[str, int], Any]:
+    """A Keras callback that shows one bar for a phase, with its losses and the time left."""
+    import keras
+    from rich.table import Column
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    class Bar(keras.callbacks.Callback):
+        def __init__(self, phase: str, epochs: int) -> None:
+            super().__init__()
+            self.phase, self.epochs = phase, epochs
+
+        def on_train_begin(self, logs: dict | None = None) -> None:
+            columns = (
+                TextColumn("{task.description:<8}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("epochs"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[losses]}"),
+            )
+            self.progress = Progress(*columns, console=console)
+            self.task = self.progress.add_task(self.phase, total=self.epochs, losses="")
+            self.progress.start()
+
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            logs = logs if console.width >= 110 else {}
+            losses = "  ".join(f"{key.replace('_', ' ')} {float(value):.4g}" for key, value in (logs or {}).items())
+            self.progress.update(self.task, completed=epoch + 1, losses=losses)
+
+        def on_train_end(self, logs: dict | None = None) -> None:
+            self.progress.stop()
+
+    return Bar
+
+
+@contextlib.contextmanager
+def _tensorflow() -> Iterator[None]:
+    """Import TensorFlow with oneDNN kernels on, and without what it writes to standard error while it starts."""
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    warnings.filterwarnings("ignore", category=UserWarning, module="keras")
+    if "tensorflow" not in sys.modules:
+        sys.stderr.flush()
+        saved = os.dup(2)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            try:
+                import tensorflow as tf
+
+                tf.get_logger().setLevel("ERROR")
+                tf.constant(0.0)  # the devices speak up when they are first used
+            finally:
+                os.dup2(saved, 2)
+                os.close(saved)
+    yield
