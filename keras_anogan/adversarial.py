@@ -146,11 +146,14 @@ class AdversarialModel(keras.Model):
         number of replicas, because Keras adds the replicas' gradients up.
         """
         optimizer = self.optimizers[player]
-        share = tf.ones_like(loss) / tf.distribute.get_strategy().num_replicas_in_sync
+        share = tf.ones_like(loss) / _replicas()
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             share = optimizer.scale_loss(share)
         variables = self.player_variables(player)
-        optimizer.apply(tape.gradient(loss, variables, output_gradients=share), variables)
+        gradients = tape.gradient(loss, variables, output_gradients=share)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and _replicas() > 1:
+            gradients = _agree_on_overflow(gradients)
+        optimizer.apply(gradients, variables)
 
     def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         """End a step: advance the step counter, return each loss averaged over the epoch so far."""
@@ -171,14 +174,13 @@ class AdversarialModel(keras.Model):
         return self._draw(tf.random.stateless_uniform, name, rows, shape)
 
     def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
-        context = tf.distribute.get_replica_context()
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = _replicas()
         key = (zlib.crc32(f"{self.seed}/{name}".encode()), tf.convert_to_tensor(self.step))
         seed = tf.stack([tf.constant(key[0], "int64"), key[1]])
         noise = distribution((rows * replicas, *shape), seed=seed, alg="philox")
         if replicas == 1:
             return noise
-        first = context.replica_id_in_sync_group * rows
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group * rows
         return noise[first : first + rows]
 
     def _seed_layers(self) -> None:
@@ -249,6 +251,18 @@ class AdversarialModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
         return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+def _agree_on_overflow(gradients: list[Any]) -> list[Any]:
+    """Make an overflow on one replica an overflow on all: each decides alone whether to skip its step, and a
+    replica that skips it leaves the others waiting for its gradients."""
+    zero = tf.add_n([tf.reduce_sum(tf.cast(g, "float32") * 0.0) for g in gradients if g is not None])  # or NaN
+    zero = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, zero)
+    return [None if g is None else g + tf.cast(zero, g.dtype) for g in gradients]
+
+
+def _replicas() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _is_rows(x: Any) -> bool:

@@ -58,8 +58,10 @@ class ImageGrid(keras.callbacks.Callback):
             self._write(f"epoch-{epoch + 1:04d}.png")
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.every_steps and int(self.model.step) % self.every_steps == 0:
-            self._write(f"step-{int(self.model.step):06d}.png")
+        if self.every_steps:
+            step = int(keras.ops.convert_to_numpy(self.model.step))
+            if step % self.every_steps == 0:
+                self._write(f"step-{step:06d}.png")
 
     def _write(self, name: str) -> None:
         images = np.asarray(self.model.generator(self.z, training=False))
@@ -83,7 +85,7 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         for key, value in (logs or {}).items():
             if self.reason is None and not math.isfinite(float(value)):
-                step = int(getattr(self.model, "step", batch + 1))
+                step = int(keras.ops.convert_to_numpy(getattr(self.model, "step", batch + 1)))
                 self.reason = f"Training stopped: {key} became {float(value)} at step {step}."
                 print(f"\n{self.reason}")
                 self.model.stop_training = True

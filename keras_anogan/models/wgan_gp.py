@@ -82,11 +82,10 @@ class WGANGP(AdversarialModel):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        rows = tf.shape(x)[0]
+        rows = x.shape[0] or tf.shape(x)[0]
         critic_losses, penalties = [], []
         for i in range(self.n_critic):
-            first, last = i * rows // self.n_critic, (i + 1) * rows // self.n_critic
-            real = x[first : tf.maximum(last, first + 1)]  # (batch, ...), never empty
+            real = x[i % rows :: self.n_critic]  # (batch, ...): every row once, and the same rows for any replicas
             batch = tf.shape(real)[0]
             generated = self.generator(self.random_normal(f"z{i}", batch, self.generator.input_shape[1:]), training=True)
             alpha = self.random_uniform(f"alpha{i}", batch, ())

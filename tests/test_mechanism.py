@@ -1,0 +1,347 @@
+"""The mechanism: steps, noise, order, precision, replicas, saving and resuming."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_anogan import FAnoGAN, build_phases
+from keras_anogan.adversarial import _agree_on_overflow
+from keras_anogan.batches import Batches, check_rows
+from keras_anogan.callbacks import EpochBackup
+from keras_anogan.models import WGANGP
+from keras_anogan.networks import (
+    build_dcgan_critic,
+    build_dcgan_encoder,
+    build_dcgan_generator,
+    build_mlp_critic,
+    build_mlp_encoder,
+    build_mlp_generator,
+)
+from keras_anogan.testing import changed, save_and_load, weights_by_path
+
+SHAPE = (8, 8, 1)
+
+
+def make_wgan(units=(8, 16), seed=0, **kwargs):
+    """A tiny WGAN-GP; one hidden layer in the generator means no batch normalisation."""
+    generator = build_mlp_generator(SHAPE, 4, units=units, seed=1)
+    return WGANGP(generator, build_mlp_critic(SHAPE, units=(16, 8), seed=2), seed=seed, **kwargs)
+
+
+def make_fanogan():
+    return FAnoGAN(
+        build_mlp_encoder(SHAPE, 4, units=(16, 8), seed=3),
+        build_mlp_generator(SHAPE, 4, units=(8, 16), seed=1),
+        build_mlp_critic(SHAPE, units=(16, 8), seed=2),
+    )
+
+
+# Batches.
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    x = np.arange(10, dtype="float32")[:, None]
+    batches = Batches(x, 4, seed=3)
+    assert len(batches) == 3
+    assert np.array_equal(batches.order(2), Batches(x, 4, seed=3).order(2))
+    assert not np.array_equal(batches.order(2), batches.order(3))
+    assert not np.array_equal(batches.order(2), Batches(x, 4, seed=4).order(2))
+    assert sorted(batches.order(0)[:10]) == list(range(10))  # every row once, before any row comes twice
+    batches.epoch = 2
+    rows = np.concatenate(list(batches.as_dataset().as_numpy_iterator()))
+    assert np.array_equal(rows[:, 0], batches.order(2))
+
+
+def test_batches_larger_than_the_data_repeat_rows_and_rows_may_be_read_lazily():
+    x = np.arange(3, dtype="float32")[:, None]
+
+    class Lazy:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, indices):
+            return x[indices]
+
+    for rows in (x, Lazy()):
+        (batch,) = Batches(rows, 7).as_dataset().as_numpy_iterator()
+        assert batch.shape == (7, 1)
+        assert sorted(batch[:3, 0]) == [0, 1, 2]
+    (pair,) = Batches(x, 3, labels=[5, 6, 7]).as_dataset().as_numpy_iterator()
+    assert np.array_equal(pair[0][:, 0] + 5, pair[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: Batches(np.ones((0, 2)), 2), "0 rows"),
+        (lambda: Batches(np.ones((3, 2)), 0), "batch_size=0"),
+        (lambda: Batches(np.ones((3, 2)), 2, labels=[1]), "1 labels, 3 rows"),
+        (lambda: check_rows(np.ones((2, 3)), (4,), "It"), r"\(2, 3\)"),
+        (lambda: check_rows([[1.0, np.inf]], (2,), "It"), "inf in row 0"),
+        (lambda: check_rows([["a"]], (1,), "It"), "dtype <U1"),
+        (lambda: check_rows(np.ones((2, 4, 4, 1), "uint8"), (4, 4, 1), "It"), "uint8"),
+    ],
+)
+def test_bad_rows_are_refused_with_the_value(make, word):
+    with pytest.raises(ValueError, match=word):
+        make()
+
+
+# Steps.
+
+
+def test_an_epoch_of_the_exercise_has_85_critic_and_17_generator_updates():
+    x = np.random.default_rng(0).uniform(-1, 1, (5393, *SHAPE)).astype("float32")
+    wgan = make_wgan()
+    wgan.compile(jit_compile=False)
+    wgan.fit(x, batch_size=64, epochs=1, verbose=0)
+    assert int(wgan.optimizers["critic"].iterations) * 20 == 1700
+    assert int(wgan.optimizers["generator"].iterations) * 20 == 340
+    assert int(wgan.step) == 17
+
+
+def test_each_critic_update_sees_its_own_images_and_noise(tiny_images):
+    seen = []
+    wgan = make_wgan(n_critic=3)
+    wgan.compile(run_eagerly=True)
+    update = wgan.update
+    wgan.random_normal = lambda name, rows, shape: seen.append((name, int(rows))) or WGANGP.random_normal(wgan, name, rows, shape)
+    wgan.update = lambda player, tape, loss: seen.append(player) or update(player, tape, loss)
+    wgan.fit(tiny_images, batch_size=4, epochs=1, steps_per_epoch=1, verbose=0)
+    assert seen == [("z0", 4), "critic", ("z1", 4), "critic", ("z2", 4), "critic", ("z", 4), "generator"]
+    draws = [wgan._draw(tf.random.stateless_normal, name, 4, (4,)).numpy() for name in ("z0", "z1", "z2", "z")]
+    assert len({draw.tobytes() for draw in draws}) == 4
+
+
+def test_a_data_set_of_ones_own_works_even_with_fewer_rows_than_critic_steps(tiny_images):
+    wgan = make_wgan()
+    wgan.compile(jit_compile=False)
+    wgan.fit(tf.data.Dataset.from_tensor_slices(tiny_images).batch(30), epochs=1, verbose=0)  # the last batch has 2 rows
+    assert int(wgan.step) == 2
+    assert np.isfinite(wgan.predict(np.zeros((3, 4), "float32"), verbose=0)).all()
+
+
+def test_encoder_training_leaves_generator_and_critic_byte_identical(tiny_images):
+    detector = make_fanogan()
+    detector.compile(jit_compile=False)
+    before = weights_by_path(detector)
+    detector.fit(tiny_images, batch_size=8, epochs=2, validation_data=tiny_images[:8], verbose=0)
+    moved = {name.split("/")[0] for name in changed(before, weights_by_path(detector))}
+    assert moved == {"encoder", "own"}  # own: the step counter
+    assert any("moving" in weight.path for weight in detector.generator.weights)  # there are statistics to leave alone
+
+
+def test_the_paper_s_optimizers_are_the_default():
+    wgan, detector = make_wgan(), make_fanogan()
+    wgan.compile()
+    detector.compile()
+    critic = wgan.optimizers["critic"]
+    assert (float(critic.learning_rate), critic.beta_1, critic.beta_2) == (pytest.approx(1e-4), 0.0, 0.9)
+    assert isinstance(detector.optimizers["encoder"], keras.optimizers.RMSprop)
+    assert float(detector.optimizers["encoder"].learning_rate) == pytest.approx(5e-5)
+
+
+def test_compile_refuses_what_it_does_not_know():
+    wgan, shared = make_wgan(), keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="'discriminator'"):
+        wgan.compile(optimizers={"discriminator": "adam"})
+    with pytest.raises(ValueError, match="same object"):
+        wgan.compile(optimizers={"critic": shared, "generator": shared})
+    with pytest.raises(ValueError, match="shuffle=False"):
+        wgan.compile()
+        wgan.fit(np.zeros((4, *SHAPE), "float32"), shuffle=False)
+
+
+# Precision and replicas.
+
+
+def test_update_moves_the_variable_by_the_gradient_under_every_policy():
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        wgan = make_wgan(units=(8,))
+        wgan.compile(optimizers={p: keras.optimizers.SGD(0.1) for p in ("critic", "generator")}, jit_compile=False)
+        weight = wgan.critic.trainable_variables[0]
+        before = np.array(weight)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(weight, "float32") * 2.0)
+        wgan.update("critic", tape, loss)
+        np.testing.assert_allclose(np.array(weight) - before, -0.2, rtol=1e-4, atol=1e-5)
+
+
+@functools.cache
+def mirrored():
+    """One strategy for all tests: TensorFlow takes the collectives of a second one for those of the first."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def one_wgan_step(strategy, x, scale=None):
+    with strategy.scope():
+        wgan = make_wgan(units=(8,), n_critic=2)
+        sgd = {player: keras.optimizers.SGD(0.05) for player in ("critic", "generator")}
+        if scale:
+            sgd = {p: keras.optimizers.LossScaleOptimizer(o, initial_scale=scale) for p, o in sgd.items()}
+        wgan.compile(optimizers=sgd, jit_compile=False)
+        start = weights_by_path(wgan)
+        wgan.fit(x[:16], batch_size=8, epochs=1, verbose=0)
+    assert int(keras.ops.convert_to_numpy(wgan.step)) == 1
+    return start, weights_by_path(wgan)
+
+
+@pytest.mark.parametrize(
+    ("policy", "scale", "tolerance"),
+    [("float32", None, 1e-6), ("mixed_bfloat16", None, 2e-3), ("mixed_float16", 64.0, 5e-4)],
+)
+def test_one_mirrored_step_of_wgan_gp_equals_the_one_device_step(policy, scale, tolerance, tiny_images):
+    keras.config.set_dtype_policy(policy)
+    start, alone = one_wgan_step(tf.distribute.get_strategy(), tiny_images, scale)
+    _, together = one_wgan_step(mirrored(), tiny_images, scale)
+    for name in changed(start, alone):
+        np.testing.assert_allclose(alone[name], together[name], atol=tolerance, err_msg=name)
+    moved = max(np.abs(alone[name] - start[name]).max() for name in alone if name != "own/0")
+    assert moved > 20 * tolerance  # the step is larger than what the comparison forgives
+
+
+def test_an_overflow_on_one_replica_is_skipped_by_both(tiny_images):
+    keras.config.set_dtype_policy("mixed_float16")
+    for scale in (1.0, 2.0**30):
+        x = tiny_images[:16].copy()
+        wgan_start, after = one_wgan_step(mirrored(), x, scale)
+        assert all(np.isfinite(value).all() for value in after.values())
+        moved = [name for name in changed(wgan_start, after) if name.startswith("critic")]
+        assert bool(moved) == (scale == 1.0)
+
+
+def test_replicas_agree_on_an_overflow_that_only_one_has():
+    @tf.function
+    def step(x):
+        return mirrored().run(lambda x: _agree_on_overflow([x, None]), (x,))
+
+    rows = tf.data.Dataset.from_tensor_slices(np.array([1.0, np.inf], "float32")).batch(2)
+    (per_replica,) = iter(mirrored().experimental_distribute_dataset(rows))
+    first, second = mirrored().experimental_local_results(step(per_replica)[0])
+    assert np.isnan(first).all()
+    assert np.isnan(second).all()
+
+
+def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images):
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), mirrored()):
+        with strategy.scope():
+            detector = make_fanogan()
+            detector.compile(optimizers={"encoder": keras.optimizers.SGD(0.5)}, jit_compile=False)
+            start = weights_by_path(detector)
+            detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0)
+        weights.append(weights_by_path(detector))
+    assert changed(start, weights[0])
+    for name in weights[0]:
+        np.testing.assert_allclose(weights[0][name], weights[1][name], atol=1e-6, err_msg=name)
+
+
+# Resuming.
+
+
+def fit_wgan(x, epochs, callbacks=()):
+    wgan = make_wgan()
+    wgan.compile(jit_compile=False)
+    wgan.fit(x, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return wgan
+
+
+@pytest.mark.parametrize("backup", [EpochBackup, keras.callbacks.BackupAndRestore])
+def test_a_killed_fit_goes_on_to_the_weights_of_the_undisturbed_one(backup, tiny_images, tmp_path):
+    whole = fit_wgan(tiny_images, 3)
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b")), Kill()])
+    resumed = fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b"))])
+    assert int(resumed.step) == int(whole.step)
+    assert not changed(weights_by_path(whole), weights_by_path(resumed))
+
+
+def test_loading_keeps_both_optimizers_and_a_resumed_gan_repeats_the_undisturbed_one(tiny_images):
+    whole = fit_wgan(tiny_images, 2)
+    half = save_and_load(fit_wgan(tiny_images, 1))
+    assert int(half.optimizers["critic"].iterations) > 0
+    half.fit(tiny_images, batch_size=4, epochs=2, initial_epoch=1, verbose=0)
+    assert not changed(weights_by_path(whole), weights_by_path(half))
+
+
+def test_another_seed_gives_other_weights(tiny_images):
+    one, other = make_wgan(seed=0), make_wgan(seed=1)
+    for wgan in (one, other):
+        wgan.compile(jit_compile=False)
+        wgan.fit(tiny_images, batch_size=4, epochs=1, verbose=0)
+    assert changed(weights_by_path(one), weights_by_path(other))
+
+
+# Networks and registry.
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 64, 3), (8, 8, 1), (48, 64, 1)])
+def test_dcgan_builders_fit_together(shape):
+    generator = build_dcgan_generator(shape, 5, filters=2)
+    critic, encoder = build_dcgan_critic(shape, filters=2), build_dcgan_encoder(shape, 5, filters=2)
+    assert generator.output_shape == (None, *shape)
+    assert encoder.output_shape == (None, 5)
+    value, features = critic(generator(np.zeros((2, 5), "float32")))
+    assert value.shape == (2, 1)
+    smallest = [size >> int(math.log2(min(shape[:2]) / 3)) for size in shape[:2]]
+    assert features.shape[0] == 2
+    assert min(smallest) >= 3
+
+
+def test_dcgan_at_64_has_the_paper_s_stages():
+    critic = build_dcgan_critic((64, 64, 3), filters=64)
+    convolutions = [layer for layer in critic.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [64, 128, 256, 512]
+    assert critic.outputs[1].shape == (None, 4 * 4 * 512)
+
+
+@pytest.mark.parametrize("shape", [(30, 30, 1), (9, 9, 1), (784,), (28, 28)])
+def test_builders_refuse_shapes_they_cannot_do(shape):
+    with pytest.raises(ValueError, match="Received: shape"):
+        build_dcgan_generator(shape)
+
+
+def test_mlp_networks_of_the_exercise_have_its_parameters():
+    generator, critic, encoder = (
+        build_mlp_generator((28, 28, 1)),
+        build_mlp_critic((28, 28, 1)),
+        build_mlp_encoder((28, 28, 1)),
+    )
+    dense = lambda *sizes: sum(a * b + b for a, b in zip(sizes, sizes[1:], strict=False))  # noqa: E731
+    assert generator.count_params() == dense(100, 128, 256, 512, 1024, 784) + 4 * (256 + 512 + 1024)
+    assert critic.count_params() == dense(784, 512, 256, 1)
+    assert encoder.count_params() == dense(784, 512, 256, 100)
+    assert encoder(np.ones((1, 28, 28, 1), "float32") * 100).numpy().max() <= 1.0
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_outputs_are_float32_under_every_policy(policy):
+    keras.config.set_dtype_policy(policy)
+    for build in (build_mlp_generator, build_mlp_critic, build_mlp_encoder, build_dcgan_generator, build_dcgan_critic, build_dcgan_encoder):
+        network = build((8, 8, 1))
+        assert {output.dtype for output in network.outputs} == {"float32"}
+        assert network.layers[-1].compute_dtype == "float32"
+
+
+def test_registry_builds_by_name_and_refuses_others():
+    phases = build_phases("fanogan", keras.layers.InputSpec(shape=(None, 8, 8, 1)), latent_dim=3, seed=5)
+    assert list(phases) == ["wgan_gp", "encoder"]
+    assert phases["wgan_gp"].generator is phases["encoder"].generator
+    assert phases["encoder"].encoder.output_shape == (None, 3)
+    with pytest.raises(ValueError, match="'gan'"):
+        build_phases("gan", (8, 8, 1))
+    with pytest.raises(ValueError, match="depth"):
+        build_phases("fanogan", (8, 8, 1), depth=3)
+    with pytest.raises(ValueError, match="'resnet'"):
+        build_phases("fanogan", (8, 8, 1), architecture="resnet")
