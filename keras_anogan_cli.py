@@ -77,7 +77,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -96,15 +98,22 @@ def demo(
 @app.command()
 def train(
     data: Data,
-    out: Annotated[pathlib.Path, typer.Option(help="Folder for the run; an unfinished one is resumed.", show_default=False)],
-    normal: Annotated[int | None, typer.Option(help="mnist, digits: this digit is normal, all others anomalous.")] = None,
-    abnormal: Annotated[int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")] = None,
+    out: Annotated[
+        pathlib.Path, typer.Option(help="Folder for the run; an unfinished one is resumed.", show_default=False)
+    ],
+    normal: Annotated[
+        int | None, typer.Option(help="mnist, digits: this digit is normal, all others anomalous.")
+    ] = None,
+    abnormal: Annotated[
+        int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")
+    ] = None,
     detector: Annotated[str, typer.Option(help="fanogan or pca.")] = "fanogan",
     architecture: Annotated[
         str | None, typer.Option(help="mlp or dcgan. Default: mlp for mnist and digits, dcgan for a folder.")
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder).")
+        int | None,
+        typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of each phase of training.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Images in one batch.")] = 64,
@@ -112,7 +121,9 @@ def train(
     alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
     seed: Annotated[int, typer.Option(help="Of weights, noise, order and split.")] = 0,
     skip_broken: SkipBroken = False,
-    smoke: Annotated[bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")
+    ] = False,
 ) -> None:
     """Train a detector on normal images and write a run folder: detector, SavedModel, metrics, report.
 
@@ -152,7 +163,9 @@ def score(
 @app.command()
 def export(
     run: Run,
-    folder: Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="New folder, e.g. serving/1.", show_default=False)],
+    folder: Annotated[
+        pathlib.Path, typer.Argument(metavar="DIR", help="New folder, e.g. serving/1.", show_default=False)
+    ],
 ) -> None:
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
     with _tensorflow():
@@ -164,7 +177,9 @@ def export(
 
 @app.command()
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe, e.g. fanogan-mnist-digit1.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A recipe, e.g. fanogan-mnist-digit1.", show_default=False)
+    ],
     seed: Annotated[list[int] | None, typer.Option(help="Seeds, one option for each. Default: 0, 1, 2.")] = None,
     out: Annotated[pathlib.Path, typer.Option(help="Folder for NAME.json.")] = pathlib.Path("benchmarks/results"),
 ) -> None:
@@ -188,7 +203,9 @@ def _train(arguments: Any, out: pathlib.Path) -> None:
     metrics = runs.train(arguments, out, say=lambda line: console.print(line, markup=False), progress=_progress)
     if metrics["auroc"] is not None:
         pca = metrics["baselines"]["pca_32"]
-        console.print(f"AUROC {metrics['auroc']:.4f} (PCA-32: {pca['auroc']:.4f}), last epoch, test rows never seen before")
+        console.print(
+            f"AUROC {metrics['auroc']:.4f} (PCA-32: {pca['auroc']:.4f}), last epoch, test rows never seen before"
+        )
     if metrics.get("false_alarm_rate") is not None:
         console.print(
             f"False alarms {metrics['false_alarm_rate']:.2%} of normal test rows (asked for: {arguments.alpha:.2%})"
@@ -203,8 +220,8 @@ def _progress(phase: str, epochs: int) -> list[Any]:
 def _progress_bar() -> Callable[[str, int], Any]:
     """A Keras callback that shows one bar for a phase, with its losses and the time left."""
     import keras
-    from rich.table import Column
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     class Bar(keras.callbacks.Callback):
         def __init__(self, phase: str, epochs: int) -> None:

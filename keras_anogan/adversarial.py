@@ -193,7 +193,9 @@ class AdversarialModel(keras.Model):
 
     # Keras's verbs.
 
-    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> keras.callbacks.History:
+    def fit(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Keras's `fit`; rows in memory are fed in an order that depends on (seed, epoch) alone.
 
         Args:

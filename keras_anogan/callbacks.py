@@ -40,10 +40,11 @@ class ImageGrid(keras.callbacks.Callback):
         super().__init__()
         if every_epochs is not None and every_steps is not None:
             raise ValueError("Expected every_epochs or every_steps. Received: both.")
-        if every_epochs is None and every_steps is None:
-            every_epochs = 1
-        if (every_epochs or every_steps) < 1:
-            raise ValueError(f"Expected a period >= 1. Received: {every_epochs or every_steps}.")
+        if every_steps is None:
+            every_epochs = 1 if every_epochs is None else every_epochs
+        period = every_steps if every_epochs is None else every_epochs
+        if period < 1:
+            raise ValueError(f"Expected a period >= 1. Received: {period}.")
         self.directory = pathlib.Path(directory)
         self.every_epochs, self.every_steps = every_epochs, every_steps
         self.rows, self.columns, self.seed = rows, columns, seed
@@ -152,7 +153,7 @@ def save_grid(images: np.ndarray, path: Any, columns: int) -> None:
     n, height, width, channels = images.shape
     rows = math.ceil(n / columns)
     sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), 255, "uint8")
-    pixels = np.round((np.clip(images, -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
+    pixels = np.round((np.clip(np.nan_to_num(images), -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
     for i, image in enumerate(pixels):
         top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
         sheet[top : top + height, left : left + width] = image

@@ -108,6 +108,8 @@ class Explainer(keras.Model):
     def __init__(self, detector: AnomalyDetector, name: str | None = None) -> None:
         super().__init__(name=name, dtype="float32")
         self.detector = detector
+        if not detector.built:
+            detector(keras.Input(detector.sample_shape))
         self(keras.Input(detector.sample_shape))
 
     def call(self, x: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -90,7 +90,9 @@ class FittedDetector(keras.Model):
             if raw.dtype != np.uint8:
                 span = f" in [{raw.min():g}, {raw.max():g}]" if raw.size and raw.dtype.kind in "fiu" else ""
                 raise ValueError(f"Expected raw images of dtype uint8 in [0, 255]. Received: dtype {raw.dtype}{span}.")
-            check_rows(raw[..., :1].astype("float32") if 0 in raw.shape else raw.astype("float32"), self.raw_shape, "The model")
+            check_rows(
+                raw[..., :1].astype("float32") if 0 in raw.shape else raw.astype("float32"), self.raw_shape, "The model"
+            )
             return raw
         return check_rows(raw, self.raw_shape, "The model")
 

@@ -50,7 +50,7 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes = figure.subplots()
     positive = np.maximum(scores, 1e-12)
-    edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 61)
+    edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 61).tolist()
     groups = (
         [("scored rows", positive, NORMAL)]
         if labels is None
@@ -61,7 +61,9 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
             weights = np.full(len(values), 1.0 / len(values))
             axes.hist(values, bins=edges, weights=weights, color=colour, alpha=0.65, label=f"{name} ({len(values):,})")
     axes.axvline(threshold, color="black", linewidth=1.2, label=f"threshold {threshold:.4g} (alpha = {alpha:g})")
-    axes.set(xscale="log", xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows")
+    axes.set(
+        xscale="log", xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows"
+    )
     _tidy(axes, legend="best")
     return figure
 

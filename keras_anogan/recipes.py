@@ -1,6 +1,6 @@
 """One entry per published experiment: what is trained, on what, for how long, fixed before any number is seen.
 
-    keras-anogan reproduce fanogan-mnist-digit1        # prints the table, writes benchmarks/results/<name>.json
+keras-anogan reproduce fanogan-mnist-digit1        # prints the table, writes benchmarks/results/<name>.json
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def exercise_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(train, test, labels) of the exercise, images float32 in [-1, 1]."""
     split = fanogan_exercise(*load_mnist(), digit=digit, stop=0.0, calibrate=0.0)
     scale = image_preprocessing(28, 28)
-    train, test = (np.concatenate([scale(x[i : i + 1024]) for i in range(0, len(x), 1024)]) for x in (split.train, split.test))
+    train, test = (
+        np.concatenate([scale(x[i : i + 1024]) for i in range(0, len(x), 1024)]) for x in (split.train, split.test)
+    )
     return train, test, split.labels
 
 
@@ -153,7 +155,10 @@ def reproduce(
         say(f"seed {seed}: " + ", ".join(f"{key} {value:.5f}" for key, value in runs[-1].items()))
     values = [round(run["value"], 6) for run in runs]
     beside = {
-        key: {"values": [round(run[key], 6) for run in runs], **_rounded(evaluation.summarise([run[key] for run in runs]))}
+        key: {
+            "values": [round(run[key], 6) for run in runs],
+            **_rounded(evaluation.summarise([run[key] for run in runs])),
+        }
         for key in runs[0]
         if key != "value"
     }
@@ -188,7 +193,9 @@ def circumstances() -> dict[str, Any]:
     import tensorflow as tf
 
     try:
-        described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
         revision = described.stdout.strip() or None
     except OSError:
         revision = None
@@ -207,7 +214,11 @@ def circumstances() -> dict[str, Any]:
 
 def _processor() -> str:
     info = pathlib.Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    names = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
     return names[0] if names else platform.processor() or platform.machine()
 
 

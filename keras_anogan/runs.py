@@ -1,13 +1,13 @@
 """The run folder: train, resume, score, export. The command line is this module's thin face.
 
-    RUN/config.json      arguments, data fingerprint, versions: what the run is
-    RUN/detector.keras   FittedDetector, raw uint8 images in
-    RUN/serving/1/       the same as a SavedModel
-    RUN/history.csv      losses by phase and epoch
-    RUN/metrics.json     what the test rows say; written last, so a run that has it is finished
-    RUN/samples/         generated images by epoch
-    RUN/report.html      all of it for a reader
-    RUN/.backup/         weights and optimizer slots of an unfinished run
+RUN/config.json      arguments, data fingerprint, versions: what the run is
+RUN/detector.keras   FittedDetector, raw uint8 images in
+RUN/serving/1/       the same as a SavedModel
+RUN/history.csv      losses by phase and epoch
+RUN/metrics.json     what the test rows say; written last, so a run that has it is finished
+RUN/samples/         generated images by epoch
+RUN/report.html      all of it for a reader
+RUN/.backup/         weights and optimizer slots of an unfinished run
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Arguments:
         named = self.data in NAMED_SETS
         chosen = [value is not None for value in (self.normal, self.abnormal)]
         if named and sum(chosen) != 1:
-            raise ValueError(f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}.")
+            raise ValueError(
+                f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}."
+            )
         if not named and any(chosen):
             raise ValueError("Expected --normal and --abnormal with mnist or digits only. Received: a folder.")
         defaults = {
@@ -179,12 +181,16 @@ def _load_named(arguments: Arguments) -> Task:
 
 def _smoke(parts: list[np.ndarray], split: Any) -> tuple[list[np.ndarray], Any]:
     order = np.argsort(np.random.default_rng(0).random(len(parts[3])))[:256]
-    return [*(part[:256] for part in parts[:3]), parts[3][order]], dataclasses.replace(split, labels=split.labels[order])
+    return [*(part[:256] for part in parts[:3]), parts[3][order]], dataclasses.replace(
+        split, labels=split.labels[order]
+    )
 
 
 def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
     if len(raw) == 0:
-        raise ValueError("Expected at least one row in every part of the split. Received: none; there are too few images.")
+        raise ValueError(
+            "Expected at least one row in every part of the split. Received: none; there are too few images."
+        )
     chunks = [np.asarray(preprocess(raw[i : i + 1024])) for i in range(0, len(raw), 1024)]
     return np.concatenate(chunks)
 
@@ -241,6 +247,9 @@ def train(
     out = pathlib.Path(out)
     _check_folder(arguments, out)
     task = load_task(arguments)
+    shape = (arguments.image_size, arguments.image_size, task.channels)
+    params = {"architecture": arguments.architecture} if arguments.detector == "fanogan" else {}
+    phases = build_phases(arguments.detector, shape, seed=arguments.seed, **params)
     config = _config(arguments, task)
     if _continues(out, config):
         if (out / "metrics.json").exists():
@@ -253,10 +262,6 @@ def train(
         say(f"Left out {task.skipped} image file(s) that can't be read.")
     sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
     say(f"{task.name}; {sizes} rows.")
-
-    shape = (arguments.image_size, arguments.image_size, task.channels)
-    params = {"architecture": arguments.architecture, "seed": arguments.seed}
-    phases = build_phases(arguments.detector, shape, **(params if arguments.detector == "fanogan" else {}))
     seconds = {phase: _fit_phase(phase, model, task, arguments, out, say, progress) for phase, model in phases.items()}
     detector = list(phases.values())[-1]
     history = {phase: read_history(out / ".backup" / phase) for phase in phases}
@@ -301,7 +306,12 @@ def _fit_phase(
     if hasattr(model, "explain") and isinstance(task.stop, np.ndarray):
         validation["validation_data"] = task.stop
     model.fit(
-        task.train, batch_size=arguments.batch_size, epochs=arguments.epochs, verbose=0, callbacks=callbacks, **validation
+        task.train,
+        batch_size=arguments.batch_size,
+        epochs=arguments.epochs,
+        verbose=0,
+        callbacks=callbacks,
+        **validation,
     )
     if guard.reason:
         raise RuntimeError(guard.reason)
@@ -355,7 +365,14 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
 
 
 def _write_report(
-    out: pathlib.Path, config: dict, metrics: dict, task: Task, fitted: FittedDetector, scores: dict, baselines: dict, history: dict
+    out: pathlib.Path,
+    config: dict,
+    metrics: dict,
+    task: Task,
+    fitted: FittedDetector,
+    scores: dict,
+    baselines: dict,
+    history: dict,
 ) -> None:
     from keras_anogan.report import Example, write_report
 
@@ -403,11 +420,15 @@ def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
     config = json.loads((run / "config.json").read_text())
     _check_version(run, config)
     if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
-        raise FileNotFoundError(f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command.")
+        raise FileNotFoundError(
+            f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command."
+        )
     return keras.models.load_model(run / "detector.keras"), config
 
 
-def score(run: Any, data: str, out: Any, maps: Any = None, grid_lines: int = 0, skip_broken: bool = False) -> dict[str, Any]:
+def score(
+    run: Any, data: str, out: Any, maps: Any = None, grid_lines: int = 0, skip_broken: bool = False
+) -> dict[str, Any]:
     """Score images with a finished run and write one CSV line for each.
 
     Args:
@@ -543,7 +564,9 @@ def _check_folder(arguments: Arguments, out: pathlib.Path) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
     if out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists():
-        raise ValueError(f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files.")
+        raise ValueError(
+            f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."
+        )
     if (out / "config.json").exists():
         config = json.loads((out / "config.json").read_text())
         _check_version(out, config)
@@ -567,7 +590,9 @@ def _continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
         return False
     before = json.loads((out / "config.json").read_text())
     if before["data"]["fingerprint"] != config["data"]["fingerprint"]:
-        raise ValueError(f"{out} was started on other data of that name (the fingerprint differs); choose another folder.")
+        raise ValueError(
+            f"{out} was started on other data of that name (the fingerprint differs); choose another folder."
+        )
     return True
 
 

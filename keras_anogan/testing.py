@@ -1,13 +1,13 @@
 """`check_detector`: the contract that every detector keeps, ours and yours, as named checks.
 
-    from keras_anogan.testing import check_detector
+from keras_anogan.testing import check_detector
 
-    def make_detector():                      # fresh, compiled, always with the same seed
-        detector = MyDetector(...)
-        detector.compile(jit_compile=False)
-        return detector
+def make_detector():                      # fresh, compiled, always with the same seed
+    detector = MyDetector(...)
+    detector.compile(jit_compile=False)
+    return detector
 
-    check_detector(make_detector, x)          # x: 16 to 64 rows of normal data; raises AssertionError
+check_detector(make_detector, x)          # x: 16 to 64 rows of normal data; raises AssertionError
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ BATCH = 8
 
 
 def check_detector(
-    make_detector: Callable[[], AnomalyDetector], x: Any, y: Any = None, *, only: Iterable[str] = (), skip: Iterable[str] = ()
+    make_detector: Callable[[], AnomalyDetector],
+    x: Any,
+    y: Any = None,
+    *,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
 ) -> None:
     """Run every check of the contract (see `CHECKS`) on a detector.
 

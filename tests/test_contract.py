@@ -51,7 +51,9 @@ def test_xla_keeps_the_contract_too(tiny_images):
         return detector
 
     check_detector(
-        make_detector, tiny_images, only=("score_depends_on_the_sample_alone", "training_resumes_exactly", "graph_scores_as_eager")
+        make_detector,
+        tiny_images,
+        only=("score_depends_on_the_sample_alone", "training_resumes_exactly", "graph_scores_as_eager"),
     )
 
 
@@ -234,7 +236,11 @@ class BreaksInHalf(Toy):
     def explain(self, x):
         explained = super().explain(x)
         half = keras.config.dtype_policy().compute_dtype
-        return {"score": tf.cast(tf.exp(tf.cast(explained["score"] * 0 + 100.0, half)) * 1e10, "float32")} if half != "float32" else explained
+        return (
+            {"score": tf.cast(tf.exp(tf.cast(explained["score"] * 0 + 100.0, half)) * 1e10, "float32")}
+            if half != "float32"
+            else explained
+        )
 
 
 @broken

@@ -17,7 +17,9 @@ def draw():
 
 def test_wasserstein_losses(draw):
     real, generated = draw.normal(size=(2, 9, 1)).astype("float32")
-    assert float(losses.wasserstein_critic_loss(real, generated)) == pytest.approx(generated.mean() - real.mean(), abs=1e-6)
+    assert float(losses.wasserstein_critic_loss(real, generated)) == pytest.approx(
+        generated.mean() - real.mean(), abs=1e-6
+    )
     assert float(losses.wasserstein_generator_loss(generated)) == pytest.approx(-generated.mean(), abs=1e-6)
 
 
@@ -43,7 +45,9 @@ def test_penalty_is_taken_between_real_and_generated_one_weight_per_sample(draw)
 def test_penalty_of_a_flat_critic_has_a_finite_gradient():
     w = tf.Variable(tf.zeros(3))
     with tf.GradientTape() as tape:
-        penalty = losses.gradient_penalty(lambda x: tf.linalg.matvec(x, w)[:, None], tf.ones((2, 3)), tf.ones((2, 3)), tf.ones(2))
+        penalty = losses.gradient_penalty(
+            lambda x: tf.linalg.matvec(x, w)[:, None], tf.ones((2, 3)), tf.ones((2, 3)), tf.ones(2)
+        )
     assert np.isfinite(tape.gradient(penalty, w)).all()
     assert float(penalty) == pytest.approx(1.0, abs=1e-4)
 

@@ -1,6 +1,7 @@
 """The mechanism: steps, noise, order, precision, replicas, saving and resuming."""
 
 import functools
+import itertools
 import math
 
 import keras
@@ -109,7 +110,9 @@ def test_each_critic_update_sees_its_own_images_and_noise(tiny_images):
     wgan = make_wgan(n_critic=3)
     wgan.compile(run_eagerly=True)
     update = wgan.update
-    wgan.random_normal = lambda name, rows, shape: seen.append((name, int(rows))) or WGANGP.random_normal(wgan, name, rows, shape)
+    wgan.random_normal = lambda name, rows, shape: (
+        seen.append((name, int(rows))) or WGANGP.random_normal(wgan, name, rows, shape)
+    )
     wgan.update = lambda player, tape, loss: seen.append(player) or update(player, tape, loss)
     wgan.fit(tiny_images, batch_size=4, epochs=1, steps_per_epoch=1, verbose=0)
     assert seen == [("z0", 4), "critic", ("z1", 4), "critic", ("z2", 4), "critic", ("z", 4), "generator"]
@@ -120,7 +123,9 @@ def test_each_critic_update_sees_its_own_images_and_noise(tiny_images):
 def test_a_data_set_of_ones_own_works_even_with_fewer_rows_than_critic_steps(tiny_images):
     wgan = make_wgan()
     wgan.compile(jit_compile=False)
-    wgan.fit(tf.data.Dataset.from_tensor_slices(tiny_images).batch(30), epochs=1, verbose=0)  # the last batch has 2 rows
+    wgan.fit(
+        tf.data.Dataset.from_tensor_slices(tiny_images).batch(30), epochs=1, verbose=0
+    )  # the last batch has 2 rows
     assert int(wgan.step) == 2
     assert np.isfinite(wgan.predict(np.zeros((3, 4), "float32"), verbose=0)).all()
 
@@ -151,8 +156,8 @@ def test_compile_refuses_what_it_does_not_know():
         wgan.compile(optimizers={"discriminator": "adam"})
     with pytest.raises(ValueError, match="same object"):
         wgan.compile(optimizers={"critic": shared, "generator": shared})
+    wgan.compile()
     with pytest.raises(ValueError, match="shuffle=False"):
-        wgan.compile()
         wgan.fit(np.zeros((4, *SHAPE), "float32"), shuffle=False)
 
 
@@ -318,7 +323,7 @@ def test_mlp_networks_of_the_exercise_have_its_parameters():
         build_mlp_critic((28, 28, 1)),
         build_mlp_encoder((28, 28, 1)),
     )
-    dense = lambda *sizes: sum(a * b + b for a, b in zip(sizes, sizes[1:], strict=False))  # noqa: E731
+    dense = lambda *sizes: sum(a * b + b for a, b in itertools.pairwise(sizes))  # noqa: E731
     assert generator.count_params() == dense(100, 128, 256, 512, 1024, 784) + 4 * (256 + 512 + 1024)
     assert critic.count_params() == dense(784, 512, 256, 1)
     assert encoder.count_params() == dense(784, 512, 256, 100)
@@ -328,7 +333,14 @@ def test_mlp_networks_of_the_exercise_have_its_parameters():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_outputs_are_float32_under_every_policy(policy):
     keras.config.set_dtype_policy(policy)
-    for build in (build_mlp_generator, build_mlp_critic, build_mlp_encoder, build_dcgan_generator, build_dcgan_critic, build_dcgan_encoder):
+    for build in (
+        build_mlp_generator,
+        build_mlp_critic,
+        build_mlp_encoder,
+        build_dcgan_generator,
+        build_dcgan_critic,
+        build_dcgan_encoder,
+    ):
         network = build((8, 8, 1))
         assert {output.dtype for output in network.outputs} == {"float32"}
         assert network.layers[-1].compute_dtype == "float32"

@@ -1,9 +1,9 @@
 """A folder of images, streamed: flat (all normal), or in MVTec-AD's layout.
 
-    ROOT/train/good/*           normal images to train on
-    ROOT/test/good/*            normal images to test on
-    ROOT/test/<defect>/*        anomalous images, any number of kinds
-    ROOT/ground_truth/<defect>/ masks
+ROOT/train/good/*           normal images to train on
+ROOT/test/good/*            normal images to test on
+ROOT/test/<defect>/*        anomalous images, any number of kinds
+ROOT/ground_truth/<defect>/ masks
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ def load_mnist() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nd
         with np.load(path) as archive:
             arrays = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test")}
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"Expected the MNIST archive with x_train, y_train, x_test, y_test in {path}. {error}") from error
+        raise ValueError(
+            f"Expected the MNIST archive with x_train, y_train, x_test, y_test in {path}. {error}"
+        ) from error
     for split in ("train", "test"):
         shape = arrays[f"x_{split}"].shape
         if len(shape) != 3 or shape[1:] != (28, 28) or len(arrays[f"y_{split}"]) != shape[0]:

@@ -112,8 +112,11 @@ def fanogan_exercise(
     order = rest[np.argsort(train[1][rest] != digit, kind="stable")]  # the digit first, as in the exercise
     parts = three_ways(len(chosen), stop, calibrate, seed)
     classes = np.concatenate([train[1][order], test[1]])
+    fit, stopped, calibrated = (train[0][chosen[part]] for part in parts)
     return Split(
-        *(train[0][chosen[part]] for part in parts),
+        train=fit,
+        stop=stopped,
+        calibrate=calibrated,
         test=np.concatenate([train[0][order], test[0]]),
         labels=(classes != digit).astype("int64"),
         name=f"{digit} is normal, first 80 % of its training images",
@@ -146,7 +149,8 @@ def _by_class(
     rows = train[0][np.isin(train[1], normal)]
     parts = three_ways(len(rows), stop, calibrate, seed)
     labels = (~np.isin(test[1], normal)).astype("int64")
-    return Split(*(rows[part] for part in parts), test=test[0], labels=labels, name=name)
+    fit, stopped, calibrated = (rows[part] for part in parts)
+    return Split(train=fit, stop=stopped, calibrate=calibrated, test=test[0], labels=labels, name=name)
 
 
 def _check_class(classes: np.ndarray, digit: int) -> None:

@@ -73,13 +73,9 @@ def fanogan_phases(
         raise ValueError(f"Expected the architecture 'mlp' or 'dcgan'. Received: {architecture!r}.")
     latent_dim = latent_dim or {"mlp": 100, "dcgan": 128}[architecture]
     if architecture == "mlp":
-        generator = networks.build_mlp_generator(
-            shape, latent_dim, batchnorm_epsilon=batchnorm_epsilon, seed=3 * seed
-        )
+        generator = networks.build_mlp_generator(shape, latent_dim, batchnorm_epsilon=batchnorm_epsilon, seed=3 * seed)
         critic = networks.build_mlp_critic(shape, seed=3 * seed + 1)
-        encoder = networks.build_mlp_encoder(
-            shape, latent_dim, latent_activation=latent_activation, seed=3 * seed + 2
-        )
+        encoder = networks.build_mlp_encoder(shape, latent_dim, latent_activation=latent_activation, seed=3 * seed + 2)
     else:
         generator = networks.build_dcgan_generator(shape, latent_dim, filters, seed=3 * seed)
         critic = networks.build_dcgan_critic(shape, filters, seed=3 * seed + 1)
@@ -97,4 +93,4 @@ def pca_phases(shape: tuple[int, ...], n_components: int = 32, seed: int = 0) ->
 
 DETECTORS: dict[str, Callable[..., Phases]] = {"fanogan": fanogan_phases, "pca": pca_phases}
 
-__all__ = ["FAnoGAN", "PCA", "WGANGP", "build_detector", "build_phases"]
+__all__ = ["PCA", "WGANGP", "FAnoGAN", "build_detector", "build_phases"]

@@ -31,9 +31,7 @@ class PCA(AnomalyDetector):
 
     tags = Tags(closed_form=True)
 
-    def __init__(
-        self, shape: tuple[int, ...], n_components: int = 32, seed: int = 0, name: str | None = None
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], n_components: int = 32, seed: int = 0, name: str | None = None) -> None:
         super().__init__(seed=seed, name=name)
         if n_components < 1:
             raise ValueError(f"Expected n_components >= 1. Received: n_components={n_components!r}.")
@@ -53,7 +51,9 @@ class PCA(AnomalyDetector):
         """None: there are no players."""
         return {}
 
-    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> keras.callbacks.History:
+    def fit(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Solve for mean and components; takes what `AnomalyDetector.fit` takes, in memory or as rows.
 
         Raises:

@@ -87,7 +87,9 @@ class WGANGP(AdversarialModel):
         for i in range(self.n_critic):
             real = x[i % rows :: self.n_critic]  # (batch, ...): every row once, and the same rows for any replicas
             batch = tf.shape(real)[0]
-            generated = self.generator(self.random_normal(f"z{i}", batch, self.generator.input_shape[1:]), training=True)
+            generated = self.generator(
+                self.random_normal(f"z{i}", batch, self.generator.input_shape[1:]), training=True
+            )
             alpha = self.random_uniform(f"alpha{i}", batch, ())
             with tf.GradientTape() as tape:
                 value, _ = self.critic(real, training=True)

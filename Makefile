@@ -1,0 +1,49 @@
+# Every target does its own set-up: the first one that is called makes .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export TF_ENABLE_ONEDNN_OPTS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help demo test lint types tests results benchmark clean
+
+help:
+	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
+	@echo "make test       lint, types and tests (under eight minutes)"
+	@echo "make benchmark  measure import time and memory, reproduce every recipe (about ten minutes)"
+	@echo "make results    write README's tables from benchmarks/results"
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: .venv/installed
+	$(BIN)/keras-anogan demo
+
+test: lint types tests
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
+	$(BIN)/mypy
+
+tests: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+results: .venv/installed
+	$(BIN)/python benchmarks/render.py
+
+benchmark: .venv/installed
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/keras-anogan reproduce fanogan-mnist-digit1
+	$(BIN)/python benchmarks/render.py
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache

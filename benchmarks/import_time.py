@@ -1,0 +1,50 @@
+"""What `import keras_anogan` costs beyond `import keras`, in turn, in fresh processes: `python benchmarks/import_time.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+from keras_anogan.recipes import circumstances
+
+PAIRS = 5
+
+
+def seconds(module: str) -> float:
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, capture_output=True, env=environment)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    start = time.perf_counter()
+    seconds("keras_anogan")  # a warm-up: file caches, byte code
+    pairs = [(seconds("keras_anogan"), seconds("keras")) for _ in range(PAIRS)]
+    ours, reference = (statistics.median(times) for times in zip(*pairs, strict=True))
+    result = {
+        "name": "speed-import",
+        "what": "`import keras_anogan` / `import keras`",
+        "command": "python benchmarks/import_time.py",
+        "measured": round(ours / reference, 3),
+        "unit": "x",
+        "bound": "<= 1.05",
+        "ratio": round(ours / reference, 3),
+        "ratios": [round(a / b, 3) for a, b in pairs],
+        "ours": round(ours, 2),
+        "reference": round(reference, 2),
+        "minutes": round((time.perf_counter() - start) / 60, 1),
+        **circumstances(),
+    }
+    target = pathlib.Path(__file__).parent / "results" / "speed-import.json"
+    target.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"ratio {result['ratio']} of medians {result['ours']} s and {result['reference']} s; pairs {result['ratios']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Peak memory of training f-AnoGAN's MLP networks on 60,000 images: `python benchmarks/memory.py`."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import resource
+import time
+
+import keras
+import numpy as np
+
+from keras_anogan import build_phases
+from keras_anogan.recipes import circumstances
+
+ROWS = 60_000
+
+
+def main() -> None:
+    start = time.perf_counter()
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (ROWS, 28, 28, 1)).astype("float32")
+    for model in build_phases("fanogan", (28, 28, 1), architecture="mlp").values():
+        model.compile(optimizers={p: keras.optimizers.Adam(2e-4, beta_1=0.5) for p in model.players})
+        model.fit(x, batch_size=64, epochs=1, verbose=0)
+    model.predict(x)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
+    result = {
+        "name": "memory-fanogan-train",
+        "what": f"f-AnoGAN (MLP), one epoch of each phase and scoring on {ROWS:,} images of 28 x 28: peak memory",
+        "command": "python benchmarks/memory.py",
+        "measured": round(peak, 2),
+        "unit": "GiB",
+        "bound": "< 2",
+        "minutes": round((time.perf_counter() - start) / 60, 1),
+        **circumstances(),
+    }
+    target = pathlib.Path(__file__).parent / "results" / "memory-fanogan-train.json"
+    target.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"peak {peak:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Writes the tables of README.md from benchmarks/results/*.json: `make results`."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
+
+
+def render(root: pathlib.Path) -> str:
+    """The README with its tables made anew from the result files."""
+    text = (root / "README.md").read_text()
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n{tables(root / 'benchmarks' / 'results')}{END}{tail}"
+
+
+def tables(folder: pathlib.Path) -> str:
+    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    quality = [result for result in results if "values" in result]
+    cost = [result for result in results if "values" not in result]
+    lines = ["| experiment | metric | mean ± std (seeds) | min | baseline | published | target | minutes |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    lines += [_quality_row(result) for result in quality]
+    for result in quality:
+        lines += ["", f"Beside it, `{result['name']}` (same runs, same test rows; {result['machine']}):", ""]
+        lines += ["| number | mean ± std |", "|---|---|"]
+        lines += [f"| {key} | {value['mean']:.5f} ± {value['std']:.5f} |" for key, value in result["beside"].items()]
+    if cost:
+        lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
+        lines += [
+            f"| {result['what']} | {result['measured']} {result['unit']} | {result['bound']} | `{result['command']}` |"
+            for result in cost
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _quality_row(result: dict) -> str:
+    baseline = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
+    published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
+    met = "met" if result["mean"] >= result["target"] else "missed"
+    return (
+        f"| `{result['name']}` | {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} "
+        f"({len(result['values'])}) | {result['min']:.5f} | {baseline} | {published} | >= {result['target']}: {met} "
+        f"| {result['minutes']} |"
+    )
+
+
+if __name__ == "__main__":
+    here = pathlib.Path(__file__).parent.parent
+    (here / "README.md").write_text(render(here))

@@ -1,0 +1,396 @@
+"""The command line, as its users meet it: training, resuming, scoring, exporting, and their mistakes."""
+
+import csv
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_anogan_cli
+from keras_anogan import runs
+from keras_anogan.runs import Arguments
+
+SMALL = ["--normal", "3", "--epochs", "2", "--alpha", "0.05", "--batch-size", "32"]
+
+
+def command(*arguments):
+    return keras_anogan_cli.run([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert command("train", "digits", "--out", out, *SMALL) == 0
+    return out
+
+
+def write_images(folder, n, bright, mode="RGB", seed=0):
+    """Smooth images of 70 x 60 pixels; `bright` puts a white square on them."""
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:70, 0:60] / 60.0
+    for i in range(n):
+        waves = [np.cos(4 * rows + 3 * columns + draw.uniform(0, 0.5) + c) for c in range(3)]
+        pixels = np.round(127.5 + 100 * np.stack(waves, axis=-1)).astype("uint8")
+        if bright:
+            pixels[20:45, 15:40] = 255
+        image = Image.fromarray(pixels)
+        image.convert(mode).save(folder / f"{i:02d}.png")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "tiles <b>&"
+    write_images(root / "train" / "good", 48, bright=False)
+    write_images(root / "test" / "good", 6, bright=False, seed=1)
+    write_images(root / "test" / "square", 6, bright=True, seed=2)
+    return root
+
+
+@pytest.fixture(scope="module")
+def folder_run(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tiles"
+    arguments = [
+        "--image-size",
+        "64",
+        "--epochs",
+        "3",
+        "--batch-size",
+        "8",
+        "--alpha",
+        "0.15",
+        "--learning-rate",
+        "1e-3",
+    ]
+    assert command("train", folder, "--out", out, *arguments) == 0
+    return out
+
+
+# What a run leaves behind.
+
+
+def test_a_run_folder_has_everything_and_nothing_unfinished(digits_run):
+    names = sorted(path.name for path in digits_run.iterdir())
+    assert names == [
+        "config.json",
+        "detector.keras",
+        "history.csv",
+        "metrics.json",
+        "report.html",
+        "samples",
+        "serving",
+    ]
+    assert sorted(path.name for path in (digits_run / "samples").iterdir()) == ["epoch-0001.png", "epoch-0002.png"]
+    assert not [path for path in digits_run.rglob("*partial*")]
+    metrics = json.loads((digits_run / "metrics.json").read_text())
+    assert {"auroc", "auprc", "threshold", "false_alarm_rate", "baselines", "seconds"} <= set(metrics)
+    assert metrics["baselines"]["pca_32"]["auroc"] > 0.9
+    config = json.loads((digits_run / "config.json").read_text())
+    assert config["arguments"]["normal"] == 3
+    assert re.fullmatch("[0-9a-f]{64}", config["data"]["fingerprint"])
+    with open(digits_run / "history.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["phase"], line["epoch"]) for line in lines] == [
+        ("wgan_gp", "1"),
+        ("wgan_gp", "2"),
+        ("encoder", "1"),
+        ("encoder", "2"),
+    ]
+    assert float(lines[0]["critic_loss"]) == pytest.approx(float(lines[0]["critic_loss"]))
+    assert float(lines[3]["val_score"]) > 0
+
+
+def test_the_detector_of_a_run_takes_raw_bytes_and_has_its_threshold(digits_run):
+    fitted = keras.models.load_model(digits_run / "detector.keras")
+    metrics = json.loads((digits_run / "metrics.json").read_text())
+    raw = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype="uint8")
+    assert fitted.threshold.threshold == pytest.approx(metrics["threshold"])
+    assert fitted.detect(raw)["anomaly_map"].shape == (3, 8, 8)
+
+
+def test_the_report_stands_alone_and_escapes_file_names(digits_run, folder_run):
+    for run in (digits_run, folder_run):
+        page = (run / "report.html").read_text()
+        assert "http://" not in page.replace("http://www.w3.org", "")
+        assert "https://" not in page
+        assert page.count("data:image/") >= 4
+    assert "tiles &lt;b&gt;&amp;" in page
+    assert "tiles <b>" not in page
+
+
+# Score and export.
+
+
+def read_csv(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_score_writes_a_line_for_each_image(digits_run, tmp_path):
+    out = tmp_path / "deep" / "scores.csv"
+    assert command("score", digits_run, "digits", "--out", out, "--maps", tmp_path / "maps", "--grid-lines", 4) == 0
+    lines = read_csv(out)
+    wanted = ["id", "label", "img_distance", "feature_distance", "anomaly_score", "z_distance", "p_value", "is_anomaly"]
+    assert list(lines[0]) == wanted
+    assert len(lines) == json.loads((digits_run / "metrics.json").read_text())["rows"]["test"]
+    for line in lines[:20]:
+        total = float(line["img_distance"]) + float(line["feature_distance"])
+        assert float(line["anomaly_score"]) == pytest.approx(total, rel=1e-5)
+        assert (line["is_anomaly"] == "1") == (float(line["p_value"]) <= 0.05)
+    assert len(list((tmp_path / "maps").iterdir())) == len(lines)
+    assert Image.open(tmp_path / "maps" / f"{lines[0]['id']}.png").size == (8, 8)
+    grid = Image.open(out.with_name("scores_grid.png"))
+    scale = 140 // 8
+    assert grid.size == ((3 * 9 + 1) * scale, (4 * 9 + 1) * scale)
+
+
+def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folder, tmp_path):
+    assert command("score", folder_run, folder, "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
+    lines = read_csv(tmp_path / "s.csv")
+    assert {line["id"]: line["label"] for line in lines}["test/square/03.png"] == "1"
+    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png").size == (64, 64)
+    normal, anomalous = ([float(line["img_distance"]) for line in lines if line["label"] == label] for label in "01")
+    assert np.mean(anomalous) > np.mean(normal)
+    fitted = keras.models.load_model(folder_run / "detector.keras")
+    raw = np.stack([np.asarray(Image.open(folder / line["id"])) for line in lines])  # at its own size
+    np.testing.assert_allclose(fitted.predict(raw), [float(line["anomaly_score"]) for line in lines], rtol=1e-4)
+    assert command("export", folder_run, tmp_path / "serving" / "1") == 0
+    np.save(tmp_path / "raw.npy", raw)
+    script = (
+        "import sys; sys.modules['keras_anogan'] = None\n"
+        "import numpy as np, tensorflow as tf\n"
+        "served = tf.saved_model.load('serving/1').signatures['explain'](raw=tf.constant(np.load('raw.npy')))\n"
+        "np.savez('out.npz', **served)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    served = np.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(served["score"], [float(line["anomaly_score"]) for line in lines], rtol=1e-4)
+    assert served["anomaly_map"].shape == (12, 64, 64)
+
+
+def test_a_flat_folder_is_scored_without_labels(folder_run, folder, tmp_path):
+    assert command("score", folder_run, folder / "test" / "square", "--out", tmp_path / "s.csv") == 0
+    lines = read_csv(tmp_path / "s.csv")
+    assert "label" not in lines[0]
+    assert lines[0]["id"] == "00.png"
+
+
+def test_a_flat_folder_trains_and_measures_its_false_alarms(tmp_path):
+    write_images(tmp_path / "flat", 40, bright=False, mode="L")
+    arguments = ["--image-size", "8", "--alpha", "0.2", "--detector", "pca"]
+    assert command("train", tmp_path / "flat", "--out", tmp_path / "run", *arguments) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["auroc"], metrics["rows"]["test"]) == (None, 4)
+    assert metrics["false_alarm_rate"] is not None
+
+
+def test_pca_runs_by_its_name_too(tmp_path):
+    assert command("train", "digits", "--abnormal", 0, "--detector", "pca", "--out", tmp_path / "pca") == 0
+    metrics = json.loads((tmp_path / "pca" / "metrics.json").read_text())
+    assert metrics["auroc"] == pytest.approx(metrics["baselines"]["pca_32"]["auroc"], abs=1e-6)
+
+
+# Resuming.
+
+
+def weights(run):
+    return [np.array(w) for w in keras.models.load_model(run / "detector.keras").weights]
+
+
+@pytest.mark.parametrize("moment", ["wgan_gp", "encoder"])
+def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(moment, digits_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    script = "import keras_anogan_cli; keras_anogan_cli.main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "train", "digits", "--out", run, *SMALL],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (run / ".backup" / moment / "state.json").exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run / "metrics.json").exists()
+    capsys.readouterr()
+    assert command("score", run, "digits") == 2
+    assert "unfinished" in capsys.readouterr().err
+    assert command("train", "digits", "--out", run, *SMALL) == 0
+    assert "Resuming the unfinished run" in capsys.readouterr().out
+    for resumed, undisturbed in zip(weights(run), weights(digits_run), strict=True):
+        assert np.array_equal(resumed, undisturbed)
+    assert read_csv(run / "history.csv") == read_csv(digits_run / "history.csv")
+
+
+def test_a_finished_run_is_left_alone_and_other_arguments_are_refused(digits_run, capsys):
+    before = (digits_run / "metrics.json").stat().st_mtime_ns
+    assert command("train", "digits", "--out", digits_run, *SMALL) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert command("train", "digits", "--out", digits_run, *SMALL, "--epochs", 3) == 2
+    assert "epochs=2. Received: epochs=3" in capsys.readouterr().err
+    assert (digits_run / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_other_data_under_the_same_name_are_refused(tmp_path, capsys):
+    write_images(tmp_path / "data", 30, bright=False, mode="L")
+    arguments = ["--image-size", 8, "--alpha", 0.2, "--detector", "pca", "--out", tmp_path / "run"]
+    assert command("train", tmp_path / "data", *arguments) == 0
+    (tmp_path / "data" / "00.png").unlink()
+    assert command("train", tmp_path / "data", *arguments) == 2
+    assert "fingerprint differs" in capsys.readouterr().err
+
+
+# Mistakes: one sentence, exit code 2.
+
+
+def one_sentence(capsys, word):
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("Error: ")
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert re.search(word, message), message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["train", "digits"], "Missing option '--out'"),
+        (["train", "digits", "--out", "{tmp}/r"], "--normal DIGIT or --abnormal DIGIT"),
+        (["train", "digits", "--normal", 1, "--abnormal", 2, "--out", "{tmp}/r"], "Received: both"),
+        (["train", "digits", "--normal", 11, "--alpha", 0.1, "--out", "{tmp}/r"], "Received: 11"),
+        (["train", "digits", "--normal", 1, "--out", "{tmp}/r"], "at least 99 images .* --alpha 0.0"),
+        (["train", "digits", "--normal", 1, "--alpha", 1.5, "--out", "{tmp}/r"], "0 < --alpha < 1"),
+        (["train", "digits", "--normal", 1, "--epochs", 0, "--out", "{tmp}/r"], "--epochs >= 1"),
+        (["train", "digits", "--normal", 1, "--epochs", "many", "--out", "{tmp}/r"], "--epochs.*integer"),
+        (
+            ["train", "digits", "--normal", 1, "--alpha", 0.1, "--detector", "gan", "--out", "{tmp}/r"],
+            "Received: 'gan'",
+        ),
+        (["train", "digits", "--normal", 1, "--alpha", 0.1, "--architecture", "vit", "--out", "{tmp}/r"], "'vit'"),
+        (["train", "nowhere", "--out", "{tmp}/r"], "nowhere, which is not a folder"),
+        (["train", "nowhere", "--normal", 1, "--out", "{tmp}/r"], "mnist or digits only"),
+        (["train", "{tmp}", "--out", "{tmp}/r"], "Received: none"),
+        (["score", "{tmp}", "digits"], "run folder"),
+        (["export", "{tmp}/nowhere", "{tmp}/x"], "run folder"),
+        (["trian"], "Did you mean 'train'"),
+        (["train", "digits", "--normal", 1, "--epohcs", 3], "No such option: --epohcs"),
+        (["reproduce", "fanogan-mnist-digit2"], "Received: 'fanogan-mnist-digit2'"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_2(arguments, word, tmp_path, capsys):
+    assert command(*(str(argument).format(tmp=tmp_path) for argument in arguments)) == 2
+    one_sentence(capsys, word)
+    assert not (tmp_path / "r" / "config.json").exists()
+
+
+def test_folders_of_bad_images_get_one_sentence(tmp_path, capsys, folder_run):
+    write_images(tmp_path / "one", 1, bright=False)
+    assert command("train", tmp_path / "one", "--out", tmp_path / "r") == 2
+    one_sentence(capsys, "at least 8 normal images .* Received: 1")
+    write_images(tmp_path / "mixed", 9, bright=False)
+    write_images(tmp_path / "mixed" / "grey", 9, bright=False, mode="L")
+    assert command("train", tmp_path / "mixed", "--out", tmp_path / "r") == 2
+    one_sentence(capsys, "is grey and .* is RGB")
+    shutil.rmtree(tmp_path / "mixed" / "grey")
+    (tmp_path / "mixed" / "00.png").write_bytes(b"broken")
+    assert command("train", tmp_path / "mixed", "--out", tmp_path / "r") == 2
+    one_sentence(capsys, r"00\.png.*--skip-broken")
+    write_images(tmp_path / "grey", 3, bright=False, mode="L")
+    assert command("score", folder_run, tmp_path / "grey", "--out", tmp_path / "s.csv") == 2
+    one_sentence(capsys, "Expected RGB images.*Received: grey")
+    assert command("score", folder_run, "digits", "--out", tmp_path / "s.csv") == 2
+    one_sentence(capsys, "trained on digits")
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_skip_broken_says_so_and_trains(tmp_path, capsys):
+    write_images(tmp_path / "data", 30, bright=False, mode="L")
+    (tmp_path / "data" / "00.png").write_bytes(b"broken")
+    arguments = ["--image-size", 8, "--alpha", 0.2, "--detector", "pca", "--skip-broken"]
+    assert command("train", tmp_path / "data", *arguments, "--out", tmp_path / "run") == 0
+    assert "Left out 1 image" in capsys.readouterr().out
+
+
+def test_runs_of_another_version_and_folders_of_others_are_refused(digits_run, tmp_path, capsys):
+    old = shutil.copytree(digits_run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    config["versions"]["keras_anogan"] = "9.3.1"
+    (old / "config.json").write_text(json.dumps(config))
+    for action in (
+        ("score", old, "digits"),
+        ("export", old, tmp_path / "x"),
+        ("train", "digits", "--out", old, *SMALL),
+    ):
+        assert command(*action) == 2
+        one_sentence(capsys, "written by keras_anogan 9.3.1")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("keep me")
+    assert command("train", "digits", "--out", tmp_path / "mine", *SMALL) == 2
+    one_sentence(capsys, "holds other files")
+
+
+def test_a_training_that_breaks_is_one_sentence_and_exit_code_1(tmp_path, capsys):
+    assert command("train", "digits", *SMALL, "--learning-rate", "1e30", "--out", tmp_path / "run") == 1
+    one_sentence(capsys, r"Training stopped: \w+ became (nan|-?inf) at step \d+")
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_no_command_shows_the_help(capsys):
+    assert command() == 2
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: keras-anogan")
+    assert command("--help") == 0
+    assert "demo" in capsys.readouterr().out
+
+
+def test_help_does_not_wait_for_tensorflow():
+    script = (
+        "import sys, keras_anogan_cli\n"
+        "assert keras_anogan_cli.run(['train', '--help']) == 0\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
+    script = "import keras_anogan_cli; keras_anogan_cli.main()"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    arguments = ["train", "digits", "--normal", "1", "--alpha", "0.1", "--smoke", "--out", str(tmp_path / "r")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], env=clean, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    check = (
+        "import os, keras_anogan_cli\n"
+        "with keras_anogan_cli._tensorflow(): pass\n"
+        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+    )
+    subprocess.run([sys.executable, "-c", check], env=clean, check=True, capture_output=True)
+
+
+def test_arguments_are_what_the_command_line_offers():
+    import inspect
+
+    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"out"}
+    assert offered == {field.name for field in dataclasses.fields(Arguments)}
+    defaults = {k: p.default for k, p in inspect.signature(keras_anogan_cli.train).parameters.items() if k != "out"}
+    for field in dataclasses.fields(Arguments):
+        if field.name != "data":
+            assert defaults[field.name] == field.default, field.name
+
+
+def test_the_run_module_gives_back_the_metrics(digits_run):
+    metrics = runs.train(
+        Arguments(data="digits", normal=3, epochs=2, alpha=0.05, batch_size=32), digits_run, say=lambda line: None
+    )
+    assert metrics["rows"]["train"] > 0

@@ -1,0 +1,266 @@
+"""Data sets and protocols, on real files where they are and on stand-ins where a download would be."""
+
+import hashlib
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_anogan import image_preprocessing
+from keras_anogan.datasets import (
+    ImageRows,
+    data_dir,
+    fanogan_exercise,
+    hold_out,
+    load_digits,
+    load_image,
+    load_mnist,
+    mnist,
+    one_anomalous,
+    one_class,
+    scan_image_folder,
+    three_ways,
+)
+
+# Named sets.
+
+
+def test_digits_are_bytes():
+    images, digits = load_digits()
+    assert (images.shape, images.dtype, digits.shape) == ((1797, 8, 8, 1), np.uint8, (1797,))
+    assert (images.min(), images.max(), sorted(set(digits))) == (0, 255, list(range(10)))
+
+
+def small_mnist(path):
+    draw = np.random.default_rng(0)
+    arrays = {
+        "x_train": draw.integers(0, 256, (60, 28, 28), "uint8"),
+        "x_test": draw.integers(0, 256, (20, 28, 28), "uint8"),
+    }
+    np.savez(path, **arrays, y_train=np.arange(60) % 10, y_test=np.arange(20) % 10)
+
+
+def test_mnist_is_read_from_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path))
+    small_mnist(tmp_path / "mnist.npz")
+    (x_train, y_train), (x_test, y_test) = load_mnist()
+    assert (x_train.shape, x_train.dtype, y_train.dtype) == ((60, 28, 28, 1), np.uint8, np.int64)
+    assert (x_test.shape, y_test.shape) == ((20, 28, 28, 1), (20,))
+
+
+def test_data_folder_is_the_variable_or_data(monkeypatch):
+    monkeypatch.delenv("KERAS_ANOGAN_DATA", raising=False)
+    assert data_dir() == pathlib.Path("data")
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", "elsewhere")
+    assert data_dir() == pathlib.Path("elsewhere")
+
+
+def test_mnist_is_downloaded_into_the_data_folder_and_compared_with_its_checksum(tmp_path, monkeypatch):
+    served = tmp_path / "served.npz"
+    small_mnist(served)
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(mnist, "ORIGIN", served.as_uri())
+    with pytest.raises(FileNotFoundError, match=r"mnist\.npz .* KERAS_ANOGAN_DATA"):
+        load_mnist()  # the real checksum does not fit the stand-in
+    assert not (tmp_path / "data" / "mnist.npz").exists()
+    monkeypatch.setattr(mnist, "SHA256", hashlib.sha256(served.read_bytes()).hexdigest())
+    assert load_mnist()[0][0].shape == (60, 28, 28, 1)
+    assert (tmp_path / "data" / "mnist.npz").exists()
+
+
+@pytest.mark.parametrize("content", [b"not an archive", None])
+def test_a_file_that_is_not_mnist_is_named(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path))
+    if content:
+        (tmp_path / "mnist.npz").write_bytes(content)
+    else:
+        np.savez(tmp_path / "mnist.npz", x_train=np.zeros(3))
+    with pytest.raises(ValueError, match=r"mnist\.npz"):
+        load_mnist()
+
+
+# Protocols.
+
+
+def classes_as_images(n, classes):
+    """Rows that say which they are: image value = row number."""
+    labels = np.arange(n) % classes
+    return np.arange(n).reshape(n, 1, 1, 1), labels
+
+
+def assert_disjoint_and_normal(split, normal, train_labels):
+    parts = [np.asarray(part).ravel() for part in (split.train, split.stop, split.calibrate)]
+    together = np.concatenate(parts)
+    assert len(set(together)) == len(together)
+    assert set(train_labels[together]) <= set(normal)
+    return together
+
+
+def test_one_class_trains_on_one_and_tests_on_all():
+    train, test = classes_as_images(1000, 10), classes_as_images(100, 10)
+    split = one_class(train, test, 3, stop=0.1, calibrate=0.2, seed=1)
+    assert [len(part) for part in (split.train, split.stop, split.calibrate, split.test)] == [70, 10, 20, 100]
+    assert len(assert_disjoint_and_normal(split, {3}, train[1])) == 100
+    assert np.array_equal(split.labels, test[1] != 3)
+    again = one_class(train, test, 3, stop=0.1, calibrate=0.2, seed=1)
+    assert np.array_equal(split.train, again.train)
+    assert not np.array_equal(split.train, one_class(train, test, 3, stop=0.1, calibrate=0.2, seed=2).train)
+
+
+def test_one_anomalous_is_the_other_way_round():
+    train, test = classes_as_images(1000, 10), classes_as_images(100, 10)
+    split = one_anomalous(train, test, 3)
+    assert len(assert_disjoint_and_normal(split, set(range(10)) - {3}, train[1])) == 900
+    assert np.array_equal(split.labels, test[1] == 3)
+
+
+def test_the_exercise_takes_the_first_80_percent_and_tests_on_all_the_rest():
+    train, test = classes_as_images(1000, 10), classes_as_images(100, 10)
+    split = fanogan_exercise(train, test, 3)
+    used = assert_disjoint_and_normal(split, {3}, train[1])
+    assert sorted(used) == list(range(3, 800, 10))
+    assert len(split.test) == 1100 - 80
+    assert not set(used) & set(np.asarray(split.test[:920]).ravel())  # the rest of the training file
+    assert (split.labels == 0).sum() == 20 + 10
+    bare = fanogan_exercise(train, test, 3, stop=0.0, calibrate=0.0)
+    assert [len(bare.train), len(bare.stop), len(bare.calibrate)] == [80, 0, 0]
+
+
+@pytest.mark.skipif(not (data_dir() / "mnist.npz").exists(), reason="MNIST is not in the data folder")
+def test_the_exercise_on_mnist_has_the_published_sizes():
+    split = fanogan_exercise(*load_mnist(), digit=1)
+    assert len(split.train) + len(split.stop) + len(split.calibrate) == 5393
+    assert len(split.test) == 64_607
+    assert int((split.labels == 0).sum()) == 1349 + 1135
+
+
+def test_hold_out_gives_every_class_its_share():
+    images, classes = classes_as_images(200, 4)
+    train, test = hold_out(images, classes, share=0.3)
+    assert (len(train[0]), len(test[0])) == (140, 60)
+    assert set(np.bincount(test[1])) == {15}
+    assert not set(train[0].ravel()) & set(test[0].ravel())
+
+
+def test_bad_protocols_are_refused_with_the_value():
+    train, test = classes_as_images(100, 10), classes_as_images(10, 10)
+    for protocol in (one_class, one_anomalous, fanogan_exercise):
+        with pytest.raises(ValueError, match="Received: 11"):
+            protocol(train, test, 11)
+    with pytest.raises(ValueError, match="Received: 1 "):
+        three_ways(1, 0.1, 0.2, 0)
+    with pytest.raises(ValueError, match=r"stop=-0\.1"):
+        three_ways(10, -0.1, 0.2, 0)
+
+
+# Image folders.
+
+
+def write_images(folder, n, mode="L", size=(12, 10), seed=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(seed)
+    for i in range(n):
+        pixels = draw.integers(0, 256, (*size, 3) if mode == "RGB" else size, "uint8")
+        Image.fromarray(pixels, mode).save(folder / f"{i:03d}.png")
+
+
+@pytest.fixture
+def mvtec(tmp_path):
+    root = tmp_path / "bottle"
+    write_images(root / "train" / "good", 5, "RGB")
+    write_images(root / "test" / "good", 2, "RGB", seed=1)
+    write_images(root / "test" / "broken", 3, "RGB", seed=2)
+    write_images(root / "ground_truth" / "broken", 3, "L", seed=3)
+    return root
+
+
+def test_mvtec_layout(mvtec):
+    folder = scan_image_folder(mvtec)
+    assert (len(folder.train), len(folder.test), folder.channels) == (5, 5, 3)
+    kinds = [path.parent.name for path in folder.test]
+    assert [kind != "good" for kind in kinds] == folder.labels.astype(bool).tolist()
+    assert not any("ground_truth" in path.parts for path in (*folder.train, *folder.test))
+
+
+def test_a_flat_folder_is_all_normal_and_its_fingerprint_is_its_content(tmp_path):
+    write_images(tmp_path / "a", 3)
+    (tmp_path / "a" / "notes.txt").write_text("not an image")
+    folder = scan_image_folder(tmp_path / "a")
+    assert (len(folder.train), len(folder.test), folder.channels) == (3, 0, 1)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert scan_image_folder(tmp_path / "b").fingerprint == folder.fingerprint
+    write_images(tmp_path / "b", 1, seed=9)
+    assert scan_image_folder(tmp_path / "b").fingerprint != folder.fingerprint
+
+
+def test_rows_are_decoded_preprocessed_and_remembered_within_bounds(tmp_path):
+    write_images(tmp_path, 3, size=(12, 10))
+    write_images(tmp_path / "larger", 1, size=(30, 40))
+    folder = scan_image_folder(tmp_path)
+    calls = []
+    preprocess = image_preprocessing(8, 8)
+    rows = ImageRows(folder.train, lambda raw: calls.append(raw.shape) or preprocess(raw), cache_bytes=2 * 8 * 8 * 4)
+    batch = rows[np.array([0, 3, 0])]
+    assert (batch.shape, batch.dtype) == ((3, 8, 8, 1), np.float32)
+    np.testing.assert_array_equal(batch[0], np.asarray(preprocess(load_image(folder.train[0])[None]))[0])
+    np.testing.assert_array_equal(batch[0], batch[2])
+    assert {shape[1:3] for shape in calls} == {(12, 10), (30, 40)}
+    rows[np.array([0, 1, 2, 3])]
+    rows[np.array([2])]
+    assert len(rows._cache) == 2
+    assert len(rows.take([1, 2])) == 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "channels", "pixel"),
+    [
+        ("1", 1, 1, 255),
+        ("L", 7, 1, 7),
+        ("P", 3, 3, None),
+        ("RGBA", (1, 2, 3, 4), 3, 1),
+        ("I;16", 512, 1, 2),
+        ("CMYK", (0, 0, 0, 0), 3, 255),
+    ],
+)
+def test_every_kind_of_image_becomes_grey_or_rgb_bytes(mode, value, channels, pixel, tmp_path):
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    Image.new(mode, (4, 3), value).save(path)
+    image = load_image(path)
+    assert (image.shape, image.dtype) == ((3, 4, channels), np.uint8)
+    assert pixel is None or image[0, 0, 0] == pixel
+
+
+def test_broken_files_are_named_and_skipped_only_on_request(mvtec):
+    good = mvtec / "train" / "good"
+    (good / "zero.png").write_bytes(b"")
+    (good / "half.png").write_bytes((good / "000.png").read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"half\.png \(and 1 more\); --skip-broken"):
+        scan_image_folder(mvtec)
+    folder = scan_image_folder(mvtec, skip_broken=True)
+    assert (len(folder.train), len(folder.skipped)) == (5, 2)
+    with pytest.raises(ValueError, match=r"zero\.png"):
+        load_image(good / "zero.png")
+
+
+def test_folders_that_cannot_be_used_get_a_sentence(tmp_path, mvtec):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="not a folder"):
+        scan_image_folder(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="Received: none"):
+        scan_image_folder(tmp_path / "empty")
+    write_images(mvtec / "test" / "grey", 1)
+    with pytest.raises(ValueError, match=r"grey.000\.png is grey and .* is RGB"):
+        scan_image_folder(mvtec)
+    shutil.rmtree(mvtec / "train" / "good")
+    with pytest.raises(ValueError, match=r"normal images in .*good"):
+        scan_image_folder(mvtec)
+    shutil.rmtree(mvtec / "train")
+    with pytest.raises(ValueError, match="without train"):
+        scan_image_folder(mvtec)
+    Image.new("F", (3, 3), 0.5).save(tmp_path / "empty" / "x.tif")
+    with pytest.raises(ValueError, match=r"x\.tif, an image of floats"):
+        scan_image_folder(tmp_path / "empty")
+    with pytest.raises(ValueError, match="only files that can't be read"):
+        scan_image_folder(tmp_path / "empty", skip_broken=True)

@@ -1,0 +1,108 @@
+"""The structure: who imports whom, what an import costs, and that the README says what the result files say."""
+
+import ast
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGE = ROOT / "keras_anogan"
+
+# What a module may import of the package, besides itself. Leaves import nothing of it.
+ARROWS = {
+    "_version": set(),
+    "batches": set(),
+    "networks": set(),
+    "losses": set(),
+    "scores": set(),
+    "thresholds": set(),
+    "evaluation": set(),
+    "plots": set(),
+    "callbacks": set(),
+    "datasets": {"datasets"},
+    "adversarial": {"batches"},
+    "detector": {"adversarial"},
+    "fitted": {"batches", "detector"},
+    "models": {"adversarial", "batches", "detector", "losses", "networks", "scores"},
+    "testing": {"detector"},
+    "report": {"plots"},
+    "runs": {"_version", "callbacks", "datasets", "evaluation", "fitted", "models", "plots", "report", "thresholds"},
+    "recipes": {"_version", "datasets", "detector", "evaluation", "fitted", "models", "runs"},
+}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imported(path):
+    """Modules that a file imports, at its top and inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def test_every_module_imports_only_what_it_may():
+    assert {part(path) for path in modules()} == set(ARROWS)
+    for path in modules():
+        own = {name.split(".")[1] for name in imported(path) if name.startswith("keras_anogan.")}
+        assert own <= ARROWS[part(path)] | ({"models"} if path.name == "__init__.py" else set()), path
+
+
+def test_no_paper_imports_another():
+    for path in (PACKAGE / "models").glob("*.py"):
+        if path.name != "__init__.py":
+            assert not [name for name in imported(path) if name.startswith("keras_anogan.models")], path
+
+
+def test_heavy_libraries_have_few_doors():
+    doors = {
+        "matplotlib": {"plots"},
+        "sklearn": {"plots", "evaluation", "datasets", "models"},
+        "PIL": {"callbacks", "datasets", "runs"},
+        "jinja2": {"report"},
+    }
+    for path in modules():
+        for library, allowed in doors.items():
+            if any(name.split(".")[0] == library for name in imported(path)):
+                assert part(path) in allowed, f"{path} imports {library}"
+
+
+def test_importing_the_package_imports_keras_and_little_else_and_leaves_the_environment_alone():
+    script = (
+        "import sys, os, keras; before, start = dict(os.environ), set(sys.modules); import keras_anogan;"
+        "assert dict(os.environ) == before;"
+        "print([m for m in ('sklearn', 'matplotlib', 'PIL.Image', 'jinja2', 'scipy', 'typer') if m in set(sys.modules) - start])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_says_what_the_result_files_say():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import render
+    finally:
+        sys.path.pop(0)
+    assert render.render(ROOT) == (ROOT / "README.md").read_text(), "run `make results`"
+
+
+def test_result_files_are_complete():
+    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+        result = json.loads(path.read_text())
+        assert result["name"] == path.stem
+        for key in ("command", "machine", "versions", "git_revision", "minutes"):
+            assert key in result, f"{path.name} lacks {key}"
+        assert re.fullmatch(r"(speed|memory)-[a-z0-9_-]+|[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+", path.stem), path.stem
+        if "values" in result:
+            assert len(result["values"]) >= 3, path.name
+            assert result["baselines"], path.name
