@@ -1,4 +1,6 @@
-"""What `import keras_anogan` costs beyond `import keras`, in turn, in fresh processes: `python benchmarks/import_time.py`."""
+"""What `import keras_anogan` costs beyond `import keras`: `python benchmarks/import_time.py`.
+
+The two are timed in turn, each in a fresh process."""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def main() -> None:
     }
     target = pathlib.Path(__file__).parent / "results" / "speed-import.json"
     target.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"ratio {result['ratio']} of medians {result['ours']} s and {result['reference']} s; pairs {result['ratios']}")
+    print(
+        f"ratio {result['ratio']}: {result['ours']} s and {result['reference']} s (medians); pairs {result['ratios']}"
+    )
 
 
 if __name__ == "__main__":

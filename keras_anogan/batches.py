@@ -67,16 +67,12 @@ class Batches:
             )
         )
         dataset = order.batch(self.batch_size, drop_remainder=True)
-        if isinstance(self.rows, np.ndarray):
-            rows = tf.constant(self.rows)
-            dataset = dataset.map(lambda i: (tf.gather(rows, i), i))
-        else:
-            first = np.asarray(self.rows[np.zeros(1, "int64")])
-            shape = (self.batch_size, *first.shape[1:])
-            dataset = dataset.map(
-                lambda i: (tf.ensure_shape(tf.numpy_function(self._load, [i], first.dtype), shape), i),
-                num_parallel_calls=2,
-            )
+        first = np.asarray(self.rows[np.zeros(1, "int64")])
+        shape = (self.batch_size, *first.shape[1:])
+        dataset = dataset.map(
+            lambda i: (tf.ensure_shape(tf.numpy_function(self._load, [i], first.dtype), shape), i),
+            num_parallel_calls=2,
+        )
         if self.labels is None:
             dataset = dataset.map(lambda x, i: x)
         else:
