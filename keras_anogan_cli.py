@@ -268,7 +268,7 @@ def _tensorflow() -> Iterator[None]:
                 import tensorflow as tf
 
                 tf.get_logger().setLevel("ERROR")
-                tf.constant(0.0)  # the devices speak up when they are first used
+                tf.function(tf.identity, jit_compile=True)(0.0)  # devices and XLA speak up when they are first used
             finally:
                 os.dup2(saved, 2)
                 os.close(saved)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_anogan.batches import Batches, EpochOrder, check_rows
+from keras_anogan.batches import Batches, EpochOrder, check_rows, in_order
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -203,7 +203,7 @@ class AdversarialModel(keras.Model):
                 a pair of one of these and labels, or anything else Keras takes (its order is then yours).
             y: labels; ignored unless the class says that it uses labels of normal data.
             batch_size: rows in one player's batch (default 32).
-            **kwargs: as in `keras.Model.fit`.
+            **kwargs: as in `keras.Model.fit`; `validation_data` may be rows too.
 
         Returns:
             A `keras.callbacks.History`.
@@ -226,7 +226,10 @@ class AdversarialModel(keras.Model):
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
-        if kwargs.get("validation_data") is not None:
+        held_out = kwargs.get("validation_data")
+        if _is_rows(held_out) and not hasattr(held_out, "__array__"):
+            kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
+        elif held_out is not None:
             kwargs.setdefault("validation_batch_size", 256)
         return super().fit(x.as_dataset(), callbacks=[EpochOrder(x), *callbacks], shuffle=False, **kwargs)
 

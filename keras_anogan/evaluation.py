@@ -76,13 +76,26 @@ def equal_error_rate(labels: Any, scores: Any) -> float:
     return float(false[before] + weight * (false[after] - false[before]))
 
 
-def summarise(values: Any) -> dict[str, float]:
-    """`mean`, `std` (ddof=1; 0 for one value) and `min` of one number per seed."""
+def summarise(values: Any) -> dict[str, Any]:
+    """`mean`, `std` (ddof=1), `min` and `ci95` of one number per seed.
+
+    `ci95` is Student's 95 % interval of the mean over seeds, [low, high]; None for a single value, whose `std`
+    is 0.
+    """
+    from scipy import stats
+
     values = np.asarray(values, "float64")
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"Expected one number per seed. Received: shape {values.shape}.")
-    std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(values.mean()), "std": std, "min": float(values.min())}
+    mean, n = float(values.mean()), len(values)
+    std = float(values.std(ddof=1)) if n > 1 else 0.0
+    half = float(stats.t.ppf(0.975, n - 1)) * std / n**0.5 if n > 1 else None
+    return {
+        "mean": mean,
+        "std": std,
+        "min": float(values.min()),
+        "ci95": None if half is None else [mean - half, mean + half],
+    }
 
 
 def _check(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:

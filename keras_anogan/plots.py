@@ -4,51 +4,55 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 NORMAL, ANOMALOUS, BASELINE = "#33658a", "#c8553d", "#8a8d91"
 
 
-def plot_curves(labels: np.ndarray, scores: np.ndarray, name: str, baselines: dict[str, np.ndarray]) -> Figure:
-    """ROC and precision-recall curves of a detector and of baselines on the same rows.
+def plot_roc(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray]) -> Figure:
+    """ROC curves of a detector and of baselines on the same rows.
 
     Args:
         labels: (n,): 1 anomalous, 0 normal.
         scores: (n,), higher is more anomalous.
-        name: of the detector.
         baselines: scores (n,) by name.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import roc_auc_score, roc_curve
 
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    roc, pr = figure.subplots(1, 2)
-    styles = [(name, scores, ANOMALOUS, 2.0, "-")]
-    styles += [(key, values, BASELINE, 1.5, "--") for key, values in baselines.items()]
-    for key, values, colour, width, style in styles:
+    figure, axes = _panel()
+    for name, values, style in _lines(scores, baselines):
         false, hits, _ = roc_curve(labels, values)
+        axes.plot(false, hits, label=f"{name}, area {roc_auc_score(labels, values):.4f}", **style)
+    axes.plot([0, 1], [0, 1], color="#cccccc", linewidth=1, zorder=0, label="guessing, 0.5")
+    axes.set(xlabel="False alarms / normal rows", ylabel="Hits / anomalous rows", title="ROC")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+    _tidy(axes, legend="lower right")
+    return figure
+
+
+def plot_precision_recall(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray]) -> Figure:
+    """Precision-recall curves of a detector and of baselines on the same rows; arguments as in `plot_roc`."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    figure, axes = _panel()
+    for name, values, style in _lines(scores, baselines):
         precision, recall, _ = precision_recall_curve(labels, values)
-        line = {"color": colour, "linewidth": width, "linestyle": style}
-        roc.plot(false, hits, label=f"{key}, area {roc_auc_score(labels, values):.4f}", **line)
-        pr.plot(recall, precision, label=f"{key}, AP {average_precision_score(labels, values):.4f}", **line)
-    roc.plot([0, 1], [0, 1], color="#cccccc", linewidth=1, zorder=0)
-    roc.set(xlabel="False alarms / normal rows", ylabel="Hits / anomalous rows", title="ROC", xlim=(-0.02, 1.02))
+        area = average_precision_score(labels, values)
+        axes.plot(recall, precision, label=f"{name}, area {area:.4f}", **style)
     share = float(np.mean(labels))
-    pr.axhline(share, color="#cccccc", linewidth=1, zorder=0, label=f"guessing, {share:.4f}")
-    pr.set(xlabel="Recall", ylabel="Precision", title="Precision-recall", xlim=(-0.02, 1.02))
-    for axes in (roc, pr):
-        axes.set_ylim(-0.02, 1.04)
-        _tidy(axes, legend="lower right" if axes is roc else "lower left")
+    axes.axhline(share, color="#cccccc", linewidth=1, zorder=0, label=f"guessing, {share:.4f}")
+    axes.set(xlabel="Recall", ylabel="Precision", title="Precision-recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+    _tidy(axes, legend="lower left")
     return figure
 
 
 def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: float, alpha: float) -> Figure:
     """Histogram of scores on a logarithmic axis, normal and anomalous rows apart, with the threshold."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _panel()
     positive = np.maximum(scores, 1e-12)
     edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 61).tolist()
     groups = (
@@ -64,58 +68,28 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
     axes.set(
         xscale="log", xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows"
     )
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
+    _tidy(axes, legend="upper left")
+    return figure
+
+
+def plot_history(phase: str, logs: list[dict[str, float]]) -> Figure:
+    """Losses of one phase of training by epoch.
+
+    Args:
+        phase: its name.
+        logs: one dict of losses per epoch, at least one.
+    """
+    figure, axes = _panel()
+    for key in logs[0]:
+        values = [entry.get(key, float("nan")) for entry in logs]
+        axes.plot(range(1, len(values) + 1), values, label=key.replace("_", " "), linewidth=1.5)
+    axes.set(xlabel="Epoch", ylabel="Mean of the epoch", title=phase.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _tidy(axes, legend="best")
-    return figure
-
-
-def plot_history(history: dict[str, list[dict[str, float]]]) -> Figure:
-    """Losses by epoch, one panel per phase of training.
-
-    Args:
-        history: by phase, one dict of logs per epoch.
-    """
-    phases = {phase: logs for phase, logs in history.items() if logs}
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = figure.subplots(1, max(1, len(phases)), squeeze=False)[0]
-    for axes, (phase, logs) in zip(panels, phases.items(), strict=False):
-        for key in logs[0]:
-            values = [entry.get(key, float("nan")) for entry in logs]
-            axes.plot(range(1, len(values) + 1), values, label=key.replace("_", " "), linewidth=1.5)
-        axes.set(xlabel="Epoch", ylabel="Mean of the epoch", title=phase.replace("_", " "))
-        _tidy(axes, legend="best")
-    return figure
-
-
-def plot_comparisons(
-    inputs: np.ndarray, reconstructions: np.ndarray, maps: np.ndarray, captions: Sequence[str], columns: int = 2
-) -> Figure:
-    """Input | reconstruction | anomaly map, for a few images; all maps share one scale from 0 to 1.
-
-    Args:
-        inputs, reconstructions: (n, H, W, 1 or 3) in [-1, 1].
-        maps: (n, H, W), |x - x_hat| in [0, 2].
-        captions: one line for each image.
-        columns: images side by side.
-    """
-    n = len(inputs)
-    columns = min(columns, n)
-    lines = -(-n // columns)
-    figure = Figure(figsize=(4.6 * columns, 1.72 * lines + 0.5), layout="constrained")
-    widths = ([1.0, 1.0, 1.0, 0.2] * columns)[:-1]  # a gap after each triple
-    grid = figure.subplots(lines, 4 * columns - 1, squeeze=False, width_ratios=widths)
-    heat = None
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for i in range(n):
-        left, middle, right = grid[i // columns, 4 * (i % columns) : 4 * (i % columns) + 3]
-        left.imshow(to_pixels(inputs[i]), cmap="gray", vmin=0, vmax=255)
-        middle.imshow(to_pixels(reconstructions[i]), cmap="gray", vmin=0, vmax=255)
-        heat = right.imshow(maps[i], cmap="inferno", vmin=0.0, vmax=1.0)
-        middle.set_title(captions[i], fontsize=8)
-    if heat is not None:
-        bar = figure.colorbar(heat, ax=grid, shrink=min(1.0, 2.2 / lines), aspect=14, pad=0.01)
-        bar.set_label("|x - reconstruction|", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
     return figure
 
 
@@ -133,15 +107,35 @@ def to_pixels(image: np.ndarray) -> np.ndarray:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-def data_uri(figure: Figure, kind: str = "svg") -> str:
-    """A figure as a data URI, "svg" or "png", for a page that stands alone."""
+def figure_uri(figure: Figure) -> str:
+    """A figure as an SVG data URI, for a page that stands alone."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=130)
-    mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
-    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    figure.savefig(buffer, format="svg")
+    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def pixels_uri(pixels: np.ndarray) -> str:
+    """uint8 pixels, (H, W) or (H, W, 3), as a PNG data URI."""
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    imsave(buffer, pixels, format="png", cmap="gray", vmin=0, vmax=255)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _panel() -> tuple[Figure, Any]:
+    figure = Figure(figsize=(5.4, 3.7), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _lines(scores: np.ndarray, baselines: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
+    lines: list[tuple[str, np.ndarray, dict[str, Any]]] = [("detector", scores, {"color": ANOMALOUS, "linewidth": 2.0})]
+    for name, values in baselines.items():
+        lines.append((name, values, {"color": BASELINE, "linewidth": 1.5, "linestyle": "--"}))
+    return lines
 
 
 def _tidy(axes: Any, legend: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
-    axes.legend(loc=legend, fontsize=8, frameon=False)
+    axes.legend(loc=legend, fontsize=9, frameon=False)

@@ -53,7 +53,7 @@ class Recipe:
 
 def demo_arguments() -> Arguments:
     """`keras-anogan demo`: scikit-learn's digits; about a minute on two cores."""
-    return Arguments(data="digits", normal=3, epochs=300, batch_size=32, alpha=0.05)
+    return Arguments(data="digits", normal=3, epochs=200, batch_size=32, alpha=0.05)
 
 
 EXERCISE = {
@@ -222,5 +222,8 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _rounded(numbers: dict[str, float]) -> dict[str, float]:
-    return {key: round(value, 6) for key, value in numbers.items()}
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: [round(v, 6) for v in value] if isinstance(value, list) else value if value is None else round(value, 6)
+        for key, value in numbers.items()
+    }

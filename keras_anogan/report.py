@@ -26,10 +26,18 @@ class Example:
     anomaly_map: np.ndarray
 
     @property
-    def caption(self) -> str:
-        kind = {None: "", 0: "normal, ", 1: "anomalous, "}[self.label]
-        name = self.name if len(self.name) <= 34 else "..." + self.name[-31:]
-        return f"{name}\n{kind}A = {self.score:.3g}, p = {self.p_value:.2g}"
+    def kind(self) -> str:
+        """What the label says."""
+        return {None: "", 0: "normal", 1: "anomalous"}[self.label]
+
+    @property
+    def pictures(self) -> list[tuple[str, str]]:
+        """(What it shows, PNG data URI): input, reconstruction, map."""
+        return [
+            ("input", plots.pixels_uri(plots.to_pixels(self.image))),
+            ("reconstruction", plots.pixels_uri(plots.to_pixels(self.reconstruction))),
+            ("difference", plots.pixels_uri(plots.heat_pixels(self.anomaly_map))),
+        ]
 
 
 def write_report(
@@ -61,17 +69,22 @@ def write_report(
 
     both = labels is not None and 0 < labels.sum() < len(labels)
     figures = {
-        "curves": plots.data_uri(plots.plot_curves(labels, scores, "detector", baselines)) if both else None,
-        "histogram": plots.data_uri(plots.plot_histogram(scores, labels, metrics["threshold"], metrics["alpha"])),
-        "history": plots.data_uri(plots.plot_history(history)) if any(history.values()) else None,
-        "most": _comparison(most),
-        "least": _comparison(least),
+        "histogram": plots.figure_uri(plots.plot_histogram(scores, labels, metrics["threshold"], metrics["alpha"])),
+        "roc": plots.figure_uri(plots.plot_roc(labels, scores, baselines)) if both else None,
+        "pr": plots.figure_uri(plots.plot_precision_recall(labels, scores, baselines)) if both else None,
+        "history": [(name, plots.figure_uri(plots.plot_history(name, logs))) for name, logs in history.items() if logs],
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("report.html.jinja").render(
-        title=title, config=config, metrics=metrics, tiles=_tiles(metrics), figures=figures, seconds=_seconds(metrics)
+        title=title,
+        config=config,
+        metrics=metrics,
+        tiles=_tiles(metrics, labels, scores),
+        figures=figures,
+        examples=[("Most anomalous", most), ("Least anomalous", least)],
+        seconds=_seconds(metrics),
     )
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -79,18 +92,12 @@ def write_report(
     os.replace(partial, path)
 
 
-def _comparison(examples: Sequence[Example]) -> str:
-    images, reconstructions, maps = (
-        np.stack([getattr(example, key) for example in examples]) for key in ("image", "reconstruction", "anomaly_map")
-    )
-    figure = plots.plot_comparisons(images, reconstructions, maps, [example.caption for example in examples])
-    return plots.data_uri(figure, "png")
-
-
-def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The numbers of the first screen: name, value, and what the value means."""
+def _tiles(metrics: dict[str, Any], labels: np.ndarray | None, scores: np.ndarray) -> list[dict[str, str]]:
+    """The numbers of the first screen: name, value, what stands beside it, and what the value means."""
     pca = metrics["baselines"]["pca_32"]
-    alpha = metrics["alpha"]
+    alpha, alarms = metrics["alpha"], scores > metrics["threshold"]
+    groups = [None, None] if labels is None else [alarms[labels == kind] for kind in (0, 1)]
+    false, hits = ("" if g is None or not len(g) else f"{g.sum():,} of {len(g):,}" for g in groups)
     return [
         {
             "name": "AUROC",
@@ -107,13 +114,13 @@ def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
         {
             "name": "False alarms",
             "value": _percent(metrics.get("false_alarm_rate")),
-            "beside": f"asked for: at most {100 * alpha:.4g} %",
-            "meaning": "Share of the normal test rows with an alarm; the threshold never saw them.",
+            "beside": f"{false}; asked for: {100 * alpha:.4g} %".removeprefix("; "),
+            "meaning": "Share of the normal test rows with an alarm. Few rows leave much to chance.",
         },
         {
             "name": "Detected",
             "value": _percent(metrics.get("detection_rate")),
-            "beside": f"precision {_percent(metrics.get('precision'))}",
+            "beside": f"{hits}; precision {_percent(metrics.get('precision'))}".removeprefix("; "),
             "meaning": "Share of the anomalous test rows with an alarm at that threshold.",
         },
     ]

@@ -302,9 +302,7 @@ def _fit_phase(
     callbacks = [guard, backup, *progress(phase, arguments.epochs)]
     if hasattr(model, "generator") and len(model.generator.output_shape) == 4 and phase == "wgan_gp":
         callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
-    validation = {}
-    if hasattr(model, "explain") and isinstance(task.stop, np.ndarray):
-        validation["validation_data"] = task.stop
+    validation = {"validation_data": task.stop} if hasattr(model, "explain") else {}
     model.fit(
         task.train,
         batch_size=arguments.batch_size,

@@ -118,8 +118,18 @@ def test_oracles_by_hand():
     assert evaluation.equal_error_rate([0, 1, 0, 1], [1, 2, 3, 4]) == pytest.approx(0.5)
 
 
-def test_summary_uses_the_sample_standard_deviation():
-    assert evaluation.summarise([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(2**0.5), "min": 1.0}
+def test_summary_by_hand():
+    summary = evaluation.summarise([1.0, 3.0])
+    half = 12.706204736  # t(0.975, 1) * sqrt(2) / sqrt(2)
+    assert summary == {
+        "mean": 2.0,
+        "std": pytest.approx(2**0.5),
+        "min": 1.0,
+        "ci95": [pytest.approx(2 - half), pytest.approx(2 + half)],
+    }
+    assert evaluation.summarise([1.0]) == {"mean": 1.0, "std": 0.0, "min": 1.0, "ci95": None}
+    with pytest.raises(ValueError, match=r"\(0,\)"):
+        evaluation.summarise([])
 
 
 @pytest.mark.parametrize(
