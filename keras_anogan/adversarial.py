@@ -259,8 +259,8 @@ class AdversarialModel(keras.Model):
 
 
 def _agree_on_overflow(gradients: list[Any]) -> list[Any]:
-    """Make an overflow on one replica an overflow on all: each decides alone whether to skip its step, and a
-    replica that skips it leaves the others waiting for its gradients."""
+    """Make an overflow on one replica an overflow on all: Keras asks the first replica, or each alone, whether to skip
+    the step, before the gradients are added up."""
     zero = tf.add_n([tf.reduce_sum(tf.cast(g, "float32") * 0.0) for g in gradients if g is not None])  # or NaN
     zero = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, zero)
     return [None if g is None else g + tf.cast(zero, g.dtype) for g in gradients]
