@@ -7,13 +7,11 @@ Mistakes of the user end with one sentence and exit code 2; a training that brea
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+INTERRUPTED = 130
 console = Console(highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -44,24 +43,33 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line on `arguments` (default: the process's); returns the exit code."""
     try:
-        return app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
+        code = app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
     except KeyboardInterrupt:
-        complaints.print("Interrupted. Repeat the same command to go on from the last backup.", style="yellow")
-        return 130
+        code = INTERRUPTED
     except Exception as error:
         if os.environ.get("KERAS_ANOGAN_TRACEBACK"):
             raise
-        if hasattr(error, "format_message"):  # a wrong option or argument
-            if error.format_message().startswith("Usage:"):  # no command at all: that is a request for help
-                console.print(error.format_message(), markup=False)
-                return 2
-            hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
-            return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
-        if isinstance(error, (ValueError, OSError)):
-            return _complain(str(error), 2)
-        if isinstance(error, RuntimeError) and "\n" not in str(error):
-            return _complain(str(error), 1)
-        raise
+        code = _explain(error)
+    finally:
+        console.show_cursor(True)
+    if code == INTERRUPTED:
+        complaints.print("Interrupted. The same train command goes on from the last backup.", style="yellow")
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one sentence, if that is what the error is made for; returns the exit code."""
+    if hasattr(error, "format_message"):  # a wrong option or argument
+        if error.format_message().startswith("Usage:"):  # no command at all: that is a request for help
+            console.print(error.format_message(), markup=False)
+            return 2
+        hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
+        return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
+    if isinstance(error, (ValueError, OSError)):
+        return _complain(str(error), 2)
+    if isinstance(error, RuntimeError) and "\n" not in str(error):
+        return _complain(str(error), 1)
+    raise error
 
 
 def _complain(sentence: str, code: int) -> int:
@@ -89,10 +97,10 @@ def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the run.")] = pathlib.Path("runs/demo"),
 ) -> None:
     """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
-    with _tensorflow():
-        from keras_anogan.recipes import demo_arguments
+    _import_tensorflow()
+    from keras_anogan.recipes import demo_arguments
 
-        _train(demo_arguments(), out)
+    _train(demo_arguments(), out)
 
 
 @app.command()
@@ -109,7 +117,8 @@ def train(
     ] = None,
     detector: Annotated[str, typer.Option(help="fanogan or pca.")] = "fanogan",
     architecture: Annotated[
-        str | None, typer.Option(help="mlp or dcgan. Default: mlp for mnist and digits, dcgan for a folder.")
+        str | None,
+        typer.Option(help="Of fanogan: mlp or dcgan. Default: mlp for mnist and digits, dcgan for a folder."),
     ] = None,
     image_size: Annotated[
         int | None,
@@ -130,11 +139,11 @@ def train(
     A folder is flat (every image is normal) or has train/good, test/good and test/<defect>.
     The same command on an unfinished run goes on where it stopped.
     """
-    with _tensorflow():
-        from keras_anogan.runs import Arguments
+    _import_tensorflow()
+    from keras_anogan.runs import Arguments
 
-        settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
-        _train(Arguments(**settings), out)
+    settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
+    _train(Arguments(**settings), out)
 
 
 @app.command()
@@ -151,11 +160,11 @@ def score(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Score images with a finished run: one CSV line for each, higher is more anomalous."""
-    with _tensorflow():
-        from keras_anogan import runs
+    _import_tensorflow()
+    from keras_anogan import runs
 
-        with console.status("Scoring ..."):
-            summary = runs.score(run, data, out, maps=maps, grid_lines=grid_lines, skip_broken=skip_broken)
+    with console.status("Scoring ..."):
+        summary = runs.score(run, data, out, maps=maps, grid_lines=grid_lines, skip_broken=skip_broken)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
     console.print(f"Scored {summary['rows']:,} images, {summary['alarms']:,} alarms{auroc}: {out}", markup=False)
 
@@ -168,10 +177,10 @@ def export(
     ],
 ) -> None:
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
-    with _tensorflow():
-        from keras_anogan import runs
+    _import_tensorflow()
+    from keras_anogan import runs
 
-        runs.export(run, folder)
+    runs.export(run, folder)
     console.print(f"Exported, scores agree: {folder}", markup=False)
 
 
@@ -184,10 +193,10 @@ def reproduce(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for NAME.json.")] = pathlib.Path("benchmarks/results"),
 ) -> None:
     """Run a published experiment for every seed and write its result, whatever it is."""
-    with _tensorflow():
-        from keras_anogan import recipes
+    _import_tensorflow()
+    from keras_anogan import recipes
 
-        result = recipes.reproduce(name, seed or (0, 1, 2), out, say=lambda line: console.print(line, markup=False))
+    result = recipes.reproduce(name, seed or (0, 1, 2), out, say=lambda line: console.print(line, markup=False))
     published = f", published {result['published']['value']}" if result["published"] else ""
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
     console.print(
@@ -207,27 +216,21 @@ def _train(arguments: Any, out: pathlib.Path) -> None:
             f"AUROC {metrics['auroc']:.4f} (PCA-32: {pca['auroc']:.4f}), last epoch, test rows never seen before"
         )
     if metrics.get("false_alarm_rate") is not None:
+        alarms = metrics["alarms"]
         console.print(
-            f"False alarms {metrics['false_alarm_rate']:.2%} of normal test rows (asked for: {arguments.alpha:.2%})"
+            f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
+            f"{metrics['false_alarm_rate']:.2%} (asked for: {arguments.alpha:.2%})"
         )
     console.print(f"Report: {(out / 'report.html').resolve()}", markup=False)
 
 
 def _progress(phase: str, epochs: int) -> list[Any]:
-    return [_progress_bar()(phase, epochs)]
-
-
-def _progress_bar() -> Callable[[str, int], Any]:
     """A Keras callback that shows one bar for a phase, with its losses and the time left."""
     import keras
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
     class Bar(keras.callbacks.Callback):
-        def __init__(self, phase: str, epochs: int) -> None:
-            super().__init__()
-            self.phase, self.epochs = phase, epochs
-
         def on_train_begin(self, logs: dict | None = None) -> None:
             columns = (
                 TextColumn("{task.description:<8}", table_column=Column(no_wrap=True)),
@@ -238,7 +241,7 @@ def _progress_bar() -> Callable[[str, int], Any]:
                 TextColumn("{task.fields[losses]}"),
             )
             self.progress = Progress(*columns, console=console)
-            self.task = self.progress.add_task(self.phase, total=self.epochs, losses="")
+            self.task = self.progress.add_task(phase, total=epochs, losses="")
             self.progress.start()
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -249,27 +252,26 @@ def _progress_bar() -> Callable[[str, int], Any]:
         def on_train_end(self, logs: dict | None = None) -> None:
             self.progress.stop()
 
-    return Bar
+    return [Bar()]
 
 
-@contextlib.contextmanager
-def _tensorflow() -> Iterator[None]:
+def _import_tensorflow() -> None:
     """Import TensorFlow with oneDNN kernels on, and without what it writes to standard error while it starts."""
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", category=UserWarning, module="keras")
-    if "tensorflow" not in sys.modules:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            try:
-                import tensorflow as tf
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import tensorflow as tf
 
-                tf.get_logger().setLevel("ERROR")
-                tf.function(tf.identity, jit_compile=True)(0.0)  # devices and XLA speak up when they are first used
-            finally:
-                os.dup2(saved, 2)
-                os.close(saved)
-    yield
+            tf.get_logger().setLevel("ERROR")
+            tf.function(tf.identity, jit_compile=True)(0.0)  # devices and XLA speak up when they are first used
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -67,9 +67,10 @@ class AdversarialModel(keras.Model):
         raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
 
     def default_jit_compile(self) -> bool:
-        """Whether XLA was measured to pay for these networks: without convolutions, yes (0.5-0.65x the time)."""
+        """Whether XLA was measured to pay: on one replica, for networks without convolutions."""
         layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
-        return bool(layers) and not any(type(layer).__name__.startswith(("Conv", "Depthwise")) for layer in layers)
+        convolves = any(type(layer).__name__.startswith(("Conv", "Depthwise")) for layer in layers)
+        return bool(layers) and not convolves and _replicas() == 1
 
     def rows_per_step(self, batch_size: int) -> int:
         """Rows of data that one `train_step` takes when a player's batch has `batch_size` rows."""
@@ -209,7 +210,7 @@ class AdversarialModel(keras.Model):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: for no rows, a wrong shape, NaN or infinite values.
+            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False or a validation_split.
         """
         if isinstance(x, tuple) and len(x) == 2 and y is None:
             x, y = x
@@ -218,7 +219,8 @@ class AdversarialModel(keras.Model):
         if hasattr(x, "__array__") or _is_rows(x):
             x = self.check_rows(x)
             labels = y if self.uses_labels else None
-            x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels)
+            steps = kwargs.pop("steps_per_epoch", None)
+            x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels, steps=steps)
         self._seed_layers()
         if not isinstance(x, Batches):
             return super().fit(x, y, batch_size=batch_size, **kwargs)
@@ -226,6 +228,8 @@ class AdversarialModel(keras.Model):
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
+        if kwargs.pop("validation_split", 0):
+            raise ValueError("Expected rows held out by you, as `validation_data`. Received: validation_split.")
         held_out = kwargs.get("validation_data")
         if _is_rows(held_out) and not hasattr(held_out, "__array__"):
             kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)

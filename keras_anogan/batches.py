@@ -20,7 +20,7 @@ class Batches:
 
     The last batch of an epoch is filled up with rows of a second permutation, so that every batch has
     `batch_size` rows: no tiny last batch for batch normalisation, one compiled shape for XLA, equal
-    shares for several replicas. An epoch has `ceil(len(rows) / batch_size)` batches.
+    shares for several replicas. An epoch has `ceil(len(rows) / batch_size)` batches, unless `steps` says otherwise.
 
     Args:
         rows: an array of shape (n, ...), or any object with `__len__`, whose `rows[indices]` with an
@@ -28,26 +28,30 @@ class Batches:
         batch_size: rows per batch, >= 1; may exceed `len(rows)`, then rows repeat inside a batch.
         seed: integer; together with the epoch it decides the order.
         labels: optional array (n,); batches are then pairs (x, y).
+        steps: batches in an epoch; default: as many as it takes to see every row.
 
     Raises:
-        ValueError: if there are no rows or `batch_size` is not a positive integer.
+        ValueError: if there are no rows, or `batch_size` or `steps` is not a positive integer.
     """
 
-    def __init__(self, rows: Any, batch_size: int, seed: int = 0, labels: Any = None) -> None:
+    def __init__(self, rows: Any, batch_size: int, seed: int = 0, labels: Any = None, steps: int | None = None) -> None:
         if len(rows) == 0:
             raise ValueError("Expected at least one row of training data. Received: 0 rows.")
         if int(batch_size) != batch_size or batch_size < 1:
             raise ValueError(f"Expected `batch_size` to be a positive integer. Received: batch_size={batch_size!r}.")
+        if steps is not None and (int(steps) != steps or steps < 1):
+            raise ValueError(f"Expected `steps` to be a positive integer. Received: steps={steps!r}.")
         if labels is not None and len(labels) != len(rows):
             raise ValueError(f"Expected one label per row. Received: {len(labels)} labels, {len(rows)} rows.")
         self.rows = rows
         self.labels = labels
         self.batch_size = int(batch_size)
         self.seed = int(seed)
+        self.steps = steps or math.ceil(len(rows) / self.batch_size)
         self.epoch = 0
 
     def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
+        return self.steps
 
     def order(self, epoch: int) -> np.ndarray:
         """Row indices of one epoch, int64 of shape (len(self) * batch_size,)."""
@@ -109,7 +113,7 @@ class EpochOrder(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
-def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> Any:
+def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> np.ndarray:
     """An array of shape (n, *shape) as finite float32, or a sentence that says what is wrong.
 
     Args:
@@ -122,13 +126,7 @@ def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> Any:
             (they would have to be scaled to the networks' range first), NaN or infinite values.
     """
     x = np.asarray(x)
-    if x.dtype.kind not in "fiub":
-        raise ValueError(f"{owner} expected rows of numbers. Received: dtype {x.dtype}.")
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"{owner} expected at least one row. Received: an array of shape {x.shape}.")
-    if x.ndim != len(shape) + 1 or any(e is not None and e != r for e, r in zip(shape, x.shape[1:], strict=True)):
-        expected = ", ".join(["n", *("any" if e is None else str(e) for e in shape)])
-        raise ValueError(f"{owner} expected rows of shape ({expected}). Received: shape {x.shape}.")
+    check_shape(x, shape, owner)
     if len(shape) >= 3 and x.dtype.kind != "f":
         raise ValueError(
             f"{owner} expected float images, scaled to the range of its networks. Received: dtype {x.dtype}; "
@@ -139,3 +137,19 @@ def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> Any:
         value = x[bad].ravel()[~np.isfinite(x[bad].ravel())][0]
         raise ValueError(f"{owner} expected finite values. Received: {value} in row {bad}.")
     return x.astype("float32", copy=False)
+
+
+def check_shape(x: np.ndarray, shape: tuple[int | None, ...], owner: str) -> None:
+    """Refuse an array that is not numbers of shape (n, *shape), n >= 1 and no side empty, with a sentence.
+
+    Raises:
+        ValueError: for no rows, a wrong or empty shape, a dtype that is not a number.
+    """
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{owner} expected rows of numbers. Received: dtype {x.dtype}.")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"{owner} expected at least one row. Received: an array of shape {x.shape}.")
+    fits = x.ndim == len(shape) + 1 and all(e in (None, r) for e, r in zip(shape, x.shape[1:], strict=True))
+    if not fits or 0 in x.shape:
+        expected = ", ".join(["n", *("any" if e is None else str(e) for e in shape)])
+        raise ValueError(f"{owner} expected rows of shape ({expected}). Received: shape {x.shape}.")

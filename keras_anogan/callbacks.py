@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import time
 from typing import Any
 
 import keras
@@ -93,30 +94,35 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
 
 
 class EpochBackup(keras.callbacks.Callback):
-    """Saves weights, optimizer slots and history after every epoch, so that a killed `fit` goes on exactly.
+    """Saves weights, optimizer slots and history after an epoch, so that a killed `fit` goes on exactly.
 
     A backup is complete or absent: weights are written under a new name, then `state.json` is replaced. When
     training begins on a folder with a backup, it is restored and `fit` continues with the next epoch.
 
     Args:
         directory: folder of the backup.
-        every_epochs: back up after every so many epochs (and after the last one).
+        every_seconds: save after an epoch only if the last backup is at least so old; the last epoch is always
+            saved, and 0 saves every one.
 
     Attributes:
         restored_epochs: epochs that the backup had finished; 0 without one.
         history: list of one dict of logs per finished epoch, restored ones included.
+        seconds: training time of these epochs, that of earlier processes included.
     """
 
-    def __init__(self, directory: Any, every_epochs: int = 1) -> None:
+    def __init__(self, directory: Any, every_seconds: float = 0.0) -> None:
         super().__init__()
         self.directory = pathlib.Path(directory)
-        self.every_epochs = every_epochs
+        self.every_seconds = every_seconds
         self.restored_epochs = 0
         self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self.history = read_history(self.directory)
+        self.history, self._seconds_before = read_backup(self.directory)
         self.restored_epochs = len(self.history)
+        self.seconds = self._seconds_before
+        self._began = self._saved = time.perf_counter()
         if self.history:
             self.model.load_weights(self.directory / f"epoch-{len(self.history):04d}.weights.h5")
             self.model._initial_epoch = len(self.history)  # Keras's own hook for BackupAndRestore
@@ -124,8 +130,10 @@ class EpochBackup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.model.stop_training and not all(math.isfinite(float(v)) for v in (logs or {}).values()):
             return  # a run that broke is not worth going on from
+        now = time.perf_counter()
         self.history.append({key: float(value) for key, value in (logs or {}).items()})
-        if len(self.history) % self.every_epochs and len(self.history) < self.params["epochs"]:
+        self.seconds = self._seconds_before + now - self._began
+        if now - self._saved < self.every_seconds and len(self.history) < self.params["epochs"]:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
@@ -133,17 +141,21 @@ class EpochBackup(keras.callbacks.Callback):
         self.model.save_weights(partial, overwrite=True)
         os.replace(partial, weights)
         state = self.directory / "state.json.partial"
-        state.write_text(json.dumps({"history": self.history}, indent=1))
+        state.write_text(json.dumps({"seconds": self.seconds, "history": self.history}, indent=1))
         os.replace(state, self.directory / "state.json")
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
+        self._saved = time.perf_counter()
 
 
-def read_history(directory: Any) -> list[dict[str, float]]:
-    """The logs of every epoch that an `EpochBackup` in `directory` has finished; [] without one."""
+def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
+    """(logs of every finished epoch, their seconds) of the `EpochBackup` in `directory`; ([], 0.0) without one."""
     state = pathlib.Path(directory) / "state.json"
-    return json.loads(state.read_text())["history"] if state.exists() else []
+    if not state.exists():
+        return [], 0.0
+    content = json.loads(state.read_text())
+    return content["history"], content["seconds"]
 
 
 def save_grid(images: np.ndarray, path: Any, columns: int) -> None:

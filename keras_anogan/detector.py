@@ -108,6 +108,7 @@ class Explainer(keras.Model):
     def __init__(self, detector: AnomalyDetector, name: str | None = None) -> None:
         super().__init__(name=name, dtype="float32")
         self.detector = detector
+        self.jit_compile = False  # Keras would choose XLA on a GPU, where nobody measured it
         if not detector.built:
             detector(keras.Input(detector.sample_shape))
         self(keras.Input(detector.sample_shape))

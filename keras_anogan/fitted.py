@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.batches import check_rows
+from keras_anogan.batches import check_rows, check_shape
 from keras_anogan.detector import AnomalyDetector
 
 SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
@@ -52,6 +52,9 @@ class FittedDetector(keras.Model):
         self.threshold = threshold
         self.raw_shape = tuple(raw_shape)
         self.raw_dtype = raw_dtype or ("uint8" if image else "float32")
+        self.jit_compile = False  # Keras would choose XLA on a GPU, where nobody measured it
+        if not threshold.built:
+            threshold.build((None,))
         self(keras.Input(self.raw_shape, dtype=self.raw_dtype))
         self._full = None
 
@@ -62,7 +65,6 @@ class FittedDetector(keras.Model):
 
     def call(self, raw: Any) -> Any:
         """Anomaly scores, float32 (batch,), for raw input."""
-        self.threshold.build((None,)) if not self.threshold.built else None
         return self.detector(self.preprocess(raw))
 
     def explain(self, raw: Any) -> dict[str, Any]:
@@ -90,9 +92,7 @@ class FittedDetector(keras.Model):
             if raw.dtype != np.uint8:
                 span = f" in [{raw.min():g}, {raw.max():g}]" if raw.size and raw.dtype.kind in "fiu" else ""
                 raise ValueError(f"Expected raw images of dtype uint8 in [0, 255]. Received: dtype {raw.dtype}{span}.")
-            check_rows(
-                raw[..., :1].astype("float32") if 0 in raw.shape else raw.astype("float32"), self.raw_shape, "The model"
-            )
+            check_shape(raw, self.raw_shape, "The model")
             return raw
         return check_rows(raw, self.raw_shape, "The model")
 
@@ -129,6 +129,11 @@ class FittedDetector(keras.Model):
                 "call threshold.adapt(detector.predict(calibration_data))."
             )
 
+    def save(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `save`; a threshold that is not adapted is refused."""
+        self._check_adapted()
+        super().save(path, *args, **kwargs)
+
     def export(self, path: Any, sample: Any = None) -> None:
         """Write a SavedModel that runs where keras_anogan is not installed, and prove that it scores alike.
 
@@ -137,13 +142,13 @@ class FittedDetector(keras.Model):
 
         Args:
             path: folder to write, e.g. "serving/1" (servers expect a number as its last part).
-            sample: raw rows on which the exported model has to agree with `predict`; default: 16 seeded
-                random ones.
+            sample: raw rows on which the exported model has to agree with `predict` and `detect`; default: 16
+                seeded random ones, larger than the detector's input where their size is free.
 
         Raises:
             FileExistsError: if `path` exists and is not an empty folder.
             ValueError: if the threshold is not adapted.
-            RuntimeError: if the exported scores differ by more than the tolerance; nothing is left at `path`.
+            RuntimeError: if scores or alarms differ by more than the tolerance; nothing is left at `path`.
         """
         self._check_adapted()
         path = pathlib.Path(path)
@@ -168,22 +173,32 @@ class FittedDetector(keras.Model):
         archive.write_out(str(target), verbose=False)
 
     def _check_exported(self, target: pathlib.Path, sample: np.ndarray) -> None:
-        served = tf.saved_model.load(str(target)).signatures["serving_default"]
-        got = served(raw=tf.constant(sample))["score"].numpy()
-        want = self.predict(sample)
+        signatures = tf.saved_model.load(str(target)).signatures
+        served = signatures["explain"](raw=tf.constant(sample))
+        plain = signatures["serving_default"](raw=tf.constant(sample))["score"].numpy()
+        want = self.detect(sample)
         tolerance = SEARCH_TOLERANCE if self.detector.tags.search_at_query else SCORE_TOLERANCE
-        error = np.abs(got - want) / np.maximum(np.abs(want), 1e-6)
-        if not error.max() <= tolerance:
+        scale = np.maximum(np.abs(want["score"]), 1e-6)
+        error = max(
+            float(np.max(np.abs(got - score) / scale))
+            for got, score in (
+                (plain, self.predict(sample)),
+                (served["score"].numpy(), want["score"]),
+            )
+        )
+        clear = np.abs(want["score"] - self.threshold.threshold) > tolerance * scale
+        alarms_differ = (served["is_anomaly"].numpy() != want["is_anomaly"])[clear].any()
+        if not error <= tolerance or alarms_differ:
             raise RuntimeError(
-                f"The exported model's scores differ from predict's by {error.max():.2g} (relative); "
-                f"at most {tolerance:g} is allowed. Nothing was exported."
+                f"The exported model's scores differ from predict's by {error:.2g} (relative; at most {tolerance:g} is "
+                f"allowed){', and so do its alarms' if alarms_differ else ''}. Nothing was exported."
             )
 
     def _random_raw(self, rows: int = 16) -> np.ndarray:
-        sizes = [
-            want or have or 1
-            for want, have in zip(self.raw_shape, (*self.detector.sample_shape, *self.raw_shape), strict=False)
-        ]
+        """Seeded random raw rows; a side of any size is half as long again as the detector's."""
+        inner = self.detector.sample_shape
+        inner = inner if len(inner) == len(self.raw_shape) else (8,) * len(self.raw_shape)
+        sizes = [side or own + own // 2 + 1 for side, own in zip(self.raw_shape, inner, strict=True)]
         draw = np.random.default_rng(0)
         if self.raw_dtype == "uint8":
             return draw.integers(0, 256, (rows, *sizes), dtype="uint8")

@@ -81,7 +81,7 @@ def write_report(
         title=title,
         config=config,
         metrics=metrics,
-        tiles=_tiles(metrics, labels, scores),
+        tiles=_tiles(metrics),
         figures=figures,
         examples=[("Most anomalous", most), ("Least anomalous", least)],
         seconds=_seconds(metrics),
@@ -92,12 +92,12 @@ def write_report(
     os.replace(partial, path)
 
 
-def _tiles(metrics: dict[str, Any], labels: np.ndarray | None, scores: np.ndarray) -> list[dict[str, str]]:
+def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """The numbers of the first screen: name, value, what stands beside it, and what the value means."""
     pca = metrics["baselines"]["pca_32"]
-    alpha, alarms = metrics["alpha"], scores > metrics["threshold"]
-    groups = [None, None] if labels is None else [alarms[labels == kind] for kind in (0, 1)]
-    false, hits = ("" if g is None or not len(g) else f"{g.sum():,} of {len(g):,}" for g in groups)
+    alpha, alarms = metrics["alpha"], metrics.get("alarms")
+    false = f"{alarms['false_alarms']:,} of {alarms['normal_rows']:,}; " if alarms else ""
+    hits = f"{alarms['detected']:,} of {alarms['anomalous_rows']:,}; " if alarms and alarms["anomalous_rows"] else ""
     return [
         {
             "name": "AUROC",
@@ -114,13 +114,13 @@ def _tiles(metrics: dict[str, Any], labels: np.ndarray | None, scores: np.ndarra
         {
             "name": "False alarms",
             "value": _percent(metrics.get("false_alarm_rate")),
-            "beside": f"{false}; asked for: {100 * alpha:.4g} %".removeprefix("; "),
+            "beside": f"{false}asked for: {100 * alpha:.4g} %",
             "meaning": "Share of the normal test rows with an alarm. Few rows leave much to chance.",
         },
         {
             "name": "Detected",
             "value": _percent(metrics.get("detection_rate")),
-            "beside": f"{hits}; precision {_percent(metrics.get('precision'))}".removeprefix("; "),
+            "beside": f"{hits}precision {_percent(metrics.get('precision'))}",
             "meaning": "Share of the anomalous test rows with an alarm at that threshold.",
         },
     ]

@@ -29,7 +29,7 @@ import numpy as np
 
 from keras_anogan import evaluation
 from keras_anogan._version import __version__
-from keras_anogan.callbacks import EpochBackup, ImageGrid, TerminateOnNonFinite, read_history
+from keras_anogan.callbacks import EpochBackup, ImageGrid, TerminateOnNonFinite, read_backup
 from keras_anogan.datasets import (
     ImageRows,
     hold_out,
@@ -57,7 +57,7 @@ class Arguments:
         data: "mnist", "digits", or a folder of images.
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         detector: name in the registry.
-        architecture: "mlp" or "dcgan"; default: mlp for the named sets, dcgan for folders.
+        architecture: of fanogan, "mlp" or "dcgan"; default: mlp for the named sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
         epochs: of each phase.
         batch_size: rows of one player's batch.
@@ -98,8 +98,16 @@ class Arguments:
             )
         if not named and any(chosen):
             raise ValueError("Expected --normal and --abnormal with mnist or digits only. Received: a folder.")
+        if self.seed < 0:
+            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        if self.image_size is not None and self.image_size < 2:
+            raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
+        if self.architecture is not None and self.detector != "fanogan":
+            raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
+        if not named:
+            object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         defaults = {
-            "architecture": "mlp" if named else "dcgan",
+            "architecture": ("mlp" if named else "dcgan") if self.detector == "fanogan" else None,
             "image_size": NAMED_SETS.get(self.data, 64),
         }
         for key, value in defaults.items():
@@ -210,7 +218,10 @@ def _load_folder(arguments: Arguments) -> Task:
         train, stop, calibrate = (rest[indices] for indices in part)
         test, labels = rows.take(tested), np.zeros(len(tested), "int64")
         paths = test.paths
-    limit = 256 if arguments.smoke else total
+    limit = 256 if arguments.smoke else max(total, len(paths))
+    if len(paths) > limit:
+        some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
+        test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
     return Task(
         *(rows.take(indices[:limit]) for indices in (train, stop, calibrate)),
         test=test,
@@ -246,13 +257,13 @@ def train(
     """
     out = pathlib.Path(out)
     _check_folder(arguments, out)
+    _build(arguments, channels=1)  # a wrong size or name is told before a large folder is read
     task = load_task(arguments)
-    shape = (arguments.image_size, arguments.image_size, task.channels)
-    params = {"architecture": arguments.architecture} if arguments.detector == "fanogan" else {}
-    phases = build_phases(arguments.detector, shape, seed=arguments.seed, **params)
+    phases = _build(arguments, task.channels)
     config = _config(arguments, task)
     if _continues(out, config):
         if (out / "metrics.json").exists():
+            shutil.rmtree(out / ".backup", ignore_errors=True)
             say(f"{out} is finished already; nothing to do.")
             return json.loads((out / "metrics.json").read_text())
         say(f"Resuming the unfinished run in {out}.")
@@ -264,13 +275,13 @@ def train(
     say(f"{task.name}; {sizes} rows.")
     seconds = {phase: _fit_phase(phase, model, task, arguments, out, say, progress) for phase, model in phases.items()}
     detector = list(phases.values())[-1]
-    history = {phase: read_history(out / ".backup" / phase) for phase in phases}
+    history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     _write_history(out / "history.csv", history)
 
     start = time.perf_counter()
     calibration = np.concatenate([scores["score"] for scores in _explain_rows(detector.explain, task.calibrate)])
     threshold = ConformalThreshold(arguments.alpha, capacity=len(calibration)).adapt(calibration)
-    fitted = FittedDetector(image_preprocessing(*shape[:2]), detector, threshold)
+    fitted = FittedDetector(image_preprocessing(*detector.sample_shape[:2]), detector, threshold)
     _save_fitted(fitted, out)
     metrics, scores, baselines = _evaluate(fitted, task, arguments)
     seconds["evaluation"] = time.perf_counter() - start
@@ -281,42 +292,41 @@ def train(
     return metrics
 
 
+def _build(arguments: Arguments, channels: int) -> dict[str, Any]:
+    shape = (arguments.image_size, arguments.image_size, channels)
+    params = {} if arguments.architecture is None else {"architecture": arguments.architecture}
+    return build_phases(arguments.detector, shape, seed=arguments.seed, **params)
+
+
 def _fit_phase(
     phase: str, model: Any, task: Task, arguments: Arguments, out: pathlib.Path, say: Say, progress: Callable
 ) -> float:
-    """Fit one phase, or what is left of it; returns the seconds of all its sessions."""
+    """Fit one phase, or what is left of it; returns the seconds it took, those before an interruption included."""
     adam = {p: keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5, beta_2=0.999) for p in model.players}
     model.compile(optimizers=adam)
-    folder = out / ".backup" / phase
-    clock = folder / "seconds.json"
-    before = json.loads(clock.read_text()) if clock.exists() else 0.0
-    start = time.perf_counter()
     if not model.players:
+        start = time.perf_counter()
         model.fit(task.train)
         return time.perf_counter() - start
-    backup = EpochBackup(folder, every_epochs=max(1, arguments.epochs // 40))
-    guard = TerminateOnNonFinite()
-    done = len(read_history(folder))
-    if done:
+    folder = out / ".backup" / phase
+    backup, guard = EpochBackup(folder, every_seconds=2.0), TerminateOnNonFinite()
+    if done := len(read_backup(folder)[0]):
         say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
-    callbacks = [guard, backup, *progress(phase, arguments.epochs)]
-    if hasattr(model, "generator") and len(model.generator.output_shape) == 4 and phase == "wgan_gp":
+    callbacks = [guard, *progress(phase, arguments.epochs)]
+    if phase == "wgan_gp":
         callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
-    validation = {"validation_data": task.stop} if hasattr(model, "explain") else {}
+    held_out = {"validation_data": task.stop} if hasattr(model, "explain") else {}
     model.fit(
         task.train,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
         verbose=0,
-        callbacks=callbacks,
-        **validation,
+        callbacks=[*callbacks, backup],  # last: what an epoch leaves behind is there before it counts as done
+        **held_out,
     )
     if guard.reason:
         raise RuntimeError(guard.reason)
-    seconds = before + time.perf_counter() - start
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(clock, seconds)
-    return seconds
+    return backup.seconds
 
 
 def _explain_rows(explain: Callable, rows: Any) -> Iterator[dict[str, np.ndarray]]:
@@ -352,6 +362,13 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
     metrics |= {"threshold": fitted.threshold.threshold, "alpha": arguments.alpha}
     if task.labels is not None:
         metrics |= evaluation.alarm_rates(task.labels, scores["is_anomaly"])
+        normal = task.labels == 0
+        metrics["alarms"] = {
+            "normal_rows": int(normal.sum()),
+            "false_alarms": int(scores["is_anomaly"][normal].sum()),
+            "anomalous_rows": int((~normal).sum()),
+            "detected": int(scores["is_anomaly"][~normal].sum()),
+        }
     metrics["baselines"] = {
         "pca_32": {
             "auroc": evaluation.auroc(task.labels, baseline) if both else None,
@@ -415,13 +432,17 @@ def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
     run = pathlib.Path(run)
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
-    config = json.loads((run / "config.json").read_text())
-    _check_version(run, config)
+    config = _read_config(run)
     if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
         raise FileNotFoundError(
             f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command."
         )
-    return keras.models.load_model(run / "detector.keras"), config
+    try:
+        return keras.models.load_model(run / "detector.keras"), config
+    except Exception as error:  # whatever a damaged archive makes Keras raise
+        raise ValueError(
+            f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
+        ) from error
 
 
 def score(
@@ -433,7 +454,7 @@ def score(
         run: run folder.
         data: "mnist" or "digits" (the run's own test rows), or a folder of images.
         out: CSV file: id, label if known, terms of the score, anomaly_score, p_value, is_anomaly.
-        maps: folder for one heat map per image, black for 0 to yellow for 1 and more; None for none.
+        maps: folder for one heat map per image, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
         grid_lines: lines of a picture beside the CSV, `<out>_grid.png`: input | reconstruction |
             difference, from the most to the least anomalous image; 0 for none.
         skip_broken: leave out files that can't be read.
@@ -444,6 +465,10 @@ def score(
     Raises:
         FileNotFoundError, ValueError: one sentence on what is wrong with run or data.
     """
+    if pathlib.Path(out).is_dir():
+        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
+    if maps is not None and data not in NAMED_SETS and _lies_in(maps, data):
+        raise ValueError(f"Expected a folder for the maps outside the data. Received: {maps} in {data}.")
     fitted, config = load_run(run)
     arguments = Arguments(**config["arguments"])
     rows, ids, labels = _rows_to_score(arguments, fitted, data, skip_broken)
@@ -470,7 +495,7 @@ def _rows_to_score(
             raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
         task = load_task(arguments)
         return task.test, task.test_ids, task.labels
-    folder = scan_image_folder(data, skip_broken=skip_broken)
+    folder = scan_image_folder(data, skip_broken=skip_broken, need_train=False)
     channels = fitted.detector.sample_shape[-1]
     if folder.channels != channels:
         kinds = {1: "grey", 3: "RGB"}
@@ -506,7 +531,7 @@ def _write_maps(folder: pathlib.Path, fitted: FittedDetector, rows: Any, ids: li
     done = 0
     for batch in _explain_rows(fitted.detector.explain, rows):
         for anomaly_map in batch["anomaly_map"]:
-            path = (folder / ids[done]).with_suffix(".png") if "." in ids[done] else folder / f"{ids[done]}.png"
+            path = folder / f"{ids[done]}.png"  # the id with its own suffix: a.png and a.jpg have two maps
             path.parent.mkdir(parents=True, exist_ok=True)
             with _replacing(path) as partial:
                 Image.fromarray(heat_pixels(anomaly_map)).save(partial, format="PNG")
@@ -561,13 +586,18 @@ def _check_folder(arguments: Arguments, out: pathlib.Path) -> None:
     """Refuse a folder that holds something else, before any data are read."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists():
+    if arguments.data not in NAMED_SETS and _lies_in(out, arguments.data):
+        raise ValueError(
+            f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
+            f"{arguments.data}."
+        )
+    others = [p for p in out.iterdir() if not p.name.endswith(".partial")] if out.is_dir() else []
+    if others and not (out / "config.json").exists():
         raise ValueError(
             f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."
         )
     if (out / "config.json").exists():
-        config = json.loads((out / "config.json").read_text())
-        _check_version(out, config)
+        config = _read_config(out)
         wanted = dataclasses.asdict(arguments)
         for key, value in config["arguments"].items():
             if wanted.get(key) != value:
@@ -577,16 +607,26 @@ def _check_folder(arguments: Arguments, out: pathlib.Path) -> None:
                 )
 
 
-def _check_version(out: pathlib.Path, config: dict[str, Any]) -> None:
-    written = config["versions"]["keras_anogan"]
+def _read_config(run: pathlib.Path) -> dict[str, Any]:
+    """The `config.json` of a run of this version, or a sentence."""
+    path = run / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        written = config["versions"]["keras_anogan"]
+        complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
+    except (ValueError, KeyError, TypeError):
+        complete = False
+    if not complete:
+        raise ValueError(f"Expected the config.json of a run. Received: {path}, which is not one.")
     if written.split(".")[:2] != __version__.split(".")[:2]:
-        raise ValueError(f"{out} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
+        raise ValueError(f"{run} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
+    return config
 
 
 def _continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
     if not (out / "config.json").exists():
         return False
-    before = json.loads((out / "config.json").read_text())
+    before = _read_config(out)
     if before["data"]["fingerprint"] != config["data"]["fingerprint"]:
         raise ValueError(
             f"{out} was started on other data of that name (the fingerprint differs); choose another folder."
@@ -619,10 +659,16 @@ class _replacing:
         return self.partial
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
-            os.replace(self.partial, self.path)
-        else:
+        try:
+            if kind is None:
+                os.replace(self.partial, self.path)
+        finally:
             self.partial.unlink(missing_ok=True)
+
+
+def _lies_in(path: Any, folder: Any) -> bool:
+    """Whether a path is a folder or lies below it."""
+    return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve())
 
 
 def _either(chosen: list[bool]) -> str:

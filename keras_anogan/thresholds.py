@@ -139,4 +139,4 @@ class ConformalThreshold(QuantileThreshold):
 
 def _alarm_rank(alpha: float, n: int) -> int:
     """The k for which an alarm means: fewer than k of n calibration scores reach this score."""
-    return math.floor(alpha * (n + 1) + 1e-9)
+    return min(n, math.floor(alpha * (n + 1) + 1e-9))

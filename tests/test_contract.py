@@ -41,7 +41,7 @@ def make_pca():
 def test_detector_keeps_the_contract(make_detector, tiny_images):
     start = time.perf_counter()
     check_detector(make_detector, tiny_images)
-    assert time.perf_counter() - start < 120  # 40 s on an idle machine
+    assert time.perf_counter() - start < 60  # 15 s on an idle machine, 40 s asked for
 
 
 def test_xla_keeps_the_contract_too(tiny_images):
@@ -181,8 +181,6 @@ class MovesAFrozenNetwork(Toy):
 
 @broken
 class LearnsFromLabels(Toy):
-    uses_labels = True
-
     def loss_of(self, x, x_hat, y):
         weight = 1.0 if y is None else 1.0 + tf.cast(y, "float32")[:, None, None, None]
         return tf.reduce_mean(weight * tf.square(x - x_hat))
@@ -222,13 +220,6 @@ class NeedsPython(Toy):
     def explain(self, x):
         score = super().explain(x)["score"]
         return {"score": tf.ensure_shape(tf.numpy_function(lambda s: s, [score], tf.float32), score.shape)}
-
-
-@broken
-class OverflowsInHalf(Toy):
-    def loss_of(self, x, x_hat, y):
-        half = self.autoencoder.compute_dtype
-        return tf.reduce_mean(tf.square(tf.cast(1e30 * tf.cast(x - x_hat, half), "float32"))) * 1e-30
 
 
 @broken

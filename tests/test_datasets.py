@@ -244,6 +244,23 @@ def test_broken_files_are_named_and_skipped_only_on_request(mvtec):
         load_image(good / "zero.png")
 
 
+def test_what_cannot_be_opened_is_broken_too_and_hidden_files_are_not_there(mvtec):
+    good = mvtec / "train" / "good"
+    (good / "folder.png").mkdir()
+    (good / ".hidden.png").write_bytes(b"")
+    write_images(good / ".cache", 1, "L")
+    (good / "dangling.png").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"dangling\.png"):
+        scan_image_folder(mvtec)
+    assert len(scan_image_folder(mvtec, skip_broken=True).train) == 5
+
+
+def test_test_images_of_no_kind_are_refused(mvtec):
+    write_images(mvtec / "test", 1, "RGB")
+    with pytest.raises(ValueError, match=r"test.000\.png, of which nobody knows"):
+        scan_image_folder(mvtec)
+
+
 def test_folders_that_cannot_be_used_get_a_sentence(tmp_path, mvtec):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="not a folder"):
@@ -257,8 +274,10 @@ def test_folders_that_cannot_be_used_get_a_sentence(tmp_path, mvtec):
     with pytest.raises(ValueError, match=r"normal images in .*good"):
         scan_image_folder(mvtec)
     shutil.rmtree(mvtec / "train")
-    with pytest.raises(ValueError, match="without train"):
+    with pytest.raises(ValueError, match=r"normal images in .*good"):
         scan_image_folder(mvtec)
+    shutil.rmtree(mvtec / "test" / "grey")
+    assert len(scan_image_folder(mvtec, need_train=False).train) == 0
     Image.new("F", (3, 3), 0.5).save(tmp_path / "empty" / "x.tif")
     with pytest.raises(ValueError, match=r"x\.tif, an image of floats"):
         scan_image_folder(tmp_path / "empty")

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from keras_anogan import PCA, ConformalThreshold, FittedDetector, QuantileThreshold, image_preprocessing
-from keras_anogan.detector import AnomalyDetector
 
 RAW = np.random.default_rng(5).integers(0, 256, (80, 12, 12, 3), dtype="uint8")
 
@@ -103,6 +102,26 @@ def test_export_refuses_a_model_that_scores_otherwise(tmp_path, monkeypatch):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_export_is_proved_on_images_that_have_to_be_resized_too(fitted):
+    assert fitted._random_raw().shape == (16, 13, 13, 3)
+    rows = FittedDetector(None, PCA((4,), n_components=1), QuantileThreshold(0.1))
+    assert rows._random_raw().shape == (16, 4)
+
+
+def test_export_refuses_a_model_that_alarms_otherwise(fitted, tmp_path, monkeypatch):
+    write = FittedDetector._write_saved_model
+
+    def write_otherwise(self, target):
+        boundary = float(self.threshold.boundary)
+        self.threshold.boundary.assign(-1e9)  # everything is an alarm
+        write(self, target)
+        self.threshold.boundary.assign(boundary)
+
+    monkeypatch.setattr(FittedDetector, "_write_saved_model", write_otherwise)
+    with pytest.raises(RuntimeError, match="so do its alarms"):
+        fitted.export(tmp_path / "1")
+
+
 def test_export_refuses_a_folder_that_holds_something(fitted, tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(FileExistsError, match="not empty"):
@@ -113,7 +132,7 @@ def test_export_refuses_a_folder_that_holds_something(fitted, tmp_path):
 def test_an_unadapted_threshold_is_refused(fitted, tmp_path):
     raw = FittedDetector(fitted.preprocessing, fitted.detector, QuantileThreshold(0.05))
     assert raw.predict(RAW).shape == (80,)  # scores need no threshold
-    for action in (lambda: raw.detect(RAW), lambda: raw.export(tmp_path / "1")):
+    for action in (lambda: raw.detect(RAW), lambda: raw.export(tmp_path / "1"), lambda: raw.save(tmp_path / "x.keras")):
         with pytest.raises(ValueError, match="not adapted"):
             action()
 
@@ -126,7 +145,8 @@ def test_a_threshold_without_p_values_gives_none(fitted):
 @pytest.mark.parametrize(
     ("raw", "word"),
     [
-        (RAW[:2] / 255.0, r"float64 in \[0, 1\]|float64 in"),
+        (RAW[:2] / 255.0, r"dtype float64 in \[0"),
+        (RAW[:2, :0], r"Received: shape \(2, 0, 12, 3\)"),
         (RAW[:0], "at least one row"),
         (RAW[0], r"\(12, 12, 3\)"),
         (RAW[..., :1], "Received: shape"),
@@ -172,4 +192,3 @@ def test_constant_images_are_scored_like_any_other(fitted):
 def test_only_detectors_are_fitted():
     with pytest.raises(ValueError, match="AnomalyDetector"):
         FittedDetector(None, keras.Sequential(), QuantileThreshold(0.1))
-    assert issubclass(PCA, AnomalyDetector)

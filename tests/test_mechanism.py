@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import math
 
 import keras
 import numpy as np
@@ -81,6 +80,8 @@ def test_batches_larger_than_the_data_repeat_rows_and_rows_may_be_read_lazily():
         (batch,) = Batches(rows, 7).as_dataset().as_numpy_iterator()
         assert batch.shape == (7, 1)
         assert sorted(batch[:3, 0]) == [0, 1, 2]
+    more = Batches(x, 2, steps=4)  # more than the data hold: rows of further permutations
+    assert (len(more), len(list(more.as_dataset())), len(more.order(0))) == (4, 4, 8)
     (pair,) = Batches(x, 3, labels=[5, 6, 7]).as_dataset().as_numpy_iterator()
     assert np.array_equal(pair[0][:, 0] + 5, pair[1])
 
@@ -90,6 +91,7 @@ def test_batches_larger_than_the_data_repeat_rows_and_rows_may_be_read_lazily():
     [
         (lambda: Batches(np.ones((0, 2)), 2), "0 rows"),
         (lambda: Batches(np.ones((3, 2)), 0), "batch_size=0"),
+        (lambda: Batches(np.ones((3, 2)), 1, steps=0), "steps=0"),
         (lambda: Batches(np.ones((3, 2)), 2, labels=[1]), "1 labels, 3 rows"),
         (lambda: check_rows(np.ones((2, 3)), (4,), "It"), r"\(2, 3\)"),
         (lambda: check_rows([[1.0, np.inf]], (2,), "It"), "inf in row 0"),
@@ -150,6 +152,71 @@ def test_encoder_training_leaves_generator_and_critic_byte_identical(tiny_images
     assert any("moving" in weight.path for weight in detector.generator.weights)  # there are statistics to leave alone
 
 
+def test_the_encoder_descends_the_paper_s_loss(tiny_images):
+    """One SGD step on MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))), written out here."""
+    kappa, rate = 3.0, 0.1
+    parts = make_fanogan()
+    detector = FAnoGAN(parts.encoder, parts.generator, parts.critic, kappa=kappa)
+    detector.compile(optimizers={"encoder": keras.optimizers.SGD(rate)}, jit_compile=False)
+    x = tf.constant(tiny_images)
+    encoder, variables = detector.encoder, detector.encoder.trainable_variables
+    with tf.GradientTape() as tape:
+        x_hat = detector.generator(encoder(x), training=False)
+        loss = tf.reduce_mean((x - x_hat) ** 2)
+        loss += kappa * tf.reduce_mean((detector.critic(x)[1] - detector.critic(x_hat)[1]) ** 2)
+    want = [np.array(v) - rate * g.numpy() for v, g in zip(variables, tape.gradient(loss, variables), strict=True)]
+    history = detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0).history
+    for weight, expected in zip(variables, want, strict=True):
+        np.testing.assert_allclose(np.array(weight), expected, atol=1e-6)
+    assert history["loss"][0] == pytest.approx(float(loss), rel=1e-5)
+    np.testing.assert_allclose(
+        np.mean(detector.predict(tiny_images)), detector.evaluate(tiny_images, verbose=0), rtol=1e-5
+    )
+
+
+def test_critic_and_generator_descend_the_paper_s_losses(tiny_images):
+    """One SGD step of each, against the losses written out here on the very noise that the step draws."""
+    rate, lambda_ = 0.1, 3.0
+    wgan = make_wgan(units=(8,), n_critic=1, lambda_=lambda_)
+    wgan.compile(optimizers={p: keras.optimizers.SGD(rate) for p in ("critic", "generator")}, jit_compile=False)
+    x = tf.constant(tiny_images)
+    z0, z = (wgan.random_normal(name, 32, (4,)) for name in ("z0", "z"))
+    alpha = tf.reshape(wgan.random_uniform("alpha0", 32, ()), (32, 1, 1, 1))
+    critic, generator = keras.models.clone_model(wgan.critic), keras.models.clone_model(wgan.generator)
+    critic.set_weights(wgan.critic.get_weights())
+    generator.set_weights(wgan.generator.get_weights())
+
+    def step(network, tape, loss):
+        for variable, slope in zip(
+            network.trainable_variables, tape.gradient(loss, network.trainable_variables), strict=True
+        ):
+            if slope is not None:
+                variable.assign_sub(rate * slope)
+
+    fake = generator(z0)
+    mixed = x + alpha * (fake - x)
+    with tf.GradientTape() as tape:
+        with tf.GradientTape() as inner:
+            inner.watch(mixed)
+            value = critic(mixed)[0]
+        norm = tf.norm(tf.reshape(inner.gradient(value, mixed), (32, -1)), axis=1)
+        penalty = tf.reduce_mean((norm - 1) ** 2)
+        critic_loss = tf.reduce_mean(critic(fake)[0]) - tf.reduce_mean(critic(x)[0]) + lambda_ * penalty
+    step(critic, tape, critic_loss)
+    with tf.GradientTape() as tape:
+        generator_loss = -tf.reduce_mean(critic(generator(z))[0])
+    step(generator, tape, generator_loss)
+
+    dataset = tf.data.Dataset.from_tensor_slices(tiny_images).batch(32)
+    history = wgan.fit(dataset, epochs=1, shuffle=False, verbose=0).history
+    for ours, theirs in ((wgan.critic, critic), (wgan.generator, generator)):
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=2e-6)
+    assert history["critic_loss"][0] == pytest.approx(float(critic_loss), rel=1e-4)
+    assert history["generator_loss"][0] == pytest.approx(float(generator_loss), rel=1e-4)
+    assert history["penalty"][0] == pytest.approx(float(penalty), rel=1e-4)
+
+
 def test_the_paper_s_optimizers_are_the_default():
     wgan, detector = make_wgan(), make_fanogan()
     wgan.compile()
@@ -167,6 +234,8 @@ def test_compile_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="same object"):
         wgan.compile(optimizers={"critic": shared, "generator": shared})
     wgan.compile()
+    with pytest.raises(ValueError, match="validation_split"):
+        wgan.fit(np.zeros((4, *SHAPE), "float32"), validation_split=0.1)
     with pytest.raises(ValueError, match="shuffle=False"):
         wgan.fit(np.zeros((4, *SHAPE), "float32"), shuffle=False)
 
@@ -245,6 +314,17 @@ def test_replicas_agree_on_an_overflow_that_only_one_has():
     assert np.isnan(second).all()
 
 
+def test_compile_alone_trains_on_several_replicas(tiny_images):
+    with mirrored().scope():
+        wgan = make_wgan()
+        wgan.compile()
+        wgan.fit(tiny_images, batch_size=4, epochs=1, verbose=0)
+    assert not wgan.jit_compile
+    alone = make_wgan()
+    alone.compile()
+    assert alone.jit_compile  # no convolutions, one replica
+
+
 def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images):
     weights = []
     for strategy in (tf.distribute.get_strategy(), mirrored()):
@@ -262,10 +342,10 @@ def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images
 # Resuming.
 
 
-def fit_wgan(x, epochs, callbacks=()):
+def fit_wgan(x, epochs, callbacks=(), **kwargs):
     wgan = make_wgan()
     wgan.compile(jit_compile=False)
-    wgan.fit(x, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    wgan.fit(x, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks), **kwargs)
     return wgan
 
 
@@ -285,11 +365,12 @@ def test_a_killed_fit_goes_on_to_the_weights_of_the_undisturbed_one(backup, tiny
     assert not changed(weights_by_path(whole), weights_by_path(resumed))
 
 
-def test_loading_keeps_both_optimizers_and_a_resumed_gan_repeats_the_undisturbed_one(tiny_images):
-    whole = fit_wgan(tiny_images, 2)
-    half = save_and_load(fit_wgan(tiny_images, 1))
+@pytest.mark.parametrize("steps", [None, 1])
+def test_loading_keeps_both_optimizers_and_a_resumed_gan_repeats_the_undisturbed_one(steps, tiny_images):
+    whole = fit_wgan(tiny_images, 2, steps_per_epoch=steps)
+    half = save_and_load(fit_wgan(tiny_images, 1, steps_per_epoch=steps))
     assert int(half.optimizers["critic"].iterations) > 0
-    half.fit(tiny_images, batch_size=4, epochs=2, initial_epoch=1, verbose=0)
+    half.fit(tiny_images, batch_size=4, epochs=2, initial_epoch=1, steps_per_epoch=steps, verbose=0)
     assert not changed(weights_by_path(whole), weights_by_path(half))
 
 
@@ -312,9 +393,9 @@ def test_dcgan_builders_fit_together(shape):
     assert encoder.output_shape == (None, 5)
     value, features = critic(generator(np.zeros((2, 5), "float32")))
     assert value.shape == (2, 1)
-    smallest = [size >> int(math.log2(min(shape[:2]) / 3)) for size in shape[:2]]
-    assert features.shape[0] == 2
-    assert min(smallest) >= 3
+    halvings = {8: 1, 28: 2, 32: 3, 48: 3, 64: 4}[min(shape[:2])]
+    smallest = shape[0] * shape[1] // 4**halvings
+    assert features.shape == (2, smallest * 2 * 2 ** (halvings - 1))
 
 
 def test_dcgan_at_64_has_the_paper_s_stages():

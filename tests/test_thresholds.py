@@ -82,6 +82,10 @@ def test_exactly_enough_scores_are_enough():
     assert QuantileThreshold(0.01).adapt(np.arange(99.0)).threshold == 98.0
 
 
+def test_an_alpha_close_to_one_alarms_at_nearly_everything():
+    assert QuantileThreshold(1 - 1e-12).adapt(np.arange(10.0)).threshold == 0.0
+
+
 def test_more_scores_than_the_default_capacity_fit_into_a_new_layer(draw):
     assert ConformalThreshold(0.5, capacity=10).adapt(draw.normal(size=25)).capacity == 25
 

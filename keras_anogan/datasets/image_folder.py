@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,12 +45,13 @@ class ImageFolder:
     fingerprint: str
 
 
-def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
+def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = True) -> ImageFolder:
     """Read a folder of images once, decode every file, and say what is there.
 
     Args:
         root: a flat folder (every image in it, or below it, is normal) or one in MVTec-AD's layout.
         skip_broken: leave out files that can't be decoded instead of raising.
+        need_train: whether a folder without `train/good` is refused; for scoring it need not be there.
 
     Raises:
         FileNotFoundError: if the folder does not exist.
@@ -58,17 +60,19 @@ def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
     root = pathlib.Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"Expected a folder of images. Received: {root}, which is not a folder.")
-    if (root / "train").is_dir():
-        train = _images(root / "train" / "good")
-        if not train:
+    if (root / "train").is_dir() or (root / "test").is_dir():
+        train, test = _images(root / "train" / "good"), _images(root / "test")
+        if not train and need_train:
             raise ValueError(f"Expected normal images in {root / 'train' / 'good'}. Received: none.")
-        test = _images(root / "test")
+        if loose := [path for path in test if path.parent == root / "test"]:
+            raise ValueError(
+                f"Expected test images in test/good or test/<defect>. Received: {loose[0]}, of which nobody knows "
+                "whether it is normal."
+            )
     else:
-        if (root / "test").is_dir():
-            raise ValueError(f"Expected normal images in {root / 'train' / 'good'}. Received: a folder without train.")
         train, test = _images(root), []
-        if not train:
-            raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
+    if not [*train, *test]:
+        raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
     with ThreadPoolExecutor(4) as pool:
         facts = dict(zip([*train, *test], pool.map(_inspect, [*train, *test]), strict=True))
     broken = [path for path, (_, channels, _) in facts.items() if channels == 0]
@@ -77,7 +81,7 @@ def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
         raise ValueError(f"{facts[broken[0]][2]}{more}; --skip-broken leaves such files out.")
     facts = {path: fact for path, fact in facts.items() if fact[1] > 0}
     train, test = ([path for path in paths if path in facts] for paths in (train, test))
-    if not train:
+    if not (train if need_train else facts):
         raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
     kinds = {channels: path for path, (_, channels, _) in reversed(facts.items())}
     if len(kinds) > 1:
@@ -87,7 +91,7 @@ def scan_image_folder(root: Any, skip_broken: bool = False) -> ImageFolder:
         )
     digest = hashlib.sha256()
     for path, (content, _, _) in facts.items():
-        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
+        digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{content}\n".encode())
     labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
     return ImageFolder(root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest())
 
@@ -139,14 +143,19 @@ class ImageRows:
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    """Image files below a folder, sorted; hidden files and what lies in hidden folders are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
 def _inspect(path: pathlib.Path) -> tuple[str, int, str]:
     """(SHA-256 of the file, channels, "") or, for a file that can't be used, (SHA-256, 0, why)."""
-    content = path.read_bytes()
+    content = b""
     try:
+        content = path.read_bytes()
         channels, problem = _decode(path, content).shape[-1], ""
+    except OSError as error:
+        channels, problem = 0, f"Could not open the image {path} ({error.strerror})"
     except ValueError as error:
         channels, problem = 0, str(error)
     return hashlib.sha256(content).hexdigest(), channels, problem
