@@ -34,6 +34,7 @@ def main() -> None:
         "measured": round(peak, 2),
         "unit": "GiB",
         "bound": "< 2",
+        "met": peak < 2.0,
         "minutes": round((time.perf_counter() - start) / 60, 1),
         **circumstances(),
     }

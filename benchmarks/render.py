@@ -27,10 +27,13 @@ def tables(folder: pathlib.Path) -> str:
         lines += ["", f"Beside it, `{result['name']}` (same runs, same test rows; {result['machine']}):", ""]
         lines += ["| number | mean ± std |", "|---|---|"]
         lines += [f"| {key} | {value['mean']:.5f} ± {value['std']:.5f} |" for key, value in result["beside"].items()]
+    if quality:
+        lines += ["", "Commands: " + ", ".join(f"`{result['command']}`" for result in quality) + "."]
     if cost:
         lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
         lines += [
-            f"| {result['what']} | {result['measured']} {result['unit']} | {result['bound']} | `{result['command']}` |"
+            f"| {result['what']} | {result['measured']} {result['unit']} "
+            f"| {result['bound']}: {'met' if result['met'] else 'missed'} | `{result['command']}` |"
             for result in cost
         ]
     return "\n".join(lines) + "\n"
