@@ -42,7 +42,8 @@ def tables(folder: pathlib.Path) -> str:
 def _quality_row(result: dict) -> str:
     baseline = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
     published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
-    met = "met" if result["mean"] >= result["target"] else "missed"
+    gap = result["target"] - result["mean"]
+    met = "met" if gap <= 0 else f"missed by {gap:.6f}"
     return (
         f"| `{result['name']}` | {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} "
         f"({len(result['values'])}) | {result['min']:.5f} | {baseline} | {published} | >= {result['target']}: {met} "
