@@ -140,7 +140,7 @@ def train(
     The same command on an unfinished run goes on where it stopped.
     """
     _import_tensorflow()
-    from keras_anogan.runs import Arguments
+    from keras_anogan.tasks import Arguments
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     _train(Arguments(**settings), out)

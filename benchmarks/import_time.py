@@ -4,7 +4,6 @@ The two are timed in turn, each in a fresh process."""
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import statistics
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from keras_anogan.recipes import circumstances
+from keras_anogan.recipes import write_result
 
 PAIRS = 11
 
@@ -41,11 +40,8 @@ def main() -> None:
         "ratios": [round(a / b, 3) for a, b in pairs],
         "ours": round(ours, 2),
         "reference": round(reference, 2),
-        "minutes": round((time.perf_counter() - start) / 60, 1),
-        **circumstances(),
     }
-    target = pathlib.Path(__file__).parent / "results" / "speed-import.json"
-    target.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(result, time.perf_counter() - start, pathlib.Path(__file__).parent / "results")
     print(f"ratio {result['ratio']}: {result['ours']} s and {result['reference']} s; pairs {result['ratios']}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import resource
@@ -14,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_anogan import build_phases
-from keras_anogan.recipes import circumstances
+from keras_anogan.recipes import write_result
 
 ROWS = 60_000
 
@@ -35,11 +34,8 @@ def main() -> None:
         "unit": "GiB",
         "bound": "< 2",
         "met": peak < 2.0,
-        "minutes": round((time.perf_counter() - start) / 60, 1),
-        **circumstances(),
     }
-    target = pathlib.Path(__file__).parent / "results" / "memory-fanogan-train.json"
-    target.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(result, time.perf_counter() - start, pathlib.Path(__file__).parent / "results")
     print(f"peak {peak:.2f} GiB")
 
 

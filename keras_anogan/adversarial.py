@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_anogan.batches import Batches, EpochOrder, check_rows, in_order
+from keras_anogan.batches import Batches, check_rows, in_order
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -221,11 +221,11 @@ class AdversarialModel(keras.Model):
             labels = y if self.uses_labels else None
             steps = kwargs.pop("steps_per_epoch", None)
             x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels, steps=steps)
-        self._seed_layers()
-        if not isinstance(x, Batches):
-            return super().fit(x, y, batch_size=batch_size, **kwargs)
         callbacks = kwargs.pop("callbacks", None) or []
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callbacks = [_EpochStart(x), *callbacks]
+        if not isinstance(x, Batches):
+            return super().fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
         if kwargs.pop("validation_split", 0):
@@ -235,7 +235,7 @@ class AdversarialModel(keras.Model):
             kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
         elif held_out is not None:
             kwargs.setdefault("validation_batch_size", 256)
-        return super().fit(x.as_dataset(), callbacks=[EpochOrder(x), *callbacks], shuffle=False, **kwargs)
+        return super().fit(x.as_dataset(), callbacks=callbacks, shuffle=False, **kwargs)
 
     uses_labels: ClassVar[bool] = False
 
@@ -260,6 +260,19 @@ class AdversarialModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
         return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+class _EpochStart(keras.callbacks.Callback):
+    """Sets what depends on epoch or step, after a backup may have restored them: data order, dropout's noise."""
+
+    def __init__(self, data: Any) -> None:
+        super().__init__()
+        self.data = data
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if isinstance(self.data, Batches):
+            self.data.epoch = epoch
+        self.model._seed_layers()
 
 
 def _agree_on_overflow(gradients: list[Any]) -> list[Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -100,17 +99,6 @@ def in_order(rows: Any, batch_size: int) -> tf.data.Dataset:
         return tf.ensure_shape(batch, (None, *first.shape[1:]))
 
     return tf.data.Dataset.range(len(rows)).batch(batch_size).map(load)
-
-
-class EpochOrder(keras.callbacks.Callback):
-    """Tells a `Batches` which epoch begins, so that a resumed `fit` continues the same order."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.batches.epoch = epoch
 
 
 def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> np.ndarray:

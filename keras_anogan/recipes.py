@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -18,12 +19,12 @@ import keras
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan._version import __version__
 from keras_anogan.datasets import fanogan_exercise, load_mnist
 from keras_anogan.detector import AnomalyDetector, Explainer
 from keras_anogan.fitted import image_preprocessing
 from keras_anogan.models import PCA, build_phases
-from keras_anogan.runs import Arguments
+from keras_anogan.runs import versions
+from keras_anogan.tasks import Arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,23 +176,23 @@ def reproduce(
         "baselines": baselines,
         "published": recipe.published,
         "settings": recipe.settings,
-        "minutes": round((time.perf_counter() - start) / 60, 1),
-        **circumstances(),
     }
+    return write_result(result, time.perf_counter() - start, out)
+
+
+def write_result(result: dict[str, Any], seconds: float, out: Any) -> dict[str, Any]:
+    """Add time and circumstances to a result and write it as `<out>/<name>.json`; returns the whole."""
+    result = {**result, "minutes": round(seconds / 60, 1), **circumstances()}
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{name}.partial"
+    partial = out / f".{result['name']}.partial"
     partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    partial.replace(out / f"{name}.json")
+    partial.replace(out / f"{result['name']}.json")
     return result
 
 
 def circumstances() -> dict[str, Any]:
     """Where a number came from: machine, versions and git revision."""
-    import os
-
-    import tensorflow as tf
-
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
@@ -201,13 +202,7 @@ def circumstances() -> dict[str, Any]:
         revision = None
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "versions": {
-            "keras_anogan": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "git_revision": revision,
     }
 

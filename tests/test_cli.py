@@ -18,7 +18,7 @@ from PIL import Image
 
 import keras_anogan_cli
 from keras_anogan import runs
-from keras_anogan.runs import Arguments
+from keras_anogan.tasks import Arguments
 
 SMALL = ["--normal", "3", "--architecture", "dcgan", "--epochs", "2", "--alpha", "0.05", "--batch-size", "32"]
 

@@ -28,8 +28,20 @@ ARROWS = {
     "models": {"adversarial", "batches", "detector", "losses", "networks", "scores"},
     "testing": {"detector"},
     "report": {"plots"},
-    "runs": {"_version", "callbacks", "datasets", "evaluation", "fitted", "models", "plots", "report", "thresholds"},
-    "recipes": {"_version", "datasets", "detector", "evaluation", "fitted", "models", "runs"},
+    "tasks": {"datasets", "fitted"},
+    "runs": {
+        "_version",
+        "callbacks",
+        "datasets",
+        "evaluation",
+        "fitted",
+        "models",
+        "plots",
+        "report",
+        "tasks",
+        "thresholds",
+    },
+    "recipes": {"datasets", "detector", "evaluation", "fitted", "models", "runs", "tasks"},
 }
 
 

@@ -26,10 +26,14 @@ from keras_anogan.testing import changed, save_and_load, weights_by_path
 SHAPE = (8, 8, 1)
 
 
-def make_wgan(units=(8, 16), seed=0, **kwargs):
+def make_wgan(units=(8, 16), seed=0, dropout=0.0, **kwargs):
     """A tiny WGAN-GP; one hidden layer in the generator means no batch normalisation."""
     generator = build_mlp_generator(SHAPE, 4, units=units, seed=1)
-    return WGANGP(generator, build_mlp_critic(SHAPE, units=(16, 8), seed=2), seed=seed, **kwargs)
+    critic = build_mlp_critic(SHAPE, units=(16, 8), seed=2)
+    if dropout:
+        x = keras.Input(SHAPE)
+        critic = keras.Model(x, critic(keras.layers.Dropout(dropout)(x)))
+    return WGANGP(generator, critic, seed=seed, **kwargs)
 
 
 def make_fanogan():
@@ -342,16 +346,18 @@ def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images
 # Resuming.
 
 
-def fit_wgan(x, epochs, callbacks=(), **kwargs):
-    wgan = make_wgan()
+def fit_wgan(x, epochs, callbacks=(), dropout=0.0, **kwargs):
+    wgan = make_wgan(dropout=dropout)
     wgan.compile(jit_compile=False)
     wgan.fit(x, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks), **kwargs)
     return wgan
 
 
-@pytest.mark.parametrize("backup", [EpochBackup, keras.callbacks.BackupAndRestore])
-def test_a_killed_fit_goes_on_to_the_weights_of_the_undisturbed_one(backup, tiny_images, tmp_path):
-    whole = fit_wgan(tiny_images, 3)
+@pytest.mark.parametrize(
+    ("backup", "dropout"), [(EpochBackup, 0.3), (EpochBackup, 0.0), (keras.callbacks.BackupAndRestore, 0.0)]
+)
+def test_a_killed_fit_goes_on_to_the_weights_of_the_undisturbed_one(backup, dropout, tiny_images, tmp_path):
+    whole = fit_wgan(tiny_images, 3, dropout=dropout)
 
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -359,8 +365,8 @@ def test_a_killed_fit_goes_on_to_the_weights_of_the_undisturbed_one(backup, tiny
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b")), Kill()])
-    resumed = fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b"))])
+        fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b")), Kill()], dropout=dropout)
+    resumed = fit_wgan(tiny_images, 3, [backup(str(tmp_path / "b"))], dropout=dropout)
     assert int(resumed.step) == int(whole.step)
     assert not changed(weights_by_path(whole), weights_by_path(resumed))
 

@@ -1,0 +1,213 @@
+"""From the words of a command to rows: what a run is asked for, and the data it trains and tests on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+
+from keras_anogan.datasets import (
+    ImageRows,
+    hold_out,
+    load_digits,
+    load_mnist,
+    one_anomalous,
+    one_class,
+    scan_image_folder,
+    three_ways,
+)
+from keras_anogan.fitted import image_preprocessing
+
+NAMED_SETS = {"mnist": 28, "digits": 8}
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Everything that decides what a run is; two runs with equal arguments and data have equal weights.
+
+    Attributes:
+        data: "mnist", "digits", or a folder of images.
+        normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
+        detector: name in the registry.
+        architecture: of fanogan, "mlp" or "dcgan"; default: mlp for the named sets, dcgan for folders.
+        image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
+        epochs: of each phase.
+        batch_size: rows of one player's batch.
+        learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player.
+        alpha: accepted false-alarm rate.
+        seed: of weights, noise, data order and split.
+        skip_broken: leave out image files that can't be read.
+        smoke: one epoch on at most 256 rows, to see that everything works.
+    """
+
+    data: str
+    normal: int | None = None
+    abnormal: int | None = None
+    detector: str = "fanogan"
+    architecture: str | None = None
+    image_size: int | None = None
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 2e-4
+    alpha: float = 0.01
+    seed: int = 0
+    skip_broken: bool = False
+    smoke: bool = False
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
+        if not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
+        named = self.data in NAMED_SETS
+        chosen = [value is not None for value in (self.normal, self.abnormal)]
+        if named and sum(chosen) != 1:
+            raise ValueError(
+                f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}."
+            )
+        if not named and any(chosen):
+            raise ValueError("Expected --normal and --abnormal with mnist or digits only. Received: a folder.")
+        if self.seed < 0:
+            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        if self.image_size is not None and self.image_size < 2:
+            raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
+        if self.architecture is not None and self.detector != "fanogan":
+            raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
+        if not named:
+            object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
+        defaults = {
+            "architecture": ("mlp" if named else "dcgan") if self.detector == "fanogan" else None,
+            "image_size": NAMED_SETS.get(self.data, 64),
+        }
+        for key, value in defaults.items():
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, value)
+        if self.smoke:
+            object.__setattr__(self, "epochs", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Rows of one run, preprocessed, and what is known of them.
+
+    Attributes:
+        train, stop, calibrate, test: rows for the detector, float32 (n, size, size, channels).
+        labels: (len(test),) or None.
+        test_ids: names of the test rows.
+        channels: 1 or 3.
+        fingerprint: SHA-256 of the data.
+        name: what is normal, in a few words.
+        skipped: files left out.
+    """
+
+    train: Any
+    stop: Any
+    calibrate: Any
+    test: Any
+    labels: np.ndarray | None
+    test_ids: list[str]
+    channels: int
+    fingerprint: str
+    name: str
+    skipped: int = 0
+
+
+def load_task(arguments: Arguments) -> Task:
+    """Load and split the data of a run.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence on what is wrong with the data or with `alpha`.
+    """
+    task = (_load_named if arguments.data in NAMED_SETS else _load_folder)(arguments)
+    have = len(task.calibrate)
+    if int(np.floor(arguments.alpha * (have + 1) + 1e-9)) < 1:
+        total = sum(len(rows) for rows in (task.train, task.stop, task.calibrate))
+        raise ValueError(
+            f"Expected at least {int(np.ceil(1 / arguments.alpha - 1 - 1e-9))} images to calibrate --alpha "
+            f"{arguments.alpha:g} (n >= 1/alpha - 1). Received: {have} of {total} normal images; "
+            f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
+        )
+    return task
+
+
+def _load_named(arguments: Arguments) -> Task:
+    if arguments.data == "mnist":
+        train, test = load_mnist()
+    else:
+        train, test = hold_out(*load_digits(), share=0.3, seed=0)
+    protocol = one_class if arguments.normal is not None else one_anomalous
+    digit = arguments.normal if arguments.normal is not None else arguments.abnormal
+    share = 0.2 if arguments.data == "mnist" else 0.25
+    split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
+    digest = hashlib.sha256()
+    for images, classes in (train, test):
+        digest.update(np.ascontiguousarray(images).tobytes() + classes.tobytes())
+    preprocess = image_preprocessing(arguments.image_size, arguments.image_size)
+    parts = [_preprocess_array(preprocess, rows) for rows in (split.train, split.stop, split.calibrate, split.test)]
+    if arguments.smoke:
+        parts, split = _smoke(parts, split)
+    return Task(
+        *parts,
+        labels=split.labels,
+        test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
+        channels=1,
+        fingerprint=digest.hexdigest(),
+        name=f"{arguments.data}: digit {split.name}",
+    )
+
+
+def _smoke(parts: list[np.ndarray], split: Any) -> tuple[list[np.ndarray], Any]:
+    order = np.argsort(np.random.default_rng(0).random(len(parts[3])))[:256]
+    return [*(part[:256] for part in parts[:3]), parts[3][order]], dataclasses.replace(
+        split, labels=split.labels[order]
+    )
+
+
+def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
+    if len(raw) == 0:
+        raise ValueError(
+            "Expected at least one row in every part of the split. Received: none; there are too few images."
+        )
+    chunks = [np.asarray(preprocess(raw[i : i + 1024])) for i in range(0, len(raw), 1024)]
+    return np.concatenate(chunks)
+
+
+def _load_folder(arguments: Arguments) -> Task:
+    folder = scan_image_folder(arguments.data, skip_broken=arguments.skip_broken)
+    rows = ImageRows(folder.train, image_preprocessing(arguments.image_size, arguments.image_size))
+    total = len(rows)
+    if total < 8:
+        raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
+    if folder.test:
+        train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
+        test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
+    else:  # nobody knows an anomaly: keep some normal images to measure the false alarms on
+        rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
+        part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
+        train, stop, calibrate = (rest[indices] for indices in part)
+        test, labels = rows.take(tested), np.zeros(len(tested), "int64")
+        paths = test.paths
+    limit = 256 if arguments.smoke else max(total, len(paths))
+    if len(paths) > limit:
+        some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
+        test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
+    return Task(
+        *(rows.take(indices[:limit]) for indices in (train, stop, calibrate)),
+        test=test,
+        labels=labels,
+        test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
+        channels=folder.channels,
+        fingerprint=folder.fingerprint,
+        name=f"{folder.root.name}: {total:,} normal images",
+        skipped=len(folder.skipped),
+    )
+
+
+def _either(chosen: list[bool]) -> str:
+    return "both" if all(chosen) else "neither"
