@@ -71,6 +71,7 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
     axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", pad=4)
     axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
     _tidy(axes, legend="upper left")
     return figure
@@ -138,4 +139,4 @@ def _lines(scores: np.ndarray, baselines: dict[str, np.ndarray]) -> list[tuple[s
 def _tidy(axes: Any, legend: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
-    axes.legend(loc=legend, fontsize=9, frameon=False)
+    axes.legend(loc=legend, fontsize=9, framealpha=0.9, edgecolor="none")
