@@ -193,18 +193,26 @@ def write_result(result: dict[str, Any], seconds: float, out: Any) -> dict[str, 
 
 def circumstances() -> dict[str, Any]:
     """Where a number came from: machine, versions and git revision."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        )
-        revision = described.stdout.strip() or None
-    except OSError:
-        revision = None
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "versions": versions(),
-        "git_revision": revision,
+        "git_revision": _revision(),
     }
+
+
+def _revision() -> str | None:
+    """The commit, with "-dirty" if anything but result files differs from it; None outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changes = git(
+            "status", "--porcelain", "--", ":/", ":(top,exclude)benchmarks/results", ":(top,exclude)README.md"
+        )
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changes else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _processor() -> str:
