@@ -228,14 +228,16 @@ def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(moment, digit
     assert "unfinished" in capsys.readouterr().err
     assert command("train", "digits", "--out", run, *SMALL) == 0
     assert "Resuming the unfinished run" in capsys.readouterr().out
+    # Bit-equality is tested within a process (test_mechanism). Between processes TensorFlow orders the terms of a sum
+    # by names that count models, so the last digit is free; a step of Adam here moves a weight by 2e-4.
     for resumed, undisturbed in zip(weights(run), weights(digits_run), strict=True):
-        assert np.array_equal(resumed, undisturbed)
+        np.testing.assert_allclose(resumed, undisturbed, rtol=0, atol=2e-6)
     for resumed, undisturbed in zip(read_csv(run / "history.csv"), read_csv(digits_run / "history.csv"), strict=True):
-        for key, value in undisturbed.items():  # val_score sums where memory lies: its last digit is the process's own
-            if key == "val_score" and value:
-                assert float(resumed[key]) == pytest.approx(float(value), rel=1e-5)
-            else:
-                assert resumed[key] == value
+        assert (resumed["phase"], resumed["epoch"]) == (undisturbed["phase"], undisturbed["epoch"])
+        for key in set(undisturbed) - {"phase", "epoch"}:
+            assert bool(resumed[key]) == bool(undisturbed[key])
+            if undisturbed[key]:
+                assert float(resumed[key]) == pytest.approx(float(undisturbed[key]), rel=1e-4, abs=1e-6)
 
 
 def test_a_finished_run_is_left_alone_and_other_arguments_are_refused(digits_run, capsys):
@@ -383,7 +385,7 @@ def test_a_kill_at_the_first_or_the_last_moment_leaves_a_run_that_goes_on(digits
     (late / "metrics.json").unlink()
     assert command("train", "digits", "--out", late, *SMALL) == 0
     for again, before in zip(weights(late), weights(digits_run), strict=True):
-        assert np.array_equal(again, before)
+        np.testing.assert_allclose(again, before, rtol=0, atol=2e-6)
 
 
 def test_an_interrupted_training_says_how_to_go_on(tmp_path):
