@@ -228,16 +228,15 @@ def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(moment, digit
     assert "unfinished" in capsys.readouterr().err
     assert command("train", "digits", "--out", run, *SMALL) == 0
     assert "Resuming the unfinished run" in capsys.readouterr().out
-    # Bit-equality is tested within a process (test_mechanism). Between processes TensorFlow orders the terms of a sum
-    # by names that count models, so the last digit is free; a step of Adam here moves a weight by 2e-4.
+    # Weights are bit-equal. Logged losses were seen to differ by 2e-7 between processes, for a reason not yet found.
     for resumed, undisturbed in zip(weights(run), weights(digits_run), strict=True):
-        np.testing.assert_allclose(resumed, undisturbed, rtol=0, atol=2e-6)
+        assert np.array_equal(resumed, undisturbed)
     for resumed, undisturbed in zip(read_csv(run / "history.csv"), read_csv(digits_run / "history.csv"), strict=True):
         assert (resumed["phase"], resumed["epoch"]) == (undisturbed["phase"], undisturbed["epoch"])
         for key in set(undisturbed) - {"phase", "epoch"}:
             assert bool(resumed[key]) == bool(undisturbed[key])
             if undisturbed[key]:
-                assert float(resumed[key]) == pytest.approx(float(undisturbed[key]), rel=1e-4, abs=1e-6)
+                assert float(resumed[key]) == pytest.approx(float(undisturbed[key]), rel=2e-6, abs=1e-9)
 
 
 def test_a_finished_run_is_left_alone_and_other_arguments_are_refused(digits_run, capsys):
@@ -385,7 +384,7 @@ def test_a_kill_at_the_first_or_the_last_moment_leaves_a_run_that_goes_on(digits
     (late / "metrics.json").unlink()
     assert command("train", "digits", "--out", late, *SMALL) == 0
     for again, before in zip(weights(late), weights(digits_run), strict=True):
-        np.testing.assert_allclose(again, before, rtol=0, atol=2e-6)
+        assert np.array_equal(again, before)
 
 
 def test_an_interrupted_training_says_how_to_go_on(tmp_path):
