@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_anogan import build_phases
-from keras_anogan.recipes import write_result
+from keras_anogan.results import write_result
 
 ROWS = 60_000
 

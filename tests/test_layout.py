@@ -41,7 +41,8 @@ ARROWS = {
         "tasks",
         "thresholds",
     },
-    "recipes": {"datasets", "detector", "evaluation", "fitted", "models", "runs", "tasks"},
+    "results": {"evaluation", "runs"},
+    "recipes": {"datasets", "detector", "evaluation", "fitted", "models", "results", "tasks"},
 }
 
 
