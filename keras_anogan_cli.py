@@ -275,3 +275,7 @@ def _import_tensorflow() -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+if __name__ == "__main__":
+    main()

@@ -174,6 +174,11 @@ class AdversarialModel(keras.Model):
         """U[0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
         return self._draw(tf.random.stateless_uniform, name, rows, shape)
 
+    def mirror_half(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """Images (batch, H, W, C), each mirrored left to right with probability 1/2."""
+        chosen = self.random_uniform(name, tf.shape(x)[0], (1, 1, 1)) < 0.5
+        return tf.where(chosen, tf.reverse(x, axis=[2]), x)
+
     def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
         replicas = _replicas()
         key = (zlib.crc32(f"{self.seed}/{name}".encode()), tf.convert_to_tensor(self.step))

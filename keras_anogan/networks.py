@@ -88,10 +88,10 @@ def build_dcgan_generator(
     z = keras.Input((latent_dim,), name="z")
     h = layers.Dense(math.prod(start) * widths[-1], use_bias=False, kernel_initializer=next(init))(z)
     h = layers.Reshape((*start, widths[-1]))(h)
-    h = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+    h = layers.ReLU()(_batch_norm()(h))
     for width in reversed(widths[:-1]):
         h = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
-        h = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+        h = layers.ReLU()(_batch_norm()(h))
     x = layers.Conv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=next(init))(h)
     return keras.Model(z, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
@@ -123,8 +123,53 @@ def build_dcgan_encoder(
     x = h = keras.Input(shape, name="x")
     for width in widths:
         h = layers.Conv2D(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
-        h = layers.LeakyReLU(0.2)(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(h))
+        h = layers.LeakyReLU(0.2)(_batch_norm()(h))
     z = layers.Dense(latent_dim, kernel_initializer=next(init))(layers.Flatten()(h))
+    return keras.Model(x, layers.Activation(latent_activation, dtype="float32")(z), name="encoder")
+
+
+def build_resnet_generator(
+    shape: Sequence[int], latent_dim: int = 128, filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """Residual generator z (batch, latent_dim) -> image (batch, *shape) in [-1, 1]: f-AnoGAN's at 64 pixels.
+
+    Pre-activation blocks (batch normalisation, ReLU, convolution 3x3, twice; 1x1 shortcut) that double the side by
+    repeating pixels, from 4..7 pixels a side; 8, 8, 4, 2, 1 times `filters` channels at 4, 8, 16, 32, 64 pixels
+    (tSchlegl/f-AnoGAN, after Gulrajani et al. 2017).
+    """
+    shape, start, widths = _resnet_plan(shape, filters)
+    glorot, he = _glorot_and_he(seed)
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.Dense(math.prod(start) * widths[-1], kernel_initializer=glorot())(z)
+    h = layers.Reshape((*start, widths[-1]))(h)
+    for width in reversed(widths[:-1]):
+        h = _residual_block(h, width, "up", _batch_norm, glorot, he)
+    h = layers.ReLU()(_batch_norm()(h))
+    x = layers.Conv2D(shape[-1], 3, padding="same", kernel_initializer=he())(h)
+    return keras.Model(z, layers.Activation("tanh", dtype="float32")(x), name="generator")
+
+
+def build_resnet_critic(shape: Sequence[int], filters: int = 64, seed: int | None = None) -> keras.Model:
+    """Residual critic image (batch, *shape) -> (value (batch, 1), features: the flattened last block).
+
+    The generator's blocks the other way round, halving the side by averaging, with layer normalisation over
+    height, width and channels (one scale and offset per channel) where the generator normalises over the batch.
+    """
+    x, h, glorot = _resnet_trunk(shape, filters, lambda: layers.GroupNormalization(groups=1, epsilon=1e-5), seed)
+    value = layers.Dense(1, kernel_initializer=glorot())
+    return keras.Model(x, _value_and_features(layers.Flatten()(h), value), name="critic")
+
+
+def build_resnet_encoder(
+    shape: Sequence[int],
+    latent_dim: int = 128,
+    filters: int = 64,
+    latent_activation: str | Callable | None = "tanh",
+    seed: int | None = None,
+) -> keras.Model:
+    """Residual encoder image (batch, *shape) -> z (batch, latent_dim): the critic's layers with batch normalisation."""
+    x, h, glorot = _resnet_trunk(shape, filters, _batch_norm, seed)
+    z = layers.Dense(latent_dim, kernel_initializer=glorot())(layers.Flatten()(h))
     return keras.Model(x, layers.Activation(latent_activation, dtype="float32")(z), name="encoder")
 
 
@@ -149,6 +194,18 @@ def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
     """Checked shape, the smallest feature map (height, width), and the filters of each stage."""
+    shape, start, stages = _halvings(shape)
+    return shape, start, [filters * 2**stage for stage in range(stages)]
+
+
+def _resnet_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
+    """As `_dcgan_plan`, with the channels at every side from the image's down to the smallest."""
+    shape, start, stages = _halvings(shape)
+    return shape, start, [filters * min(8, 2**stage) for stage in range(stages + 1)]
+
+
+def _halvings(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], int]:
+    """Checked shape, the feature map (height, width) after halving it down to 4..7 pixels, and how often that was."""
     shape = _check_shape(shape)
     stages = 0
     if len(shape) == 3:
@@ -156,11 +213,55 @@ def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tu
             stages += 1
     if len(shape) != 3 or stages == 0 or not 3 <= min(shape[:2]) >> stages <= 7:
         raise ValueError(
-            "A DCGAN needs images (height, width, channels) whose sides are 4 to 7 times a power of two, such as "
-            f"8, 28, 32, 48, 64, 96 or 128. Received: shape {shape}."
+            "Convolutional networks need images (height, width, channels) whose sides are 4 to 7 times a power of "
+            f"two, such as 8, 28, 32, 48, 64, 96 or 128. Received: shape {shape}."
         )
-    start = (shape[0] >> stages, shape[1] >> stages)
-    return shape, start, [filters * 2**stage for stage in range(stages)]
+    return shape, (shape[0] >> stages, shape[1] >> stages), stages
+
+
+def _resnet_trunk(
+    shape: Sequence[int], filters: int, norm: Callable[[], keras.Layer], seed: int | None
+) -> tuple[Any, Any, Callable]:
+    """Input, last feature map, and the initialiser that goes on with it."""
+    shape, _, widths = _resnet_plan(shape, filters)
+    glorot, he = _glorot_and_he(seed)
+    x = keras.Input(shape, name="x")
+    h = layers.Conv2D(widths[0], 3, padding="same", kernel_initializer=glorot())(x)
+    for width in widths[1:]:
+        h = _residual_block(h, width, "down", norm, glorot, he)
+    return x, h, glorot
+
+
+def _residual_block(
+    x: Any, width: int, resample: str, norm: Callable[[], keras.Layer], glorot: Callable, he: Callable
+) -> Any:
+    """Norm, ReLU, convolution, twice, plus a 1x1 shortcut; "up" doubles the side of the image, "down" halves it."""
+    first = width if resample == "up" else x.shape[-1]
+    h = layers.ReLU()(norm()(x))
+    if resample == "up":
+        h, x = layers.UpSampling2D(2)(h), layers.UpSampling2D(2)(x)
+    h = layers.Conv2D(first, 3, padding="same", use_bias=False, kernel_initializer=he())(h)
+    h = layers.ReLU()(norm()(h))
+    h = layers.Conv2D(width, 3, padding="same", kernel_initializer=he())(h)
+    if resample == "down":
+        h, x = layers.AveragePooling2D(2)(h), layers.AveragePooling2D(2)(x)
+    return layers.Add()([layers.Conv2D(width, 1, kernel_initializer=glorot())(x), h])
+
+
+def _batch_norm() -> keras.Layer:
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+
+
+def _glorot_and_he(seed: int | None) -> tuple[Callable, Callable]:
+    """Makers of uniform initialisers of variance 2 / (fan_in + fan_out) and, before a ReLU, twice that."""
+    numbers = itertools.count() if seed is None else itertools.count(1000 * seed)
+
+    def maker(scale: float) -> Callable[[], keras.initializers.Initializer]:
+        return lambda: keras.initializers.VarianceScaling(
+            scale, "fan_avg", "uniform", seed=None if seed is None else next(numbers)
+        )
+
+    return maker(1.0), maker(2.0)
 
 
 def _normal_initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:

@@ -135,6 +135,8 @@ def test_fanogan_refuses_networks_that_do_not_meet(draw):
         FAnoGAN(encoder, generator, critic_of(np.eye(5, 3)))
     with pytest.raises(ValueError, match="kappa=-1"):
         FAnoGAN(encoder, generator, critic, kappa=-1)
+    with pytest.raises(ValueError, match="mapping='zizi'"):
+        FAnoGAN(encoder, generator, critic, mapping="zizi")
     with pytest.raises(ValueError, match=r"\(value, features\)"):
         FAnoGAN(encoder, generator, linear(np.eye(6, 1), "c"))
 

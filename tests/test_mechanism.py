@@ -1,26 +1,18 @@
 """The mechanism: steps, noise, order, precision, replicas, saving and resuming."""
 
 import functools
-import itertools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import FAnoGAN, build_phases
+from keras_anogan import FAnoGAN
 from keras_anogan.adversarial import _agree_on_overflow
 from keras_anogan.batches import Batches, check_rows
 from keras_anogan.callbacks import EpochBackup
 from keras_anogan.models import WGANGP
-from keras_anogan.networks import (
-    build_dcgan_critic,
-    build_dcgan_encoder,
-    build_dcgan_generator,
-    build_mlp_critic,
-    build_mlp_encoder,
-    build_mlp_generator,
-)
+from keras_anogan.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 from keras_anogan.testing import changed, save_and_load, weights_by_path
 
 SHAPE = (8, 8, 1)
@@ -156,26 +148,47 @@ def test_encoder_training_leaves_generator_and_critic_byte_identical(tiny_images
     assert any("moving" in weight.path for weight in detector.generator.weights)  # there are statistics to leave alone
 
 
-def test_the_encoder_descends_the_paper_s_loss(tiny_images):
-    """One SGD step on MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))), written out here."""
+@pytest.mark.parametrize("mapping", ["izif", "izi", "ziz"])
+def test_the_encoder_descends_the_paper_s_loss(mapping, tiny_images):
+    """One SGD step on MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))), or the other two mappings, written out here."""
     kappa, rate = 3.0, 0.1
     parts = make_fanogan()
-    detector = FAnoGAN(parts.encoder, parts.generator, parts.critic, kappa=kappa)
+    detector = FAnoGAN(parts.encoder, parts.generator, parts.critic, kappa=kappa, mapping=mapping)
     detector.compile(optimizers={"encoder": keras.optimizers.SGD(rate)}, jit_compile=False)
     x = tf.constant(tiny_images)
     encoder, variables = detector.encoder, detector.encoder.trainable_variables
+    z = detector.random_normal("z", len(tiny_images), (4,))
     with tf.GradientTape() as tape:
         x_hat = detector.generator(encoder(x), training=False)
         loss = tf.reduce_mean((x - x_hat) ** 2)
-        loss += kappa * tf.reduce_mean((detector.critic(x)[1] - detector.critic(x_hat)[1]) ** 2)
+        if mapping == "izif":
+            loss += kappa * tf.reduce_mean((detector.critic(x)[1] - detector.critic(x_hat)[1]) ** 2)
+        if mapping == "ziz":
+            loss = tf.reduce_mean((z - encoder(detector.generator(z, training=False))) ** 2)
     want = [np.array(v) - rate * g.numpy() for v, g in zip(variables, tape.gradient(loss, variables), strict=True)]
     history = detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0).history
     for weight, expected in zip(variables, want, strict=True):
         np.testing.assert_allclose(np.array(weight), expected, atol=1e-6)
     assert history["loss"][0] == pytest.approx(float(loss), rel=1e-5)
+    assert set(history) == {
+        "loss",
+        *{"izif": ("image_loss", "feature_loss"), "izi": ("image_loss",)}.get(mapping, ("z_loss",)),
+    }
     np.testing.assert_allclose(
         np.mean(detector.predict(tiny_images)), detector.evaluate(tiny_images, verbose=0), rtol=1e-5
     )
+
+
+def test_half_of_the_images_are_mirrored_by_step(tiny_images):
+    wgan = make_wgan()
+    x = tf.constant(np.concatenate([tiny_images] * 8))
+    drawn = wgan.mirror_half("mirror", x).numpy()
+    flipped = x.numpy()[:, :, ::-1]
+    rows = np.array([np.array_equal(a, b) for a, b in zip(drawn, flipped, strict=True)])
+    assert 0.3 < rows.mean() < 0.7
+    np.testing.assert_array_equal(drawn[~rows], x.numpy()[~rows])
+    wgan.step.assign(1)
+    assert not np.array_equal(wgan.mirror_half("mirror", x).numpy(), drawn)
 
 
 def test_critic_and_generator_descend_the_paper_s_losses(tiny_images):
@@ -386,74 +399,3 @@ def test_another_seed_gives_other_weights(tiny_images):
         wgan.compile(jit_compile=False)
         wgan.fit(tiny_images, batch_size=4, epochs=1, verbose=0)
     assert changed(weights_by_path(one), weights_by_path(other))
-
-
-# Networks and registry.
-
-
-@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 64, 3), (8, 8, 1), (48, 64, 1)])
-def test_dcgan_builders_fit_together(shape):
-    generator = build_dcgan_generator(shape, 5, filters=2)
-    critic, encoder = build_dcgan_critic(shape, filters=2), build_dcgan_encoder(shape, 5, filters=2)
-    assert generator.output_shape == (None, *shape)
-    assert encoder.output_shape == (None, 5)
-    value, features = critic(generator(np.zeros((2, 5), "float32")))
-    assert value.shape == (2, 1)
-    halvings = {8: 1, 28: 2, 32: 3, 48: 3, 64: 4}[min(shape[:2])]
-    smallest = shape[0] * shape[1] // 4**halvings
-    assert features.shape == (2, smallest * 2 * 2 ** (halvings - 1))
-
-
-def test_dcgan_at_64_has_the_paper_s_stages():
-    critic = build_dcgan_critic((64, 64, 3), filters=64)
-    convolutions = [layer for layer in critic.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert [layer.filters for layer in convolutions] == [64, 128, 256, 512]
-    assert critic.outputs[1].shape == (None, 4 * 4 * 512)
-
-
-@pytest.mark.parametrize("shape", [(30, 30, 1), (9, 9, 1), (784,), (28, 28)])
-def test_builders_refuse_shapes_they_cannot_do(shape):
-    with pytest.raises(ValueError, match="Received: shape"):
-        build_dcgan_generator(shape)
-
-
-def test_mlp_networks_of_the_exercise_have_its_parameters():
-    generator, critic, encoder = (
-        build_mlp_generator((28, 28, 1)),
-        build_mlp_critic((28, 28, 1)),
-        build_mlp_encoder((28, 28, 1)),
-    )
-    dense = lambda *sizes: sum(a * b + b for a, b in itertools.pairwise(sizes))  # noqa: E731
-    assert generator.count_params() == dense(100, 128, 256, 512, 1024, 784) + 4 * (256 + 512 + 1024)
-    assert critic.count_params() == dense(784, 512, 256, 1)
-    assert encoder.count_params() == dense(784, 512, 256, 100)
-    assert encoder(np.ones((1, 28, 28, 1), "float32") * 100).numpy().max() <= 1.0
-
-
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_outputs_are_float32_under_every_policy(policy):
-    keras.config.set_dtype_policy(policy)
-    for build in (
-        build_mlp_generator,
-        build_mlp_critic,
-        build_mlp_encoder,
-        build_dcgan_generator,
-        build_dcgan_critic,
-        build_dcgan_encoder,
-    ):
-        network = build((8, 8, 1))
-        assert {output.dtype for output in network.outputs} == {"float32"}
-        assert network.layers[-1].compute_dtype == "float32"
-
-
-def test_registry_builds_by_name_and_refuses_others():
-    phases = build_phases("fanogan", keras.layers.InputSpec(shape=(None, 8, 8, 1)), latent_dim=3, seed=5)
-    assert list(phases) == ["wgan_gp", "encoder"]
-    assert phases["wgan_gp"].generator is phases["encoder"].generator
-    assert phases["encoder"].encoder.output_shape == (None, 3)
-    with pytest.raises(ValueError, match="'gan'"):
-        build_phases("gan", (8, 8, 1))
-    with pytest.raises(ValueError, match="depth"):
-        build_phases("fanogan", (8, 8, 1), depth=3)
-    with pytest.raises(ValueError, match="'resnet'"):
-        build_phases("fanogan", (8, 8, 1), architecture="resnet")

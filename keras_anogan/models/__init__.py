@@ -17,6 +17,7 @@ from keras_anogan.models.pca import PCA
 from keras_anogan.models.wgan_gp import WGANGP
 
 Phases = dict[str, AdversarialModel]
+ARCHITECTURES = ("mlp", "dcgan", "resnet")
 
 
 def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
@@ -55,34 +56,35 @@ def fanogan_phases(
     latent_activation: str | None = "tanh",
     filters: int = 64,
     batchnorm_epsilon: float = 1e-5,
+    mapping: str = "izif",
+    mirror: bool = False,
     seed: int = 0,
 ) -> Phases:
     """WGAN-GP, then the encoder of f-AnoGAN.
 
     Args:
         shape: (H, W, C).
-        architecture: "mlp", the fully connected networks of the MNIST exercise, or "dcgan".
-        latent_dim: size of z; default 100 (mlp), 128 (dcgan).
+        architecture: "mlp", the fully connected networks of the MNIST exercise, "dcgan", or "resnet", the paper's.
+        latent_dim: size of z; default 100 (mlp), 128 (dcgan, resnet).
         kappa, lambda_, n_critic: as in `FAnoGAN` and `WGANGP`.
         latent_activation: of the encoder's output; "tanh" as published.
-        filters: of the first DCGAN stage.
+        filters: at the image's size ("resnet") or half of it ("dcgan").
         batchnorm_epsilon: of the "mlp" generator; the exercise has 0.8.
+        mapping, mirror: as in `FAnoGAN`.
         seed: of the initial weights, the noise and the data order.
     """
-    if architecture not in ("mlp", "dcgan"):
-        raise ValueError(f"Expected the architecture 'mlp' or 'dcgan'. Received: {architecture!r}.")
-    latent_dim = latent_dim or {"mlp": 100, "dcgan": 128}[architecture]
-    if architecture == "mlp":
-        generator = networks.build_mlp_generator(shape, latent_dim, batchnorm_epsilon=batchnorm_epsilon, seed=3 * seed)
-        critic = networks.build_mlp_critic(shape, seed=3 * seed + 1)
-        encoder = networks.build_mlp_encoder(shape, latent_dim, latent_activation=latent_activation, seed=3 * seed + 2)
-    else:
-        generator = networks.build_dcgan_generator(shape, latent_dim, filters, seed=3 * seed)
-        critic = networks.build_dcgan_critic(shape, filters, seed=3 * seed + 1)
-        encoder = networks.build_dcgan_encoder(shape, latent_dim, filters, latent_activation, seed=3 * seed + 2)
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"Expected the architecture to be one of {ARCHITECTURES}. Received: {architecture!r}.")
+    latent_dim = latent_dim or (100 if architecture == "mlp" else 128)
+    width = {} if architecture == "mlp" else {"filters": filters}
+    epsilon = {"batchnorm_epsilon": batchnorm_epsilon} if architecture == "mlp" else {}
+    build = {role: getattr(networks, f"build_{architecture}_{role}") for role in ("generator", "critic", "encoder")}
+    generator = build["generator"](shape, latent_dim, **width, **epsilon, seed=3 * seed)
+    critic = build["critic"](shape, **width, seed=3 * seed + 1)
+    encoder = build["encoder"](shape, latent_dim, latent_activation=latent_activation, **width, seed=3 * seed + 2)
     return {
-        "wgan_gp": WGANGP(generator, critic, lambda_=lambda_, n_critic=n_critic, seed=seed),
-        "encoder": FAnoGAN(encoder, generator, critic, kappa=kappa, seed=seed),
+        "wgan_gp": WGANGP(generator, critic, lambda_=lambda_, n_critic=n_critic, mirror=mirror, seed=seed),
+        "encoder": FAnoGAN(encoder, generator, critic, kappa=kappa, mapping=mapping, mirror=mirror, seed=seed),
     }
 
 

@@ -13,31 +13,38 @@ import tensorflow as tf
 from keras_anogan import scores
 from keras_anogan.detector import AnomalyDetector, Tags
 
+MAPPINGS = ("izif", "izi", "ziz")
+
 
 @keras.saving.register_keras_serializable("keras_anogan")
 class FAnoGAN(AnomalyDetector):
-    """Encoder for a trained generator and critic, in the paper's izi_f mapping.
+    """Encoder for a trained generator and critic, by one of the paper's three mappings.
 
-    Training: image to z to image, with the loss  MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))), where f
-    are the critic's features and MSE is a mean over pixels, or features. Generator and critic stay as they
-    are, batch-norm statistics included. The same sum, per sample, is the anomaly score:
-    A(x) = residual + kappa x feature residual.
+    - "izif", the paper's choice: image to z to image, with the loss MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))),
+      where f are the critic's features and MSE is a mean over pixels, or features;
+    - "izi": the same without the features, MSE(x, G(E(x)));
+    - "ziz": z to image to z, MSE(z, E(G(z))) for z ~ N(0, 1): the encoder sees generated images only.
+
+    Generator and critic stay as they are, batch-norm statistics included. Whatever the mapping, the anomaly score
+    is A(x) = residual + kappa x feature residual, the sum that izif minimises; kappa = 0 leaves the residual.
 
     Args:
         encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).
         generator: trained keras.Model z -> x.
         critic: trained keras.Model x -> (value (batch, 1), features (batch, n)).
         kappa: weight of the feature residual; 1 in the paper.
+        mapping: "izif", "izi" or "ziz".
+        mirror: whether each training image is mirrored left to right with probability 1/2.
         seed: integer; decides the data order.
 
     Raises:
-        ValueError: for kappa < 0 or networks whose shapes do not meet.
+        ValueError: for kappa < 0, an unknown mapping, or networks whose shapes do not meet.
     """
 
     tags = Tags(input="image")
     networks = ("encoder", "generator", "critic")
     players = {"encoder": ("encoder",)}
-    logs = ("loss", "image_loss", "feature_loss")
+    logs = ("loss", "image_loss", "feature_loss", "z_loss")
 
     def __init__(
         self,
@@ -45,12 +52,16 @@ class FAnoGAN(AnomalyDetector):
         generator: keras.Model,
         critic: keras.Model,
         kappa: float = 1.0,
+        mapping: str = "izif",
+        mirror: bool = False,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
         super().__init__(encoder=encoder, generator=generator, critic=critic, seed=seed, name=name)
         if not kappa >= 0.0:
             raise ValueError(f"Expected kappa >= 0. Received: kappa={kappa!r}.")
+        if mapping not in MAPPINGS:
+            raise ValueError(f"Expected the mapping to be one of {MAPPINGS}. Received: mapping={mapping!r}.")
         if len(critic.outputs) != 2:
             raise ValueError(f"Expected a critic with the outputs (value, features). Received: {len(critic.outputs)}.")
         for made, read, between in (
@@ -61,6 +72,8 @@ class FAnoGAN(AnomalyDetector):
             if made[1:] != read[1:]:
                 raise ValueError(f"Expected {between}, shape {read}. Received: shape {made}.")
         self.kappa = kappa
+        self.mapping = mapping
+        self.mirror = mirror
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """RMSprop(5e-5), as in the authors' code."""
@@ -68,15 +81,31 @@ class FAnoGAN(AnomalyDetector):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        _, features = self.critic(x, training=False)  # (batch, n)
+        x = self.mirror_half("mirror", x) if self.mirror else x
+        losses = self._ziz(x) if self.mapping == "ziz" else self._izi(x)
+        return self.log(**losses)
+
+    def _izi(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
             x_hat = self.generator(self.encoder(x, training=True), training=False)
-            _, features_hat = self.critic(x_hat, training=False)
             image_loss = tf.reduce_mean(scores.mean_squared_error(x, x_hat))
-            feature_loss = tf.reduce_mean(scores.mean_squared_error(features, features_hat))
-            loss = image_loss + self.kappa * feature_loss
-        self.update("encoder", tape, loss)
-        return self.log(loss=loss, image_loss=image_loss, feature_loss=feature_loss)
+            losses = {"loss": image_loss, "image_loss": image_loss}
+            if self.mapping == "izif":
+                with tape.stop_recording():
+                    _, features = self.critic(x, training=False)  # (batch, n)
+                _, features_hat = self.critic(x_hat, training=False)
+                feature_loss = tf.reduce_mean(scores.mean_squared_error(features, features_hat))
+                losses |= {"loss": image_loss + self.kappa * feature_loss, "feature_loss": feature_loss}
+        self.update("encoder", tape, losses["loss"])
+        return losses
+
+    def _ziz(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        z = self.random_normal("z", tf.shape(x)[0], self.generator.input_shape[1:])
+        x_hat = self.generator(z, training=False)
+        with tf.GradientTape() as tape:
+            z_loss = tf.reduce_mean(scores.mean_squared_error(z, self.encoder(x_hat, training=True)))
+        self.update("encoder", tape, z_loss)
+        return {"loss": z_loss, "z_loss": z_loss}
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score` = `img_distance` + kappa x `feature_distance`, and what they are made of.

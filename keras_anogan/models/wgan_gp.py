@@ -25,6 +25,7 @@ class WGANGP(AdversarialModel):
         critic: keras.Model x -> (value (batch, 1), features), without batch normalisation.
         lambda_: weight of the gradient penalty (eq. 3).
         n_critic: critic updates for one generator update.
+        mirror: whether each real image is mirrored left to right with probability 1/2.
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
 
     Raises:
@@ -41,6 +42,7 @@ class WGANGP(AdversarialModel):
         critic: keras.Model,
         lambda_: float = 10.0,
         n_critic: int = 5,
+        mirror: bool = False,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class WGANGP(AdversarialModel):
             )
         self.lambda_ = lambda_
         self.n_critic = int(n_critic)
+        self.mirror = mirror
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(1e-4, beta_1=0, beta_2=0.9) for both players (algorithm 1)."""
@@ -82,6 +85,7 @@ class WGANGP(AdversarialModel):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.mirror_half("mirror", x) if self.mirror else x
         rows = x.shape[0] or tf.shape(x)[0]
         critic_losses, penalties = [], []
         for i in range(self.n_critic):
