@@ -1,0 +1,160 @@
+"""scikit-learn's verbs and scikit-learn's sign around any detector: higher is more *normal*, outliers are -1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from keras_anogan.models import build_phases
+from keras_anogan.thresholds import ConformalThreshold
+
+
+class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
+    """A detector as a scikit-learn outlier detector.
+
+    `fit(X)` takes normal rows: (n, features), or images (n, H, W) or (n, H, W, C), as array, list or DataFrame. The
+    input size is read off them. Rows are scaled to [-1, 1] by the training rows' range, each column by its own, images
+    by one for all pixels.
+
+    Args:
+        detector: name in the registry: "fanogan", "pca".
+        contamination: "auto", or the share of outliers among the rows of `fit`, in (0, 0.5]. With "auto" the rows
+            are normal, a share `calibrate` of them is kept from training, and the threshold is set on these so that
+            at most `alpha` of normal rows are called outliers. With a number every row is trained on, and the
+            threshold is that quantile of their own scores, as in scikit-learn's detectors.
+        alpha: false-alarm rate, with "auto".
+        calibrate: share of the rows for the threshold, with "auto".
+        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5.
+        params: further arguments of the detector, such as {"latent_dim": 16}; see `build_phases`.
+        random_state: seed of weights, noise, order and split.
+        verbose: as in `keras.Model.fit`.
+
+    Attributes:
+        detector_: the trained `AnomalyDetector`; it takes scaled rows.
+        offset_: `decision_function` is `score_samples` minus this.
+        threshold_: the `ConformalThreshold`, or None with a number as contamination.
+        data_min_, data_max_: what is scaled to -1 and 1.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+    """
+
+    def __init__(
+        self,
+        detector: str = "fanogan",
+        *,
+        contamination: float | str = "auto",
+        alpha: float = 0.05,
+        calibrate: float = 0.2,
+        epochs: int = 20,
+        batch_size: int = 64,
+        learning_rate: float = 2e-4,
+        params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: Any = 0,
+    ) -> None:
+        self.detector = detector
+        self.contamination = contamination
+        self.alpha = alpha
+        self.calibrate = calibrate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.params = params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> SKLearnOutlierDetector:
+        """Train on normal rows; `y` is ignored.
+
+        Raises:
+            ValueError: for bad rows or parameters, or too few rows to calibrate `alpha`.
+        """
+        x = self._validate(X, reset=True)
+        self._check_parameters(len(x))
+        draw = check_random_state(self.random_state)
+        seed = int(draw.randint(2**20))
+        held = round(self.calibrate * len(x)) if self.contamination == "auto" else 0
+        order = draw.permutation(len(x))
+        train, calibration = x[np.sort(order[held:])], x[np.sort(order[:held])]
+        axes = 0 if x.ndim == 2 else None
+        self.data_min_, self.data_max_ = train.min(axis=axes), train.max(axis=axes)
+        train = self._scale(train)
+        for model in build_phases(self.detector, train.shape[1:], **{"seed": seed, **(self.params or {})}).values():
+            if model.players:
+                model.compile(
+                    optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
+                )
+                model.fit(train, batch_size=self.batch_size, epochs=self.epochs, verbose=self.verbose)
+            else:
+                model.compile()
+                model.fit(train)
+            self.detector_ = model
+        if self.contamination == "auto":
+            scores = self.detector_.predict(self._scale(calibration))
+            self.threshold_ = ConformalThreshold(self.alpha, capacity=held).adapt(scores)
+            self.offset_ = -self.threshold_.threshold
+        else:
+            self.threshold_ = None
+            self.offset_ = float(np.percentile(self._score(x), 100.0 * float(self.contamination)))
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """-A(x), float64 (n,): higher is more normal."""
+        check_is_fitted(self)
+        return self._score(self._validate(X, reset=False))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples` minus `offset_`, float64 (n,): negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """1 for normal rows, -1 for outliers, int (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _score(self, x: np.ndarray) -> np.ndarray:
+        return -self.detector_.predict(self._scale(x)).astype("float64")
+
+    def _scale(self, x: np.ndarray) -> np.ndarray:
+        span = self.data_max_ - self.data_min_
+        scaled = 2.0 * (x - self.data_min_) / np.where(span > 0, span, 1.0) - 1.0
+        return scaled.astype("float32")[..., None] if x.ndim == 3 else scaled.astype("float32")
+
+    def _validate(self, X: Any, reset: bool) -> np.ndarray:
+        axes = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", 2)
+        images = axes > 2
+        x = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype="float64",
+            ensure_2d=not images,
+            allow_nd=images,
+            ensure_min_samples=2 if reset else 1,
+        )
+        if x.ndim not in (2, 3, 4):
+            raise ValueError(
+                f"Expected rows (n, features), or images (n, H, W) or (n, H, W, C). Received: shape {x.shape}."
+            )
+        if reset:
+            self._sample_shape = x.shape[1:]
+        elif x.shape[1:] != self._sample_shape:
+            raise ValueError(f"Expected samples of shape {self._sample_shape}. Received: shape {x.shape[1:]}.")
+        return x
+
+    def _check_parameters(self, rows: int) -> None:
+        auto = self.contamination == "auto"
+        if not auto and not (isinstance(self.contamination, (int, float)) and 0.0 < self.contamination <= 0.5):
+            raise ValueError(f"Expected contamination 'auto' or in (0, 0.5]. Received: {self.contamination!r}.")
+        if auto and not (0.0 < self.calibrate < 1.0 and 0.0 < self.alpha < 1.0):
+            raise ValueError(
+                f"Expected 0 < calibrate < 1 and 0 < alpha < 1. Received: {self.calibrate!r} and {self.alpha!r}."
+            )
+        if auto and (held := round(self.calibrate * rows)) < (needed := int(np.ceil(1.0 / self.alpha - 1.0 - 1e-9))):
+            raise ValueError(
+                f"Expected at least {needed} rows to calibrate alpha={self.alpha:g} (n >= 1/alpha - 1). Received: "
+                f"{held} of {rows} rows (calibrate={self.calibrate:g}); more rows or a larger alpha would do."
+            )

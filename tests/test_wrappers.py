@@ -1,0 +1,127 @@
+"""The scikit-learn adapter: scikit-learn's own checks, its sign, and what `fit` reads off the data."""
+
+import pickle
+
+import numpy as np
+import pandas
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from keras_anogan.wrappers import SKLearnOutlierDetector
+
+# scikit-learn's checks that do not apply, and why.
+SKIPPED_CHECKS = {
+    "check_methods_subset_invariance": "asks for 1e-7; our scores are float32, equal within 1e-5 in any batch",
+}
+
+TINY = {"epochs": 1, "params": {"latent_dim": 2}, "contamination": 0.1, "random_state": 0}
+
+
+@pytest.fixture
+def eager():
+    """The checks fit some eighty detectors of a few rows: tracing each would take minutes, and shows nothing."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@parametrize_with_checks(
+    [SKLearnOutlierDetector("pca", contamination=0.1, random_state=0), SKLearnOutlierDetector("fanogan", **TINY)]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_checks(estimator, check, eager):
+    name = getattr(check, "func", check).__name__
+    if name in SKIPPED_CHECKS:
+        pytest.skip(SKIPPED_CHECKS[name])
+    check(estimator)
+
+
+def test_every_skipped_check_exists_and_has_a_reason():
+    from sklearn.utils import estimator_checks
+
+    assert all(hasattr(estimator_checks, name) and reason for name, reason in SKIPPED_CHECKS.items())
+
+
+@pytest.fixture(scope="module")
+def threes():
+    """(normal, test, labels) of scikit-learn's digits as flat rows in 0..16: three is normal."""
+    digits = load_digits()
+    normal = digits.data[digits.target == 3]
+    rest = digits.data[digits.target != 3][:150]
+    return normal[:120], np.concatenate([normal[120:], rest]), np.r_[np.zeros(len(normal) - 120), np.ones(150)]
+
+
+@pytest.fixture(scope="module")
+def fitted(threes):
+    return SKLearnOutlierDetector("pca", alpha=0.1, random_state=0, params={"n_components": 16}).fit(threes[0])
+
+
+def test_the_sign_is_scikit_learns_and_the_rate_is_the_one_asked_for(fitted, threes):
+    _, test, labels = threes
+    scores = fitted.score_samples(test)
+    assert roc_auc_score(labels, -scores) > 0.9
+    np.testing.assert_allclose(fitted.decision_function(test), scores - fitted.offset_)
+    np.testing.assert_array_equal(fitted.predict(test), np.where(scores < fitted.offset_, -1, 1))
+    assert (fitted.predict(test)[labels == 1] == -1).mean() > 0.7
+    alarms = fitted.threshold_(-scores.astype("float32")).numpy()
+    np.testing.assert_array_equal(fitted.predict(test) == -1, alarms)
+
+
+def test_scores_do_not_depend_on_the_batch(fitted, threes):
+    whole = fitted.score_samples(threes[1])
+    alone = np.concatenate([fitted.score_samples(row[None]) for row in threes[1][:5]])
+    np.testing.assert_allclose(alone, whole[:5], rtol=1e-5)
+
+
+def test_the_input_size_is_read_off_arrays_lists_and_data_frames(fitted, threes):
+    normal, test, _ = threes
+    again = SKLearnOutlierDetector("pca", alpha=0.1, random_state=0, params={"n_components": 16}).fit(normal.tolist())
+    np.testing.assert_allclose(again.score_samples(test.tolist()), fitted.score_samples(test), rtol=1e-6)
+    frame = pandas.DataFrame(normal).add_prefix("pixel ")
+    framed = SKLearnOutlierDetector("pca", alpha=0.1, random_state=0, params={"n_components": 16}).fit(frame)
+    assert framed.n_features_in_ == 64
+    assert framed.feature_names_in_[3] == "pixel 3"
+    np.testing.assert_allclose(
+        framed.score_samples(pandas.DataFrame(test).add_prefix("pixel ")), fitted.score_samples(test), rtol=1e-6
+    )
+
+
+def test_images_keep_their_shape_and_one_range():
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3)).astype("uint8")
+    detector = SKLearnOutlierDetector("fanogan", epochs=1, alpha=0.2, params={"architecture": "dcgan", "filters": 2})
+    detector.fit(images)
+    assert detector.detector_.sample_shape == (8, 8, 3)
+    assert (float(detector.data_min_), float(detector.data_max_)) == (0.0, 255.0)
+    assert detector.score_samples(images).shape == (60,)
+    assert SKLearnOutlierDetector("pca", alpha=0.2).fit(images[..., 0]).detector_.sample_shape == (8, 8, 1)
+    with pytest.raises(ValueError, match=r"samples of shape \(8, 8, 3\). Received: shape \(8, 8\)"):
+        detector.predict(images[..., 0])
+
+
+def test_it_lives_in_a_pipeline_and_survives_pickling(threes):
+    normal, test, _ = threes
+    pipeline = make_pipeline(StandardScaler(), SKLearnOutlierDetector("pca", alpha=0.1, random_state=1)).fit(normal)
+    again = pickle.loads(pickle.dumps(pipeline))
+    np.testing.assert_allclose(again.decision_function(test), pipeline.decision_function(test), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows", "word"),
+    [
+        ({"contamination": 0.7}, 40, "Received: 0.7"),
+        ({"contamination": "some"}, 40, "'some'"),
+        ({"alpha": 0.01}, 40, "at least 99 rows to calibrate alpha=0.01 .* Received: 8 of 40 rows"),
+        ({"calibrate": 1.5}, 40, "1.5"),
+        ({"detector": "gan"}, 40, "'gan'"),
+        ({}, 1, "1 sample"),
+    ],
+)
+def test_bad_parameters_are_refused_with_the_value(arguments, rows, word, threes):
+    arguments = {"detector": "pca", "alpha": 0.2, **arguments}
+    with pytest.raises(ValueError, match=word):
+        SKLearnOutlierDetector(**arguments).fit(threes[0][:rows])
