@@ -59,6 +59,8 @@ class AdversarialModel(keras.Model):
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step", aggregation="only_first_replica"
         )
         self.loss_means = {key: keras.metrics.Mean(name=key) for key in self.logs}
+        self.gradient_means = {p: keras.metrics.Mean(name=f"{p}_gradient_norm") for p in self.players}
+        self._logs_gradients = False
 
     # What a subclass answers.
 
@@ -154,6 +156,8 @@ class AdversarialModel(keras.Model):
         gradients = tape.gradient(loss, variables, output_gradients=share)
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and _replicas() > 1:
             gradients = _agree_on_overflow(gradients)
+        if self._logs_gradients:
+            self.gradient_means[player].update_state(tf.linalg.global_norm(gradients) / share)
         optimizer.apply(gradients, variables)
 
     def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -162,7 +166,16 @@ class AdversarialModel(keras.Model):
         self._seed_layers()
         for key, value in values.items():
             self.loss_means[key].update_state(value)
-        return {key: self.loss_means[key].result() for key in values}
+        means = {key: self.loss_means[key].result() for key in values}
+        if self._logs_gradients:
+            means |= {f"{p}_gradient_norm": mean.result() for p, mean in self.gradient_means.items()}
+        return means
+
+    def log_gradient_norms(self) -> None:
+        """From the next `fit` on, log `<player>_gradient_norm` too: the 2-norm of each player's whole gradient."""
+        if not self._logs_gradients:
+            self._logs_gradients = True
+            self.train_function = None  # the traced step does not know of them
 
     # Noise: a function of (seed, step, name), the same rows for any number of replicas.
 

@@ -6,9 +6,18 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_anogan.callbacks import EpochBackup, ImageGrid, TerminateOnNonFinite, read_backup, save_grid
-from keras_anogan.models import WGANGP
-from keras_anogan.networks import build_mlp_critic, build_mlp_generator
+from keras_anogan.callbacks import (
+    BestEpoch,
+    CollapseMonitor,
+    EpochBackup,
+    ImageGrid,
+    TensorBoardLogs,
+    TerminateOnNonFinite,
+    read_backup,
+    save_grid,
+)
+from keras_anogan.models import WGANGP, FAnoGAN
+from keras_anogan.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 
 
 def make_wgan(**optimizers):
@@ -110,3 +119,197 @@ def test_backup_by_time_keeps_the_last_epoch_and_adds_the_seconds_up(tiny_images
     make_wgan().fit(tiny_images, batch_size=4, epochs=4, verbose=0, callbacks=[again])
     assert again.restored_epochs == 3
     assert again.seconds > seconds > 0
+
+
+def make_detector(x, epochs=0):
+    wgan = make_wgan()
+    if epochs:
+        wgan.fit(x, batch_size=8, epochs=epochs, verbose=0)
+    detector = FAnoGAN(build_mlp_encoder((8, 8, 1), 4, units=(8,), seed=3), wgan.generator, wgan.critic)
+    detector.compile(optimizers={"encoder": keras.optimizers.Adam(1e-2)}, jit_compile=False)
+    return detector
+
+
+# CollapseMonitor.
+
+
+def test_diversity_is_the_mean_pair_distance_and_balance_the_share_of_pairs(tiny_images):
+    wgan = make_wgan(generator=keras.optimizers.SGD(0.0), critic=keras.optimizers.SGD(0.0))
+    for layer in wgan.generator.layers:
+        layer.trainable = False  # batch-norm statistics too: what the monitor sees is what the test computes
+    monitor = CollapseMonitor(tiny_images, seed=5)
+    history = wgan.fit(tiny_images, batch_size=6, epochs=1, verbose=0, callbacks=[monitor]).history
+    z = np.random.default_rng(5).standard_normal((256, 4)).astype("float32")
+    generated = np.asarray(wgan.generator(z, training=False)).reshape(256, -1)
+    pairs = lambda rows: np.mean([((a - b) ** 2).mean() for i, a in enumerate(rows) for b in rows[:i]])  # noqa: E731
+    want = pairs(generated) / pairs(tiny_images.reshape(len(tiny_images), -1))
+    assert history["diversity"][0] == pytest.approx(want, rel=1e-4)
+    real, made = (np.asarray(wgan.critic(x)[0]).ravel() for x in (tiny_images, generated.reshape(-1, 8, 8, 1)))
+    assert history["balance"][0] == pytest.approx(np.mean([r > m for r in real for m in made]), abs=1e-3)
+
+
+def forgetful(generator):
+    """The generator with z multiplied by nothing: one image, whatever z."""
+    z = keras.Input(generator.input_shape[1:])
+    return keras.Model(z, generator(keras.layers.Rescaling(0.0)(z)))
+
+
+def test_collapse_is_told_once_in_words_and_health_is_not(capsys):
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    x = (digits.images[digits.target == 3] / 8.0 - 1.0).astype("float32")[..., None]
+    for sick in (True, False):
+        generator = build_mlp_generator((8, 8, 1), 8, units=(32, 64), seed=1)
+        critic = build_mlp_critic((8, 8, 1), units=(64, 32), seed=2)
+        wgan = WGANGP(forgetful(generator) if sick else generator, critic, n_critic=2)
+        adam = {player: keras.optimizers.Adam(1e-3, beta_1=0.5) for player in wgan.players}
+        wgan.compile(optimizers=adam, jit_compile=False)
+        monitor = CollapseMonitor(x[:60], warm_up=100)
+        history = wgan.fit(x[60:], batch_size=16, epochs=12, steps_per_epoch=50, verbose=0, callbacks=[monitor]).history
+        said = capsys.readouterr().out
+        if sick:
+            assert "since epoch 2 generated images hardly differ" in monitor.warning
+            assert said.count("Warning") == 1
+            assert max(history["diversity"]) < 0.05
+        else:
+            assert monitor.warning is None, history["diversity"]
+            assert "Warning" not in said
+            assert history["diversity"][-1] > 0.5
+        assert all(0.0 <= value <= 1.0 for value in history["balance"])
+
+
+def test_a_critic_that_prefers_generated_images_is_told(tiny_images, capsys):
+    x = keras.Input((8, 8, 1))
+    backwards = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(-1.0))
+    value = backwards(keras.layers.Flatten()(x))
+    critic = keras.Model(x, [value, keras.layers.Flatten()(x)])  # the brighter, the less it is worth
+    wgan = WGANGP(build_mlp_generator((8, 8, 1), 4, units=(8, 8), seed=1), critic)
+    wgan.compile(optimizers={p: keras.optimizers.SGD(0.0) for p in wgan.players}, jit_compile=False)
+    bright = np.clip(tiny_images + 1.5, -1, 1)
+    monitor = CollapseMonitor(bright, least_diversity=0.0, patience=2, warm_up=0)
+    wgan.fit(bright, batch_size=6, epochs=3, verbose=0, callbacks=[monitor])
+    assert "prefers generated images" in monitor.warning
+    assert capsys.readouterr().out.count("Warning") == 1
+
+
+def test_monitor_refuses_rows_that_do_not_differ(tiny_images):
+    for rows in (tiny_images[:1], np.repeat(tiny_images[:1], 3, axis=0)):
+        with pytest.raises(ValueError, match="different real rows"):
+            CollapseMonitor(rows)
+
+
+# BestEpoch.
+
+
+class Scripted(keras.callbacks.Callback):
+    """Sets the encoder's bias to the epoch's number, so that every epoch has its own known weights and score."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.encoder.trainable_variables[-1].assign(np.full(4, self.values[epoch], "float32"))
+
+
+def test_best_epoch_goes_back_to_the_lowest_stop_score(tiny_images, tmp_path, capsys):
+    detector = make_detector(tiny_images, epochs=20)
+    detector.optimizers["encoder"].learning_rate = 0.0
+    best = BestEpoch(tiny_images, tmp_path)
+    values = [3.0, -2.0, 0.5, 2.0]
+    history = detector.fit(tiny_images, epochs=4, verbose=0, callbacks=[Scripted(values), best]).history
+    assert best.epoch == int(np.argmin(history["stop_score"])) + 1
+    assert len(set(history["stop_score"])) == 4
+    np.testing.assert_allclose(detector.predict(tiny_images).mean(), min(history["stop_score"]), rtol=1e-5)
+    np.testing.assert_allclose(detector.encoder.trainable_variables[-1], values[best.epoch - 1])
+    assert f"Went back to epoch {best.epoch}" in capsys.readouterr().out
+    assert (tmp_path / "best.weights.h5").exists()
+
+
+def test_best_epoch_with_labels_says_oracle_everywhere(tiny_images, tmp_path, capsys):
+    detector = make_detector(tiny_images)
+    labels = np.arange(32) % 2
+    best = BestEpoch(tiny_images, tmp_path, labels=labels)
+    history = detector.fit(tiny_images, epochs=3, verbose=0, callbacks=[best]).history
+    assert best.value == max(history["oracle_auroc"])
+    assert "stop_score" not in history
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-oracle.json", "best-oracle.weights.h5"]
+    assert "oracle" in capsys.readouterr().out
+
+
+def test_best_epoch_survives_an_interruption(tiny_images, tmp_path):
+    values = [3.0, -2.0, 0.5, 2.0]
+    weights = []
+    for folder, stops in (("whole", [4]), ("parts", [2, 4])):
+        for stop in stops:
+            detector = make_detector(tiny_images)
+            callbacks = [
+                Scripted(values),
+                BestEpoch(tiny_images, tmp_path / folder),
+                EpochBackup(tmp_path / f"b-{folder}"),
+            ]
+            detector.fit(tiny_images, epochs=stop, verbose=0, callbacks=callbacks)
+        weights.append(detector.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_best_epoch_refuses_other_numbers_of_labels(tiny_images, tmp_path):
+    with pytest.raises(ValueError, match="32 rows and 3 labels"):
+        BestEpoch(tiny_images, tmp_path, labels=[0, 1, 0])
+
+
+# TensorBoard.
+
+
+def read_events(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    return {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
+
+
+def test_tensorboard_gets_losses_balance_norms_rates_images_and_scores(tiny_images, tmp_path):
+    wgan = make_wgan()
+    callbacks = [CollapseMonitor(tiny_images), TensorBoardLogs(tmp_path / "gan", stop=tiny_images)]
+    history = wgan.fit(tiny_images, batch_size=4, epochs=2, verbose=0, callbacks=callbacks).history
+    events = read_events(tmp_path / "gan")
+    scalars = {f"epoch/{key}" for key in ("critic_loss", "generator_loss", "penalty", "diversity", "balance")}
+    scalars |= {f"epoch/{player}_gradient_norm" for player in wgan.players}
+    assert set(events) == scalars | {"learning_rate/critic", "learning_rate/generator", "generated"}
+    assert [event.step for event in events["epoch/critic_loss"]] == [1, 2]
+    logged = [float(tf.make_ndarray(event.tensor_proto)) for event in events["epoch/critic_gradient_norm"]]
+    np.testing.assert_allclose(logged, history["critic_gradient_norm"], rtol=1e-6)
+    assert min(logged) > 0
+    assert float(tf.make_ndarray(events["learning_rate/critic"][0].tensor_proto)) == pytest.approx(1e-4)
+    width, height, png = tf.make_ndarray(events["generated"][0].tensor_proto)[:3]
+    assert int(width) == int(height) == (5 * 9 + 1) * (140 // 8)
+    assert np.asarray(tf.io.decode_png(png)).std() > 1
+
+    detector = make_detector(tiny_images)
+    detector.fit(tiny_images, epochs=1, verbose=0, callbacks=[TensorBoardLogs(tmp_path / "encoder", stop=tiny_images)])
+    events = read_events(tmp_path / "encoder")
+    buckets = tf.make_ndarray(events["stop_score"][0].tensor_proto)  # (left, right, count)
+    assert buckets[:, 2].sum() == len(tiny_images)
+    scores = detector.predict(tiny_images)
+    assert buckets[0, 0] == pytest.approx(scores.min(), rel=1e-4)
+    assert buckets[-1, 1] == pytest.approx(scores.max(), rel=1e-4)
+
+
+def test_gradient_norm_is_that_of_the_whole_gradient_whatever_the_policy_scales(tiny_images):
+    detector = make_detector(tiny_images)
+    before = [np.array(v) for v in detector.encoder.trainable_variables]
+    detector.compile(optimizers={"encoder": keras.optimizers.SGD(1.0)}, jit_compile=False)
+    detector.log_gradient_norms()
+    logs = detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0).history
+    moved = [b - np.array(v) for b, v in zip(before, detector.encoder.trainable_variables, strict=True)]
+    want = np.sqrt(sum((m.astype("float64") ** 2).sum() for m in moved))
+    assert logs["encoder_gradient_norm"][0] == pytest.approx(want, rel=1e-3)
+    scaled = make_detector(tiny_images)
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0), initial_scale=64.0)
+    scaled.compile(optimizers={"encoder": optimizer}, jit_compile=False)
+    scaled.log_gradient_norms()
+    logs = scaled.fit(tiny_images, batch_size=32, epochs=1, verbose=0).history
+    assert logs["encoder_gradient_norm"][0] == pytest.approx(want, rel=1e-3)

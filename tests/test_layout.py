@@ -20,7 +20,7 @@ ARROWS = {
     "thresholds": set(),
     "evaluation": set(),
     "plots": set(),
-    "callbacks": set(),
+    "callbacks": {"callbacks", "evaluation"},
     "datasets": {"datasets"},
     "adversarial": {"batches"},
     "detector": {"adversarial"},

@@ -1,0 +1,150 @@
+"""Callbacks that keep weights: an exact backup to go on from, and the best epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class EpochBackup(keras.callbacks.Callback):
+    """Saves weights, optimizer slots and history after an epoch, so that a killed `fit` goes on exactly.
+
+    A backup is complete or absent: weights are written under a new name, then `state.json` is replaced. When
+    training begins on a folder with a backup, it is restored and `fit` continues with the next epoch.
+
+    Args:
+        directory: folder of the backup.
+        every_seconds: save after an epoch only if the last backup is at least so old; the last epoch is always
+            saved, and 0 saves every one.
+
+    Attributes:
+        restored_epochs: epochs that the backup had finished; 0 without one.
+        history: list of one dict of logs per finished epoch, restored ones included.
+        seconds: training time of these epochs, that of earlier processes included.
+    """
+
+    def __init__(self, directory: Any, every_seconds: float = 0.0) -> None:
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.every_seconds = every_seconds
+        self.restored_epochs = 0
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.history, self._seconds_before = read_backup(self.directory)
+        self.restored_epochs = len(self.history)
+        self.seconds = self._seconds_before
+        self._began = self._saved = time.perf_counter()
+        if self.history:
+            self.model.load_weights(self.directory / f"epoch-{len(self.history):04d}.weights.h5")
+            self.model._initial_epoch = len(self.history)  # Keras's own hook for BackupAndRestore
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self.model.stop_training and not all(math.isfinite(float(v)) for v in (logs or {}).values()):
+            return  # a run that broke is not worth going on from
+        now = time.perf_counter()
+        self.history.append({key: float(value) for key, value in (logs or {}).items()})
+        self.seconds = self._seconds_before + now - self._began
+        if now - self._saved < self.every_seconds and len(self.history) < self.params["epochs"]:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
+        partial = self.directory / "partial.weights.h5"
+        self.model.save_weights(partial, overwrite=True)
+        os.replace(partial, weights)
+        state = self.directory / "state.json.partial"
+        state.write_text(json.dumps({"seconds": self.seconds, "history": self.history}, indent=1))
+        os.replace(state, self.directory / "state.json")
+        for old in self.directory.glob("epoch-*.weights.h5"):
+            if old != weights:
+                old.unlink()
+        self._saved = time.perf_counter()
+
+
+def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
+    """(logs of every finished epoch, their seconds) of the `EpochBackup` in `directory`; ([], 0.0) without one."""
+    state = pathlib.Path(directory) / "state.json"
+    if not state.exists():
+        return [], 0.0
+    content = json.loads(state.read_text())
+    return content["history"], content["seconds"]
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Goes back, at the end of `fit`, to the epoch that was best on held-out rows.
+
+    Without labels: the epoch with the lowest mean score of held-out *normal* rows, the stop set. That is an honest
+    choice as long as these rows calibrate and test nothing. With labels: the epoch with the highest AUROC, which
+    nobody could choose without knowing the anomalies; every trace of it says `oracle`.
+
+    Weights of the best epoch so far are `<directory>/best.weights.h5`, or `best-oracle.weights.h5`; each epoch logs
+    `stop_score`, or `oracle_auroc`. Put it before `EpochBackup`: a resumed `fit` then knows the best epoch so far.
+
+    Args:
+        rows: held-out rows, (n, ...); normal ones unless `labels` are given.
+        directory: folder for the weights.
+        labels: (n,): 1 anomalous, 0 normal; makes the choice an oracle's.
+        batch_size: rows in one pass.
+
+    Attributes:
+        epoch: number of the best epoch, from 1; 0 before the first.
+        value: its criterion.
+
+    Raises:
+        ValueError: for no rows, or another number of labels.
+    """
+
+    def __init__(self, rows: Any, directory: Any, labels: Any = None, batch_size: int = 256) -> None:
+        super().__init__()
+        if len(rows) == 0 or (labels is not None and len(labels) != len(rows)):
+            count = "" if labels is None else f" and {len(labels)} labels"
+            raise ValueError(
+                f"Expected held-out rows, and one label for each or none. Received: {len(rows)} rows{count}."
+            )
+        self.rows, self.labels, self.batch_size = rows, labels, batch_size
+        name = "best" if labels is None else "best-oracle"
+        self.weights = pathlib.Path(directory) / f"{name}.weights.h5"
+        self.state = pathlib.Path(directory) / f"{name}.json"
+        self.epoch, self.value = 0, math.nan
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if epoch > 0 and self.epoch == 0 and self.state.exists():  # a resumed fit
+            state = json.loads(self.state.read_text())
+            if state["epoch"] <= epoch:
+                self.epoch, self.value = state["epoch"], state["value"]
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        parts = [
+            self.model.predict_on_batch(np.asarray(self.rows[np.arange(i, min(i + self.batch_size, len(self.rows)))]))
+            for i in range(0, len(self.rows), self.batch_size)
+        ]
+        scores = np.concatenate(parts)
+        if self.labels is None:
+            key, value, better = "stop_score", float(scores.mean()), lambda new, old: new < old
+        else:
+            from keras_anogan.evaluation import auroc
+
+            key, value, better = "oracle_auroc", auroc(self.labels, scores), lambda new, old: new > old
+        if logs is not None:
+            logs[key] = value
+        if math.isfinite(value) and (self.epoch == 0 or better(value, self.value)):
+            self.epoch, self.value = epoch + 1, value
+            self.weights.parent.mkdir(parents=True, exist_ok=True)
+            partial = self.weights.with_name("partial-best.weights.h5")
+            self.model.save_weights(partial, overwrite=True)
+            os.replace(partial, self.weights)
+            self.state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.epoch:
+            self.model.load_weights(self.weights)
+            chosen = "lowest mean score of the stop set" if self.labels is None else "oracle: highest AUROC with labels"
+            print(f"Went back to epoch {self.epoch} ({chosen}, {self.value:.6g}).")

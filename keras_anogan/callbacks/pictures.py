@@ -1,0 +1,91 @@
+"""Generated images by epoch."""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class ImageGrid(keras.callbacks.Callback):
+    """Writes generated images for the same z again and again, as one PNG of `rows` x `columns` images.
+
+    The model needs a `generator` z (batch, latent_dim) -> images in [-1, 1] of shape (batch, H, W, 1 or 3).
+
+    Args:
+        directory: folder for `epoch-0001.png` or `step-000100.png`.
+        every_epochs: write after every so many epochs.
+        every_steps: write after every so many steps instead.
+        rows, columns: images in the grid.
+        seed: of z.
+
+    Raises:
+        ValueError: if both `every_epochs` and `every_steps` are given, or one is below 1.
+    """
+
+    def __init__(
+        self,
+        directory: Any,
+        every_epochs: int | None = None,
+        every_steps: int | None = None,
+        rows: int = 5,
+        columns: int = 5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if every_epochs is not None and every_steps is not None:
+            raise ValueError("Expected every_epochs or every_steps. Received: both.")
+        if every_steps is None:
+            every_epochs = 1 if every_epochs is None else every_epochs
+        period = every_steps if every_epochs is None else every_epochs
+        if period < 1:
+            raise ValueError(f"Expected a period >= 1. Received: {period}.")
+        self.directory = pathlib.Path(directory)
+        self.every_epochs, self.every_steps = every_epochs, every_steps
+        self.rows, self.columns, self.seed = rows, columns, seed
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        shape = self.model.generator.input_shape[1:]
+        self.z = np.random.default_rng(self.seed).standard_normal((self.rows * self.columns, *shape)).astype("float32")
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
+            self._write(f"epoch-{epoch + 1:04d}.png")
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.every_steps:
+            step = int(keras.ops.convert_to_numpy(self.model.step))
+            if step % self.every_steps == 0:
+                self._write(f"step-{step:06d}.png")
+
+    def _write(self, name: str) -> None:
+        images = np.asarray(self.model.generator(self.z, training=False))
+        save_grid(images, self.directory / name, self.columns)
+
+
+def grid_pixels(images: np.ndarray, columns: int) -> np.ndarray:
+    """Images in [-1, 1], shape (n, H, W, 1 or 3), on one uint8 sheet (height, width, 1 or 3), `columns` a row."""
+    n, height, width, channels = images.shape
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), 255, "uint8")
+    pixels = np.round((np.clip(np.nan_to_num(images), -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
+    for i, image in enumerate(pixels):
+        top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
+        sheet[top : top + height, left : left + width] = image
+    scale = max(1, 140 // max(height, width))
+    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def save_grid(images: np.ndarray, path: Any, columns: int) -> None:
+    """Write images in [-1, 1], shape (n, H, W, 1 or 3), as one PNG with `columns` images a row."""
+    from PIL import Image
+
+    sheet = grid_pixels(images, columns)
+    temporary = pathlib.Path(path).with_suffix(".partial")
+    Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(temporary, format="PNG")
+    os.replace(temporary, path)
