@@ -176,14 +176,20 @@ def _mean(values: list[float]) -> float:
 
 
 def _revision() -> str | None:
-    """The commit, with "-dirty" if anything but result files differs from it; None outside a git checkout."""
+    """The commit, with "-dirty" if a tracked file that is no result differs from it; None outside a git checkout."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         changes = git(
-            "status", "--porcelain", "--", ":/", ":(top,exclude)benchmarks/results", ":(top,exclude)README.md"
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            ":/",
+            ":(top,exclude)benchmarks/results",
+            ":(top,exclude)README.md",
         )
         return git("rev-parse", "--short", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):
