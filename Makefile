@@ -4,12 +4,13 @@ BIN := .venv/bin
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test lint types tests results benchmark clean
+.PHONY: help demo test lint types tests report-screenshots results benchmark clean
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
 	@echo "make test       lint, types and tests (under eight minutes)"
 	@echo "make benchmark  measure import time and memory, reproduce every recipe (about ten minutes)"
+	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write README's tables from benchmarks/results"
 
 .venv/installed: setup.cfg pyproject.toml
@@ -35,6 +36,10 @@ types: .venv/installed-dev
 
 tests: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+report-screenshots: .venv/installed
+	test -f runs/demo/report.html || $(BIN)/keras-anogan demo
+	$(BIN)/python tools/report_screenshots.py runs/demo/report.html runs/screenshots
 
 results: .venv/installed
 	$(BIN)/python benchmarks/render.py

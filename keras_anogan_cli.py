@@ -118,7 +118,7 @@ def train(
     detector: Annotated[str, typer.Option(help="fanogan or pca.")] = "fanogan",
     architecture: Annotated[
         str | None,
-        typer.Option(help="Of fanogan: mlp or dcgan. Default: mlp for mnist and digits, dcgan for a folder."),
+        typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
     ] = None,
     image_size: Annotated[
         int | None,
@@ -130,6 +130,9 @@ def train(
     alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
     seed: Annotated[int, typer.Option(help="Of weights, noise, order and split.")] = 0,
     skip_broken: SkipBroken = False,
+    tensorboard: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder for TensorBoard: losses, balance, gradients, images, scores.")
+    ] = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")
     ] = False,
@@ -143,7 +146,7 @@ def train(
     from keras_anogan.tasks import Arguments
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
-    _train(Arguments(**settings), out)
+    _train(Arguments(**settings), out, tensorboard)
 
 
 @app.command()
@@ -206,10 +209,16 @@ def reproduce(
     )
 
 
-def _train(arguments: Any, out: pathlib.Path) -> None:
+def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
     from keras_anogan import runs
 
-    metrics = runs.train(arguments, out, say=lambda line: console.print(line, markup=False), progress=_progress)
+    metrics = runs.train(
+        arguments,
+        out,
+        say=lambda line: console.print(line, markup=False),
+        progress=_progress,
+        tensorboard=tensorboard,
+    )
     if metrics["auroc"] is not None:
         pca = metrics["baselines"]["pca_32"]
         console.print(

@@ -16,6 +16,7 @@ from keras_anogan.detector import AnomalyDetector
 
 SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
 SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
+PARTS = ("preprocessing", "detector", "threshold", "map_threshold")
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -26,6 +27,8 @@ class FittedDetector(keras.Model):
         preprocessing: Keras layer or model from raw input to the detector's input, or None.
         detector: an `AnomalyDetector`.
         threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
+        map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
+            calibration image, it marks any pixel of a normal image with probability at most its alpha.
         raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
             height and width free where a preprocessing of images resizes them.
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
@@ -37,6 +40,7 @@ class FittedDetector(keras.Model):
         preprocessing: keras.Layer | None,
         detector: AnomalyDetector,
         threshold: keras.Layer,
+        map_threshold: keras.Layer | None = None,
         raw_shape: tuple[int | None, ...] | None = None,
         raw_dtype: str | None = None,
         name: str | None = None,
@@ -50,11 +54,13 @@ class FittedDetector(keras.Model):
         self.preprocessing = preprocessing
         self.detector = detector
         self.threshold = threshold
+        self.map_threshold = map_threshold
         self.raw_shape = tuple(raw_shape)
         self.raw_dtype = raw_dtype or ("uint8" if image else "float32")
         self.jit_compile = False  # Keras would choose XLA on a GPU, where nobody measured it
-        if not threshold.built:
-            threshold.build((None,))
+        for layer in self._thresholds():
+            if not layer.built:
+                layer.build((None,))
         self(keras.Input(self.raw_shape, dtype=self.raw_dtype))
         self._full = None
 
@@ -72,10 +78,16 @@ class FittedDetector(keras.Model):
         return self.judge(self.detector.explain(self.preprocess(raw)))
 
     def judge(self, explained: dict[str, Any]) -> dict[str, Any]:
-        """Add `is_anomaly` (bool), and `p_value` where the threshold knows one, to a dict that has `score`."""
+        """Add alarms to a dict that has `score`.
+
+        That is `is_anomaly` (bool), `p_value` where the threshold knows one, and `anomaly_mask` (bool (batch, H, W))
+        where there is a `map_threshold`.
+        """
         result = {**explained, "is_anomaly": self.threshold(explained["score"])}
         if hasattr(self.threshold, "p_value"):
             result["p_value"] = self.threshold.p_value(explained["score"])
+        if self.map_threshold is not None and "anomaly_map" in explained:
+            result["anomaly_mask"] = self.map_threshold(explained["anomaly_map"])
         return result
 
     def check_raw(self, raw: Any) -> np.ndarray:
@@ -109,8 +121,8 @@ class FittedDetector(keras.Model):
             batch_size: rows in one pass.
 
         Returns:
-            A dict of arrays of length n: `score`, `is_anomaly`, and `p_value`, `anomaly_map`,
-            `reconstruction`, ... where threshold and detector have them.
+            A dict of arrays of length n: `score`, `is_anomaly`, and `p_value`, `anomaly_map`, `anomaly_mask`,
+            `reconstruction`, ... where thresholds and detector have them.
 
         Raises:
             ValueError: for bad raw input (see `check_raw`) or a threshold that is not adapted.
@@ -122,8 +134,11 @@ class FittedDetector(keras.Model):
         parts = [self._full(raw[i : i + batch_size]) for i in range(0, len(raw), batch_size)]
         return {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
 
+    def _thresholds(self) -> list[keras.Layer]:
+        return [layer for layer in (self.threshold, self.map_threshold) if layer is not None]
+
     def _check_adapted(self) -> None:
-        if not self.threshold.adapted:
+        if not all(layer.adapted for layer in self._thresholds()):
             raise ValueError(
                 "Expected a threshold that has seen calibration scores. Received: one that is not adapted; "
                 "call threshold.adapt(detector.predict(calibration_data))."
@@ -138,7 +153,7 @@ class FittedDetector(keras.Model):
         """Write a SavedModel that runs where keras_anogan is not installed, and prove that it scores alike.
 
         Endpoints: `serving_default` gives `score`; `explain` gives `score`, `is_anomaly` and, where they
-        exist, `p_value`, `anomaly_map`, `reconstruction` and the further terms of the score.
+        exist, `p_value`, `anomaly_map`, `anomaly_mask`, `reconstruction` and the further terms of the score.
 
         Args:
             path: folder to write, e.g. "serving/1" (servers expect a number as its last part).
@@ -205,7 +220,7 @@ class FittedDetector(keras.Model):
         return draw.uniform(-1.0, 1.0, (rows, *sizes)).astype(self.raw_dtype)
 
     def get_config(self) -> dict:
-        parts = {key: getattr(self, key) for key in ("preprocessing", "detector", "threshold")}
+        parts = {key: getattr(self, key) for key in PARTS}
         return {
             **{key: keras.saving.serialize_keras_object(part) for key, part in parts.items()},
             "raw_shape": list(self.raw_shape),
@@ -216,8 +231,7 @@ class FittedDetector(keras.Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> FittedDetector:
         parts = {
-            key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
-            for key in ("preprocessing", "detector", "threshold")
+            key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects) for key in PARTS
         }
         return cls(**{**config, **parts, "raw_shape": tuple(config["raw_shape"])})
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-NORMAL, ANOMALOUS, BASELINE = "#33658a", "#c8553d", "#8a8d91"
+NORMAL, ANOMALOUS, BASELINE, GUESS = "#4a86b5", "#d9644a", "#8a8d91", "#b8bcc0"
+PAPERS = {"light": ("#ffffff", "#1d2226"), "dark": ("#1e242a", "#e4e8eb")}  # background and ink of a page
+MONITORS = ("diversity", "balance")  # logs of CollapseMonitor, which are no losses
 
 
 def plot_roc(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray]) -> Figure:
@@ -27,7 +31,7 @@ def plot_roc(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.nda
     for name, values, style in _lines(scores, baselines):
         false, hits, _ = roc_curve(labels, values)
         axes.plot(false, hits, label=f"{name}, area {roc_auc_score(labels, values):.4f}", **style)
-    axes.plot([0, 1], [0, 1], color="#cccccc", linewidth=1, zorder=0, label="guessing, 0.5")
+    axes.plot([0, 1], [0, 1], color=GUESS, linewidth=1, zorder=0, label="guessing, 0.5")
     axes.set(xlabel="False alarms / normal rows", ylabel="Hits / anomalous rows", title="ROC")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
     _tidy(axes, legend="lower right")
@@ -44,7 +48,7 @@ def plot_precision_recall(labels: np.ndarray, scores: np.ndarray, baselines: dic
         area = average_precision_score(labels, values)
         axes.plot(recall, precision, label=f"{name}, area {area:.4f}", **style)
     share = float(np.mean(labels))
-    axes.axhline(share, color="#cccccc", linewidth=1, zorder=0, label=f"guessing, {share:.4f}")
+    axes.axhline(share, color=GUESS, linewidth=1, zorder=0, label=f"guessing, {share:.4f}")
     axes.set(xlabel="Recall", ylabel="Precision", title="Precision-recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
     _tidy(axes, legend="lower left")
     return figure
@@ -64,7 +68,8 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
         if len(values):
             weights = np.full(len(values), 1.0 / len(values))
             axes.hist(values, bins=edges, weights=weights, color=colour, alpha=0.65, label=f"{name} ({len(values):,})")
-    axes.axvline(threshold, color="black", linewidth=1.2, label=f"threshold {threshold:.4g} (alpha = {alpha:g})")
+    ink = matplotlib.rcParams["text.color"]
+    axes.axvline(threshold, color=ink, linewidth=1.2, label=f"threshold {threshold:.4g} (alpha = {alpha:g})")
     axes.set(
         xscale="log", xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows"
     )
@@ -85,19 +90,27 @@ def plot_history(phase: str, logs: list[dict[str, float]]) -> Figure:
         logs: one dict of losses per epoch, at least one.
     """
     figure, axes = _panel()
-    for key in logs[0]:
-        values = [entry.get(key, float("nan")) for entry in logs]
-        axes.plot(range(1, len(values) + 1), values, label=key.replace("_", " "), linewidth=1.5)
-    axes.set(xlabel="Epoch", ylabel="Mean of the epoch", title=phase.replace("_", " "))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    losses = [key for key in logs[0] if key not in MONITORS and not key.endswith("gradient_norm")]
+    _draw_by_epoch(axes, logs, losses)
+    axes.set(xlabel="Epoch", ylabel="Loss, mean over the epoch", title=phase.replace("_", " "))
+    _tidy(axes, legend="best")
+    return figure
+
+
+def plot_health(logs: list[dict[str, float]]) -> Figure | None:
+    """Diversity and balance of a GAN by epoch (see `CollapseMonitor`), or None if nobody watched them."""
+    if not all(key in logs[0] for key in MONITORS):
+        return None
+    figure, axes = _panel()
+    _draw_by_epoch(axes, logs, list(MONITORS))
+    axes.axhline(0.5, color=GUESS, linewidth=1, zorder=0)
+    axes.set(xlabel="Epoch", ylabel="Diversity, balance", title="Generated against held-out images", ylim=(-0.02, None))
     _tidy(axes, legend="best")
     return figure
 
 
 def heat_pixels(anomaly_map: np.ndarray) -> np.ndarray:
     """An anomaly map (H, W) as a uint8 RGB picture (H, W, 3): black is 0, bright yellow is 1 or more."""
-    import matplotlib
-
     colours = matplotlib.colormaps["inferno"](np.clip(anomaly_map, 0.0, 1.0))
     return np.round(colours[..., :3] * 255).astype("uint8")
 
@@ -106,6 +119,35 @@ def to_pixels(image: np.ndarray) -> np.ndarray:
     """An image in [-1, 1], (H, W, 1 or 3), as uint8 (H, W) or (H, W, 3)."""
     pixels = np.round((np.clip(image, -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+
+def marked_pixels(image: np.ndarray, marked: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """An image in [-1, 1] as uint8 RGB (H, W, 3), darkened, with marked pixels in red and the edge of a mask in cyan.
+
+    Args:
+        image: (H, W, 1 or 3).
+        marked: bool (H, W).
+        mask: bool (H, W), what is really anomalous, or None.
+    """
+    grey = to_pixels(image).astype("float32") * 0.6
+    pixels = np.repeat(grey[..., None], 3, axis=-1) if grey.ndim == 2 else grey
+    pixels[marked] = 0.35 * pixels[marked] + 0.65 * np.array([255.0, 60.0, 40.0], "float32")
+    if mask is not None:
+        padded = np.pad(mask, 1)
+        inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        pixels[mask & ~inner] = (0.0, 220.0, 255.0)
+    return np.round(pixels).astype("uint8")
+
+
+def themed_uris(draw: Callable[[], Figure]) -> dict[str, str]:
+    """What `draw` draws as SVG data URIs for a light and a dark page."""
+    uris = {}
+    for theme, (paper, ink) in PAPERS.items():
+        colours: Any = dict.fromkeys(("figure.facecolor", "axes.facecolor", "legend.facecolor"), paper)
+        colours |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
+        with matplotlib.rc_context(colours):
+            uris[theme] = figure_uri(draw())
+    return uris
 
 
 def figure_uri(figure: Figure) -> str:
@@ -134,6 +176,14 @@ def _lines(scores: np.ndarray, baselines: dict[str, np.ndarray]) -> list[tuple[s
     for name, values in baselines.items():
         lines.append((name, values, {"color": BASELINE, "linewidth": 1.5, "linestyle": "--"}))
     return lines
+
+
+def _draw_by_epoch(axes: Any, logs: list[dict[str, float]], keys: list[str]) -> None:
+    for key in keys:
+        values = [entry.get(key, float("nan")) for entry in logs]
+        marker = {"marker": "o"} if len(values) == 1 else {}
+        axes.plot(range(1, len(values) + 1), values, label=key.replace("_", " "), linewidth=1.5, **marker)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _tidy(axes: Any, legend: str) -> None:

@@ -13,12 +13,13 @@ import keras
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan.datasets import fanogan_exercise, load_mnist
+from keras_anogan.datasets import fanogan_exercise, load_mnist, one_class
 from keras_anogan.detector import AnomalyDetector, Explainer
 from keras_anogan.fitted import image_preprocessing
 from keras_anogan.models import PCA, build_phases
 from keras_anogan.results import Numbers, Recipe, run_recipe
 from keras_anogan.tasks import Arguments
+from keras_anogan.thresholds import ConformalThreshold
 
 
 def demo_arguments() -> Arguments:
@@ -67,11 +68,13 @@ def train_fanogan_exercise(x: np.ndarray, seed: int, batchnorm_epsilon: float = 
 def exercise_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(train, test, labels) of the exercise, images float32 in [-1, 1]."""
     split = fanogan_exercise(*load_mnist(), digit=digit, stop=0.0, calibrate=0.0)
+    return _scaled(split.train), _scaled(split.test), split.labels
+
+
+def _scaled(images: np.ndarray) -> np.ndarray:
+    """MNIST's bytes as the detector's input, float32 (n, 28, 28, 1) in [-1, 1]."""
     scale = image_preprocessing(28, 28)
-    train, test = (
-        np.concatenate([scale(x[i : i + 1024]) for i in range(0, len(x), 1024)]) for x in (split.train, split.test)
-    )
-    return train, test, split.labels
+    return np.concatenate([scale(images[i : i + 1024]) for i in range(0, len(images), 1024)])
 
 
 def _fanogan_digit1(seed: int) -> Numbers:
@@ -93,6 +96,70 @@ def _fanogan_oneclass(seed: int, digit: int, batchnorm_epsilon: float = 0.8) -> 
         "AUPRC A(x)": evaluation.auprc(labels, terms["A(x)"]),
         "AUROC img_distance": evaluation.auroc(labels, terms["img_distance"]),
     }
+
+
+BEST = {
+    "networks": "dcgan, 16 filters, latent_dim 64, linear",
+    "WGAN-GP": "5,000 steps of 1 critic and 1 generator update, Adam(1e-3 to 2e-5 by a cosine, beta_1=0, beta_2=0.9)",
+    "encoder": "izif, 2,000 steps, Adam(1e-3 to 2e-5 by a cosine)",
+    "batch_size": 64,
+    "kappa": 10.0,
+    "lambda_": 10.0,
+    "epochs": "last step, nothing chosen by epoch",
+    "train": "80 % of the digit's training images; 10 % (stop) are not used, 10 % calibrate alpha = 0.01",
+    "test": "the official 10,000",
+    "chosen on": "label-free: scores of held-out training images against spoilt copies of them (mirrored, turned, cut, "
+    "pasted, erased) for digits 1, 2, 5 and 8, and scikit-learn's digits 5 and 8 enlarged to 28 x 28; before the run",
+}
+
+
+def train_fanogan_best(x: np.ndarray, seed: int) -> AnomalyDetector:
+    """f-AnoGAN with the settings `BEST`: a DCGAN trained for longer, and evenly, then a linear encoder.
+
+    Args:
+        x: normal images, float32 (n, 28, 28, 1) in [-1, 1].
+        seed: of weights, noise and order.
+    """
+    params = {"architecture": "dcgan", "filters": 16, "latent_dim": 64, "latent_activation": None}
+    phases = build_phases("fanogan", x.shape[1:], n_critic=1, kappa=10.0, seed=seed, **params)
+    wgan, detector = phases["wgan_gp"], phases["encoder"]
+
+    def adam(steps: int, beta_1: float, beta_2: float) -> keras.optimizers.Optimizer:
+        rate = keras.optimizers.schedules.CosineDecay(1e-3, steps, alpha=0.02)
+        return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
+
+    wgan.compile(optimizers={player: adam(5000, 0.0, 0.9) for player in wgan.players})
+    wgan.fit(x, batch_size=64, epochs=10, steps_per_epoch=500, verbose=0)
+    detector.compile(optimizers={"encoder": adam(2000, 0.9, 0.999)})
+    detector.fit(x, batch_size=64, epochs=4, steps_per_epoch=500, verbose=0)
+    return detector
+
+
+def _best_data(digit: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(train, calibrate, test, labels), images float32 in [-1, 1]."""
+    split = one_class(*load_mnist(), digit=digit, stop=0.1, calibrate=0.1, seed=seed)
+    train, calibrate, test = (_scaled(rows) for rows in (split.train, split.calibrate, split.test))
+    return train, calibrate, test, split.labels
+
+
+def _fanogan_best(seed: int, digit: int) -> Numbers:
+    train, calibrate, test, labels = _best_data(digit, seed)
+    detector = train_fanogan_best(train, seed)
+    terms = _terms(detector, test)
+    threshold = ConformalThreshold(0.01).adapt(detector.predict(calibrate))
+    rates = evaluation.alarm_rates(labels, np.asarray(threshold(terms["A(x)"])))
+    return {
+        "value": evaluation.auroc(labels, terms["A(x)"]),
+        "AUPRC A(x)": evaluation.auprc(labels, terms["A(x)"]),
+        "AUROC img_distance": evaluation.auroc(labels, terms["img_distance"]),
+        "false alarms at alpha 0.01": rates["false_alarm_rate"] or 0.0,
+        "detected at alpha 0.01": rates["detection_rate"] or 0.0,
+    }
+
+
+def _pca_best(digit: int) -> Numbers:
+    train, _, test, labels = _best_data(digit, seed=0)
+    return pca_numbers(train, test, labels)
 
 
 def _terms(detector: AnomalyDetector, test: np.ndarray) -> dict[str, np.ndarray]:
@@ -149,6 +216,17 @@ RECIPES: dict[str, Recipe] = {
             run=functools.partial(_fanogan_oneclass, batchnorm_epsilon=1e-5),
             baselines=_pca_exercise,
             target=0.90,
+            parts=tuple(range(10)),
+        ),
+        Recipe(
+            name="fanogan_best-mnist-oneclass",
+            what="The best f-AnoGAN found within ten minutes a digit on one core: one digit is normal, the others anomalous",
+            metric="AUROC of A(x), mean of ten digits",
+            settings=BEST,
+            published=None,
+            run=_fanogan_best,
+            baselines=_pca_best,
+            target=0.955,
             parts=tuple(range(10)),
         ),
     )

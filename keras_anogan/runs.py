@@ -28,12 +28,19 @@ import numpy as np
 
 from keras_anogan import evaluation
 from keras_anogan._version import __version__
-from keras_anogan.callbacks import EpochBackup, ImageGrid, TerminateOnNonFinite, read_backup
+from keras_anogan.callbacks import (
+    CollapseMonitor,
+    EpochBackup,
+    ImageGrid,
+    TensorBoardLogs,
+    TerminateOnNonFinite,
+    read_backup,
+)
 from keras_anogan.datasets import ImageRows, scan_image_folder
 from keras_anogan.fitted import FittedDetector, image_preprocessing
 from keras_anogan.models import PCA, build_phases
 from keras_anogan.tasks import NAMED_SETS, Arguments, Task, load_task
-from keras_anogan.thresholds import ConformalThreshold
+from keras_anogan.thresholds import ConformalThreshold, QuantileThreshold
 
 SCORE_BATCH = 256
 Say = Callable[[str], None]
@@ -44,6 +51,7 @@ def train(
     out: Any,
     say: Say = print,
     progress: Callable[[str, int], list[keras.callbacks.Callback]] = lambda phase, epochs: [],
+    tensorboard: Any = None,
 ) -> dict[str, Any]:
     """Train a detector into a run folder, or go on where the same command was interrupted.
 
@@ -52,6 +60,7 @@ def train(
         out: the run folder; new, empty, or of an unfinished run with equal arguments.
         say: takes one line of news at a time.
         progress: makes callbacks that show the progress of a phase, given its name and epochs.
+        tensorboard: folder for TensorBoard's events, one folder in it for each phase; None for none.
 
     Returns:
         The content of `metrics.json`.
@@ -62,6 +71,8 @@ def train(
     """
     out = pathlib.Path(out)
     _check_folder(arguments, out)
+    if tensorboard is not None and pathlib.Path(tensorboard).is_file():
+        raise ValueError(f"Expected a folder for TensorBoard's events. Received: {tensorboard}, which is a file.")
     _build(arguments, channels=1)  # a wrong size or name is told before a large folder is read
     task = load_task(arguments)
     phases = _build(arguments, task.channels)
@@ -78,15 +89,26 @@ def train(
         say(f"Left out {task.skipped} image file(s) that can't be read.")
     sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
     say(f"{task.name}; {sizes} rows.")
-    seconds = {phase: _fit_phase(phase, model, task, arguments, out, say, progress) for phase, model in phases.items()}
+    seconds = {}
+    for phase, model in phases.items():
+        watchers = progress(phase, arguments.epochs)
+        if tensorboard is not None:
+            watchers.append(TensorBoardLogs(pathlib.Path(tensorboard) / phase, stop=task.stop))
+        seconds[phase] = _fit_phase(phase, model, task, arguments, out, say, watchers)
     detector = list(phases.values())[-1]
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     _write_history(out / "history.csv", history)
 
     start = time.perf_counter()
-    calibration = np.concatenate([scores["score"] for scores in _explain_rows(detector.explain, task.calibrate)])
-    threshold = ConformalThreshold(arguments.alpha, capacity=len(calibration)).adapt(calibration)
-    fitted = FittedDetector(image_preprocessing(*detector.sample_shape[:2]), detector, threshold)
+    calibration = [
+        (part["score"], part["anomaly_map"].max(axis=(1, 2)))
+        for part in _explain_rows(detector.explain, task.calibrate)
+    ]
+    calibration_scores, peaks = (np.concatenate(parts) for parts in zip(*calibration, strict=True))
+    threshold = ConformalThreshold(arguments.alpha, capacity=len(peaks)).adapt(calibration_scores)
+    map_threshold = QuantileThreshold(arguments.alpha, capacity=len(peaks)).adapt(peaks)
+    preprocessing = image_preprocessing(*detector.sample_shape[:2])
+    fitted = FittedDetector(preprocessing, detector, threshold, map_threshold)
     _save_fitted(fitted, out)
     metrics, scores, baselines = _evaluate(fitted, task, arguments)
     seconds["evaluation"] = time.perf_counter() - start
@@ -104,7 +126,7 @@ def _build(arguments: Arguments, channels: int) -> dict[str, Any]:
 
 
 def _fit_phase(
-    phase: str, model: Any, task: Task, arguments: Arguments, out: pathlib.Path, say: Say, progress: Callable
+    phase: str, model: Any, task: Task, arguments: Arguments, out: pathlib.Path, say: Say, watchers: list
 ) -> float:
     """Fit one phase, or what is left of it; returns the seconds it took, those before an interruption included."""
     adam = {p: keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5, beta_2=0.999) for p in model.players}
@@ -117,8 +139,10 @@ def _fit_phase(
     backup, guard = EpochBackup(folder, every_seconds=2.0), TerminateOnNonFinite()
     if done := len(read_backup(folder)[0]):
         say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
-    callbacks = [guard, *progress(phase, arguments.epochs)]
+    callbacks = [guard]
     if phase == "wgan_gp":
+        if len(task.stop) > 1:
+            callbacks.append(CollapseMonitor(task.stop))
         callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
     held_out = {"validation_data": task.stop} if hasattr(model, "explain") else {}
     model.fit(
@@ -126,7 +150,11 @@ def _fit_phase(
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
         verbose=0,
-        callbacks=[*callbacks, backup],  # last: what an epoch leaves behind is there before it counts as done
+        callbacks=[
+            *callbacks,
+            *watchers,
+            backup,
+        ],  # last: what an epoch leaves behind is there before it counts as done
         **held_out,
     )
     if guard.reason:
@@ -165,6 +193,7 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
         metrics |= {"auroc": evaluation.auroc(task.labels, scores["score"])}
         metrics |= {"auprc": evaluation.auprc(task.labels, scores["score"])}
     metrics |= {"threshold": fitted.threshold.threshold, "alpha": arguments.alpha}
+    metrics["map_threshold"] = fitted.map_threshold.threshold
     if task.labels is not None:
         metrics |= evaluation.alarm_rates(task.labels, scores["is_anomaly"])
         normal = task.labels == 0
@@ -180,8 +209,30 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
             "auprc": evaluation.auprc(task.labels, baseline) if both else None,
         }
     }
+    if task.masks is not None and task.masks.any():
+        metrics["pixels"] = _evaluate_maps(fitted, pca, task)
     metrics["rows"] = {key: len(getattr(task, key)) for key in ("train", "stop", "calibrate", "test")}
     return metrics, scores, {"PCA-32": baseline} if both else {}
+
+
+def _evaluate_maps(fitted: FittedDetector, pca: PCA, task: Task) -> dict[str, Any]:
+    """What the maps say of the masks, at the size of the detector's input."""
+    parts = list(_explain_rows(lambda x: fitted.judge(fitted.detector.explain(x)), task.test))
+    maps, marked = (np.concatenate([part[key] for part in parts]) for key in ("anomaly_map", "anomaly_mask"))
+    baseline = np.concatenate([part["anomaly_map"] for part in _explain_rows(pca.explain, task.test)])
+    normal = ~task.masks.any(axis=(1, 2))
+    return {
+        "auroc": evaluation.pixel_auroc(task.masks, maps),
+        "pro": evaluation.per_region_overlap(task.masks, maps),
+        "threshold": fitted.map_threshold.threshold,
+        "normal_images": int(normal.sum()),
+        "normal_images_marked": int(marked[normal].any(axis=(1, 2)).sum()),
+        "detected_pixels": float(marked[task.masks].mean()),
+        "pca_32": {
+            "auroc": evaluation.pixel_auroc(task.masks, baseline),
+            "pro": evaluation.per_region_overlap(task.masks, baseline),
+        },
+    }
 
 
 def _write_report(
@@ -197,7 +248,7 @@ def _write_report(
     from keras_anogan.report import Example, write_report
 
     def examples(order: np.ndarray) -> list[Example]:
-        explained = fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order]))
+        explained = fitted.judge(fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order])))
         return [
             Example(
                 name=task.test_ids[row],
@@ -207,6 +258,8 @@ def _write_report(
                 image=np.asarray(task.test[order[i : i + 1]])[0],
                 reconstruction=np.asarray(explained["reconstruction"][i]),
                 anomaly_map=np.asarray(explained["anomaly_map"][i]),
+                marked=np.asarray(explained["anomaly_mask"][i]),
+                mask=None if task.masks is None else task.masks[row],
             )
             for i, row in enumerate(order)
         ]

@@ -13,6 +13,7 @@ from keras_anogan.datasets import (
     ImageRows,
     hold_out,
     load_digits,
+    load_masks,
     load_mnist,
     one_anomalous,
     one_class,
@@ -32,7 +33,7 @@ class Arguments:
         data: "mnist", "digits", or a folder of images.
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         detector: name in the registry.
-        architecture: of fanogan, "mlp" or "dcgan"; default: mlp for the named sets, dcgan for folders.
+        architecture: of fanogan, "mlp", "dcgan" or "resnet"; default: mlp for the named sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
         epochs: of each phase.
         batch_size: rows of one player's batch.
@@ -104,6 +105,7 @@ class Task:
         fingerprint: SHA-256 of the data.
         name: what is normal, in a few words.
         skipped: files left out.
+        masks: bool (len(test), size, size), True where a pixel is anomalous; None where nobody knows.
     """
 
     train: Any
@@ -116,6 +118,7 @@ class Task:
     fingerprint: str
     name: str
     skipped: int = 0
+    masks: np.ndarray | None = None
 
 
 def load_task(arguments: Arguments) -> Task:
@@ -187,16 +190,18 @@ def _load_folder(arguments: Arguments) -> Task:
     if folder.test:
         train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
         test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
+        masks = folder.masks
     else:  # nobody knows an anomaly: keep some normal images to measure the false alarms on
         rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
         part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
         train, stop, calibrate = (rest[indices] for indices in part)
         test, labels = rows.take(tested), np.zeros(len(tested), "int64")
-        paths = test.paths
+        paths, masks = test.paths, None
     limit = 256 if arguments.smoke else max(total, len(paths))
     if len(paths) > limit:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
         test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
+        masks = None if masks is None else [masks[i] for i in some]
     return Task(
         *(rows.take(indices[:limit]) for indices in (train, stop, calibrate)),
         test=test,
@@ -206,6 +211,7 @@ def _load_folder(arguments: Arguments) -> Task:
         fingerprint=folder.fingerprint,
         name=f"{folder.root.name}: {total:,} normal images",
         skipped=len(folder.skipped),
+        masks=None if masks is None else load_masks(masks, (arguments.image_size,) * 2),
     )
 
 

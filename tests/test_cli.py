@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import keras_anogan_cli
-from keras_anogan import runs
+from keras_anogan import evaluation, runs
+from keras_anogan.datasets import load_masks
 from keras_anogan.tasks import Arguments
 
 SMALL = ["--normal", "3", "--architecture", "dcgan", "--epochs", "2", "--alpha", "0.05", "--batch-size", "32"]
@@ -54,6 +55,12 @@ def folder(tmp_path_factory):
     write_images(root / "train" / "good", 48, bright=False)
     write_images(root / "test" / "good", 6, bright=False, seed=1)
     write_images(root / "test" / "square", 6, bright=True, seed=2)
+    masks = root / "ground_truth" / "square"
+    masks.mkdir(parents=True)
+    for i in range(6):
+        mask = np.zeros((70, 60), "uint8")
+        mask[20:45, 15:40] = 255
+        Image.fromarray(mask).save(masks / f"{i:02d}_mask.png")
     return root
 
 
@@ -177,6 +184,20 @@ def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folde
     served = np.load(tmp_path / "out.npz")
     np.testing.assert_allclose(served["score"], [float(line["anomaly_score"]) for line in lines], rtol=1e-4)
     assert served["anomaly_map"].shape == (12, 64, 64)
+    pixels = json.loads((folder_run / "metrics.json").read_text())["pixels"]
+    masks = load_masks(
+        [None] * 6 + [folder / "ground_truth" / "square" / f"{i:02d}_mask.png" for i in range(6)], (64, 64)
+    )
+    assert [line["label"] for line in lines] == ["0"] * 6 + ["1"] * 6
+    assert pixels["auroc"] == pytest.approx(evaluation.pixel_auroc(masks, served["anomaly_map"]), abs=1e-4)
+    assert pixels["pro"] == pytest.approx(evaluation.per_region_overlap(masks, served["anomaly_map"]), abs=1e-3)
+    assert (pixels["normal_images"], pixels["pca_32"]["auroc"] > 0.5) == (6, True)
+    marked = served["anomaly_map"] > pixels["threshold"]
+    np.testing.assert_array_equal(served["anomaly_mask"], marked)
+    assert pixels["normal_images_marked"] == marked[:6].any(axis=(1, 2)).sum()
+    report = (folder_run / "report.html").read_text()
+    assert "Pixel AUROC" in report
+    assert "edge of the mask" in report
 
 
 def test_a_flat_folder_is_scored_without_labels(folder_run, folder, tmp_path):
@@ -193,6 +214,21 @@ def test_a_flat_folder_trains_and_measures_its_false_alarms(tmp_path):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert (metrics["auroc"], metrics["rows"]["test"]) == (None, 4)
     assert metrics["false_alarm_rate"] is not None
+
+
+def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(tmp_path, capsys):
+    arguments = ["train", "digits", "--normal", "1", "--epochs", "2", "--alpha", "0.05"]
+    assert command(*arguments, "--out", tmp_path / "run", "--tensorboard", tmp_path / "board") == 0
+    assert sorted(path.name for path in (tmp_path / "board").iterdir()) == ["encoder", "wgan_gp"]
+    for phase in ("encoder", "wgan_gp"):
+        assert len(list((tmp_path / "board" / phase).glob("events.out.tfevents.*"))) == 1
+    with open(tmp_path / "run" / "history.csv") as file:
+        first = next(csv.DictReader(file))
+    assert {"diversity", "balance", "critic_gradient_norm", "generator_gradient_norm"} <= set(first)
+    assert "Diversity and balance of the GAN" in (tmp_path / "run" / "report.html").read_text()
+    (tmp_path / "file").write_text("")
+    assert command(*arguments, "--out", tmp_path / "other", "--tensorboard", tmp_path / "file") == 2
+    assert "which is a file" in capsys.readouterr().err
 
 
 def test_pca_runs_by_its_name_too(tmp_path):

@@ -16,6 +16,7 @@ from keras_anogan.datasets import (
     hold_out,
     load_digits,
     load_image,
+    load_masks,
     load_mnist,
     mnist,
     one_anomalous,
@@ -182,6 +183,34 @@ def test_mvtec_layout(mvtec):
     kinds = [path.parent.name for path in folder.test]
     assert [kind != "good" for kind in kinds] == folder.labels.astype(bool).tolist()
     assert not any("ground_truth" in path.parts for path in (*folder.train, *folder.test))
+
+
+def test_masks_are_found_by_name_and_shrunk_by_area(mvtec):
+    folder = scan_image_folder(mvtec)
+    mask = np.zeros((8, 8), "uint8")
+    mask[:4, :4] = 255
+    mask[7, 7] = 9  # any value but black counts
+    Image.fromarray(mask).save(mvtec / "ground_truth" / "broken" / "000.png")
+    (mvtec / "ground_truth" / "broken" / "001.png").rename(mvtec / "ground_truth" / "broken" / "001_mask.png")
+    again = scan_image_folder(mvtec)
+    assert [mask is None for mask in again.masks] == [label == 0 for label in again.labels]
+    assert again.fingerprint != folder.fingerprint
+    (mask,) = load_masks([next(filter(None, again.masks))], (4, 4))
+    want = np.zeros((4, 4), bool)
+    want[:2, :2] = True  # the single pixel covers a quarter of the last one
+    np.testing.assert_array_equal(mask, want)
+    assert not load_masks([None], (4, 4)).any()
+    next(filter(None, again.masks)).unlink()
+    with pytest.raises(ValueError, match="ground_truth has to be complete"):
+        scan_image_folder(mvtec)
+
+
+def test_a_defect_too_small_for_half_a_pixel_is_not_lost(tmp_path):
+    mask = np.zeros((64, 64), "uint8")
+    mask[40, 9] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    (shrunk,) = load_masks([tmp_path / "m.png"], (8, 8))
+    assert np.argwhere(shrunk).tolist() == [[5, 1]]
 
 
 def test_a_flat_folder_is_all_normal_and_its_fingerprint_is_its_content(tmp_path):

@@ -19,7 +19,9 @@ def fitted():
     x = np.asarray(preprocessing(RAW))
     detector = PCA((8, 8, 3), n_components=4)
     detector.fit(x[:40])
-    return FittedDetector(preprocessing, detector, ConformalThreshold(0.05).adapt(detector.predict(x[40:])))
+    peaks = np.asarray(detector.explain(x[40:])["anomaly_map"]).max(axis=(1, 2))
+    threshold, map_threshold = ConformalThreshold(0.05).adapt(detector.predict(x[40:])), QuantileThreshold(0.05)
+    return FittedDetector(preprocessing, detector, threshold, map_threshold.adapt(peaks))
 
 
 def test_preprocessing_maps_bytes_to_minus_one_to_one():
@@ -39,6 +41,10 @@ def test_detect_gives_what_its_parts_give(fitted):
     assert np.array_equal(result["is_anomaly"], result["p_value"] <= 0.05)
     assert result["anomaly_map"].shape == (80, 8, 8)
     assert result["reconstruction"].shape == (80, 8, 8, 3)
+    assert result["anomaly_mask"].dtype == bool
+    np.testing.assert_array_equal(result["anomaly_mask"], result["anomaly_map"] > fitted.map_threshold.threshold)
+    marked = result["anomaly_mask"][40:].any(axis=(1, 2)).mean()  # of the images it was calibrated on
+    assert 0.0 < marked <= 0.05
     one = fitted.detect(RAW[:1])
     np.testing.assert_allclose(one["score"], scores[:1], rtol=1e-5)
     for i in range(3):
@@ -66,10 +72,18 @@ np.savez("out.npz", plain=served["serving_default"](raw=raw)["score"], **served[
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     out = dict(np.load(tmp_path / "out.npz"))
     want = fitted.detect(RAW[:5])
-    assert {"score", "p_value", "is_anomaly", "anomaly_map", "reconstruction"} <= set(out)
+    assert {"score", "p_value", "is_anomaly", "anomaly_map", "anomaly_mask", "reconstruction"} <= set(out)
     np.testing.assert_allclose(out.pop("plain"), want["score"], rtol=1e-5)
     for key, value in out.items():
         np.testing.assert_allclose(value, want[key], rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+def test_without_a_map_threshold_there_is_no_mask_and_one_that_is_not_adapted_is_refused(fitted):
+    plain = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold)
+    assert "anomaly_mask" not in plain.detect(RAW[:2])
+    raw = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold, QuantileThreshold(0.05))
+    with pytest.raises(ValueError, match="not adapted"):
+        raw.detect(RAW[:2])
 
 
 @keras.saving.register_keras_serializable("tests")

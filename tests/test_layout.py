@@ -43,7 +43,7 @@ ARROWS = {
         "thresholds",
     },
     "results": {"evaluation", "runs"},
-    "recipes": {"datasets", "detector", "evaluation", "fitted", "models", "results", "tasks"},
+    "recipes": {"datasets", "detector", "evaluation", "fitted", "models", "results", "tasks", "thresholds"},
 }
 
 

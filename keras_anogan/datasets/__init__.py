@@ -1,7 +1,7 @@
 """Data sets and protocols."""
 
 from keras_anogan.datasets.digits import load_digits
-from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, scan_image_folder
+from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder
 from keras_anogan.datasets.mnist import load_mnist
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
 from keras_anogan.datasets.storage import data_dir
@@ -15,6 +15,7 @@ __all__ = [
     "hold_out",
     "load_digits",
     "load_image",
+    "load_masks",
     "load_mnist",
     "one_anomalous",
     "one_class",

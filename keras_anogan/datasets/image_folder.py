@@ -3,7 +3,8 @@
 ROOT/train/good/*           normal images to train on
 ROOT/test/good/*            normal images to test on
 ROOT/test/<defect>/*        anomalous images, any number of kinds
-ROOT/ground_truth/<defect>/ masks
+ROOT/ground_truth/<defect>/ masks: <name>_mask.png (or <name>.png) for test/<defect>/<name>.png, not black where
+                            the image is anomalous
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class ImageFolder:
         channels: 1 (grey) or 3 (RGB).
         skipped: broken files that were left out.
         fingerprint: SHA-256 over names and contents.
+        masks: for each test image the file of its mask, None for a normal one; None without `ground_truth`.
     """
 
     root: pathlib.Path
@@ -43,6 +45,7 @@ class ImageFolder:
     channels: int
     skipped: tuple[pathlib.Path, ...]
     fingerprint: str
+    masks: tuple[pathlib.Path | None, ...] | None = None
 
 
 def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = True) -> ImageFolder:
@@ -55,7 +58,8 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
 
     Raises:
         FileNotFoundError: if the folder does not exist.
-        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed.
+        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed, an
+            anomalous test image without a mask although there is a folder of them.
     """
     root = pathlib.Path(root)
     if not root.is_dir():
@@ -93,7 +97,32 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
     for path, (content, _, _) in facts.items():
         digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{content}\n".encode())
     labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
-    return ImageFolder(root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest())
+    masks = _masks(root, test, labels) if (root / "ground_truth").is_dir() and test else None
+    for mask in masks or ():
+        digest.update(b"" if mask is None else hashlib.sha256(mask.read_bytes()).digest())
+    return ImageFolder(
+        root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest(), masks
+    )
+
+
+def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> np.ndarray:
+    """Mask files as bool (n, height, width): True where a pixel of that size is anomalous; None is all False.
+
+    A pixel counts as anomalous when at least half of its area is, or, for a defect so small that none would be left,
+    when any of it is.
+
+    Raises:
+        ValueError: for a file that can't be decoded.
+    """
+    from PIL import Image
+
+    shrunk = np.zeros((len(masks), *size), bool)
+    for i, path in enumerate(masks):
+        if path is not None:
+            marked = (load_image(path).max(axis=-1) > 0).astype("uint8") * 255
+            share = np.asarray(Image.fromarray(marked).resize(size[::-1], Image.Resampling.BOX)) / 255.0
+            shrunk[i] = share >= 0.5 if (share >= 0.5).any() else share > 0.0
+    return shrunk
 
 
 def load_image(path: Any) -> np.ndarray:
@@ -146,6 +175,19 @@ def _images(folder: pathlib.Path) -> list[pathlib.Path]:
     """Image files below a folder, sorted; hidden files and what lies in hidden folders are left out."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def _masks(root: pathlib.Path, test: list[pathlib.Path], labels: np.ndarray) -> tuple[pathlib.Path | None, ...]:
+    found: list[pathlib.Path | None] = []
+    for path, label in zip(test, labels, strict=True):
+        inside = path.relative_to(root / "test")
+        names = [f"{inside.stem}_mask.png", f"{inside.stem}.png", f"{inside.stem}_mask{inside.suffix}", inside.name]
+        there = [root / "ground_truth" / inside.parent / name for name in names]
+        mask = next((file for file in there if file.is_file()), None)
+        if label == 1 and mask is None:
+            raise ValueError(f"Expected a mask {there[0]} for {path}. Received: none; ground_truth has to be complete.")
+        found.append(mask if label == 1 else None)
+    return tuple(found)
 
 
 def _inspect(path: pathlib.Path) -> tuple[str, int, str]:

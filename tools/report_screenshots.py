@@ -1,0 +1,54 @@
+"""Pictures of a report in headless Chromium, light and dark, at two widths: `make report-screenshots`."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+WIDTHS = (1100, 420)
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+
+
+def main(report: str, folder: str) -> None:
+    """Write `<folder>/report-<width>-<theme>.png` for every width and theme."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        sys.exit("Expected Chromium to take the pictures with. Received: none on the PATH.")
+    out = pathlib.Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    for width in WIDTHS:
+        for theme, scheme in (("light", 1), ("dark", 0)):
+            target = out / f"report-{width}-{theme}.png"
+            with tempfile.TemporaryDirectory() as profile:
+                subprocess.run(
+                    [
+                        chromium,
+                        *QUIET,
+                        f"--user-data-dir={profile}",
+                        f"--blink-settings=preferredColorScheme={scheme}",
+                        f"--window-size={width},{7200 if width < 600 else 4300}",
+                        f"--screenshot={target}",
+                        pathlib.Path(report).resolve().as_uri(),
+                    ],
+                    check=True,
+                    capture_output=True,
+                    timeout=120,
+                )
+            print(target)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
