@@ -4,12 +4,13 @@ BIN := .venv/bin
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test lint types tests report-screenshots results benchmark clean
+.PHONY: help demo test lint types tests notebooks report-screenshots results benchmark clean
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
 	@echo "make test       lint, types and tests (under eight minutes)"
-	@echo "make benchmark  measure import time and memory, reproduce every recipe (about ten minutes)"
+	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (three hours)"
+	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write README's tables from benchmarks/results"
 
@@ -20,6 +21,14 @@ help:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+.venv/installed-notebooks: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[notebooks]"
+	@touch $@
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	@touch $@
 
 demo: .venv/installed
@@ -37,6 +46,9 @@ types: .venv/installed-dev
 tests: .venv/installed-dev
 	$(BIN)/python -m pytest
 
+notebooks: .venv/installed-notebooks
+	$(BIN)/python tools/run_notebooks.py
+
 report-screenshots: .venv/installed
 	test -f runs/demo/report.html || $(BIN)/keras-anogan demo
 	$(BIN)/python tools/report_screenshots.py runs/demo/report.html runs/screenshots
@@ -44,10 +56,12 @@ report-screenshots: .venv/installed
 results: .venv/installed
 	$(BIN)/python benchmarks/render.py
 
-benchmark: .venv/installed
+benchmark: .venv/installed-bench
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/memory.py
-	$(BIN)/keras-anogan reproduce fanogan-mnist-digit1
+	$(BIN)/python benchmarks/speed.py
+	for name in fanogan-mnist-digit1 fanogan-mnist-oneclass fanogan_mended-mnist-oneclass fanogan_best-mnist-oneclass; do \
+	  $(BIN)/keras-anogan reproduce $$name || exit 1; done
 	$(BIN)/python benchmarks/render.py
 
 clean:

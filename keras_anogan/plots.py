@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,23 +15,27 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 NORMAL, ANOMALOUS, BASELINE, GUESS = "#4a86b5", "#d9644a", "#8a8d91", "#b8bcc0"
 PAPERS = {"light": ("#ffffff", "#1d2226"), "dark": ("#1e242a", "#e4e8eb")}  # background and ink of a page
+KINDS = ("normal", "anomalous")
 MONITORS = ("diversity", "balance")  # logs of CollapseMonitor, which are no losses
 
 
-def plot_roc(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray]) -> Figure:
+def plot_roc(
+    labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray], name: str = "detector"
+) -> Figure:
     """ROC curves of a detector and of baselines on the same rows.
 
     Args:
         labels: (n,): 1 anomalous, 0 normal.
         scores: (n,), higher is more anomalous.
         baselines: scores (n,) by name.
+        name: of the detector, in the legend.
     """
     from sklearn.metrics import roc_auc_score, roc_curve
 
     figure, axes = _panel()
-    for name, values, style in _lines(scores, baselines):
+    for line, values, style in _lines(scores, baselines, name):
         false, hits, _ = roc_curve(labels, values)
-        axes.plot(false, hits, label=f"{name}, area {roc_auc_score(labels, values):.4f}", **style)
+        axes.plot(false, hits, label=f"{line}, area {roc_auc_score(labels, values):.4f}", **style)
     axes.plot([0, 1], [0, 1], color=GUESS, linewidth=1, zorder=0, label="guessing, 0.5")
     axes.set(xlabel="False alarms / normal rows", ylabel="Hits / anomalous rows", title="ROC")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
@@ -38,15 +43,17 @@ def plot_roc(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.nda
     return figure
 
 
-def plot_precision_recall(labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray]) -> Figure:
+def plot_precision_recall(
+    labels: np.ndarray, scores: np.ndarray, baselines: dict[str, np.ndarray], name: str = "detector"
+) -> Figure:
     """Precision-recall curves of a detector and of baselines on the same rows; arguments as in `plot_roc`."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     figure, axes = _panel()
-    for name, values, style in _lines(scores, baselines):
+    for line, values, style in _lines(scores, baselines, name):
         precision, recall, _ = precision_recall_curve(labels, values)
         area = average_precision_score(labels, values)
-        axes.plot(recall, precision, label=f"{name}, area {area:.4f}", **style)
+        axes.plot(recall, precision, label=f"{line}, area {area:.4f}", **style)
     share = float(np.mean(labels))
     axes.axhline(share, color=GUESS, linewidth=1, zorder=0, label=f"guessing, {share:.4f}")
     axes.set(xlabel="Recall", ylabel="Precision", title="Precision-recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
@@ -82,6 +89,11 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
     return figure
 
 
+def by_epoch(history: dict[str, list[float]]) -> list[dict[str, float]]:
+    """Keras's `History.history` (name -> one number per epoch) as one dict of logs per epoch."""
+    return [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]
+
+
 def plot_history(phase: str, logs: list[dict[str, float]]) -> Figure:
     """Losses of one phase of training by epoch.
 
@@ -107,6 +119,60 @@ def plot_health(logs: list[dict[str, float]]) -> Figure | None:
     axes.set(xlabel="Epoch", ylabel="Diversity, balance", title="Generated against held-out images", ylim=(-0.02, None))
     _tidy(axes, legend="best")
     return figure
+
+
+def plot_stacked_histogram(scores: np.ndarray, labels: np.ndarray, name: str) -> Figure:
+    """Histogram of scores with anomalous rows stacked on normal ones, on a logarithmic count.
+
+    Args:
+        scores: (n,), higher is more anomalous.
+        labels: (n,): 1 anomalous, 0 normal.
+        name: of the score.
+    """
+    figure, axes = _panel()
+    groups = [(f"{kind} ({int((labels == k).sum()):,})", scores[labels == k]) for k, kind in enumerate(KINDS)]
+    axes.hist(
+        [values for _, values in groups], bins=60, stacked=True, color=[NORMAL, ANOMALOUS], label=[n for n, _ in groups]
+    )
+    axes.set(xlabel=name, ylabel="Test rows", yscale="log", title=f"{name} of the test rows")
+    axes.set_ylim(bottom=0.7)
+    _tidy(axes, legend="upper right")
+    return figure
+
+
+def plot_images(rows: dict[str, np.ndarray], columns: int = 12) -> Figure:
+    """Images in rows, each with its title on the left.
+
+    Args:
+        rows: title -> images in [-1, 1], (n, H, W, 1 or 3), or anomaly maps (n, H, W), of which 0 is black and 1 or
+            more bright yellow.
+        columns: images shown of each row.
+    """
+    columns = min(columns, max(len(images) for images in rows.values()))
+    figure = Figure(figsize=(0.72 * columns + 1.5, 0.78 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (title, images) in zip(grid, rows.items(), strict=True):
+        for axes in line:
+            axes.set_axis_off()
+        for axes, image in zip(line, images, strict=False):
+            pixels = heat_pixels(image) if image.ndim == 2 else to_pixels(image)
+            axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        line[0].text(-0.15, 0.5, title, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def plot_comparison(x: np.ndarray, explained: dict[str, np.ndarray], columns: int = 12) -> Figure:
+    """Input, reconstruction and pixel map of images, evenly from the lowest to the highest score.
+
+    Args:
+        x: images in [-1, 1], (n, H, W, 1 or 3).
+        explained: what `Explainer.predict(x)` gives: `score`, `reconstruction`, `anomaly_map`.
+        columns: images shown.
+    """
+    ranked = np.argsort(explained["score"], kind="stable")
+    shown = ranked[np.linspace(0, len(ranked) - 1, min(columns, len(ranked))).astype(int)]
+    titles = {"reconstruction": "reconstruction", "pixel map": "anomaly_map"}
+    return plot_images({"input": x[shown], **{title: explained[key][shown] for title, key in titles.items()}}, columns)
 
 
 def heat_pixels(anomaly_map: np.ndarray) -> np.ndarray:
@@ -171,10 +237,13 @@ def _panel() -> tuple[Figure, Any]:
     return figure, figure.subplots()
 
 
-def _lines(scores: np.ndarray, baselines: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
-    lines: list[tuple[str, np.ndarray, dict[str, Any]]] = [("detector", scores, {"color": ANOMALOUS, "linewidth": 2.0})]
-    for name, values in baselines.items():
-        lines.append((name, values, {"color": BASELINE, "linewidth": 1.5, "linestyle": "--"}))
+def _lines(
+    scores: np.ndarray, baselines: dict[str, np.ndarray], name: str
+) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
+    lines: list[tuple[str, np.ndarray, dict[str, Any]]] = [(name, scores, {"color": ANOMALOUS, "linewidth": 2.0})]
+    styles = itertools.cycle(((BASELINE, "--"), (NORMAL, "-."), (BASELINE, ":")))
+    for (name, values), (colour, line) in zip(baselines.items(), styles, strict=False):
+        lines.append((name, values, {"color": colour, "linewidth": 1.5, "linestyle": line}))
     return lines
 
 

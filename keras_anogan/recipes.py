@@ -5,6 +5,7 @@ keras-anogan reproduce fanogan-mnist-digit1        # prints the table, writes be
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,10 +14,10 @@ import keras
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan.datasets import fanogan_exercise, load_mnist, one_class
+from keras_anogan.datasets import fanogan_exercise, hold_out, load_digits, load_mnist, one_class
 from keras_anogan.detector import AnomalyDetector, Explainer
 from keras_anogan.fitted import image_preprocessing
-from keras_anogan.models import PCA, build_phases
+from keras_anogan.models import PCA, Phases, build_phases
 from keras_anogan.results import Numbers, Recipe, run_recipe
 from keras_anogan.tasks import Arguments
 from keras_anogan.thresholds import ConformalThreshold
@@ -49,18 +50,62 @@ EXERCISE_ALL_DIGITS = EXERCISE | {
 }
 
 
-def train_fanogan_exercise(x: np.ndarray, seed: int, batchnorm_epsilon: float = 0.8) -> AnomalyDetector:
-    """f-AnoGAN as in the MNIST exercise (A03ki/f-AnoGAN): WGAN-GP for 20 epochs, then the encoder for 20.
+@dataclasses.dataclass(frozen=True)
+class Exercise:
+    """Data of the f-AnoGAN MNIST exercise.
+
+    Attributes:
+        train, test: images, float32 (n, H, W, 1) in [-1, 1].
+        labels: (len(test),): 1 anomalous, 0 normal.
+        epochs: of either phase.
+        name: data set and normal digit.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    labels: np.ndarray
+    epochs: int
+    name: str
+
+
+def load_exercise(digit: int = 1, quick: bool = False) -> Exercise:
+    """The exercise on MNIST; `quick` puts scikit-learn's digits and two epochs in its place, to see that all runs.
+
+    Raises:
+        ValueError: for a digit that does not occur.
+    """
+    if not quick:
+        return Exercise(*exercise_data(digit), epochs=20, name=f"MNIST, {digit} is normal")
+    train, test = hold_out(*load_digits(), share=0.3, seed=0)
+    split = fanogan_exercise(train, test, digit, stop=0.0, calibrate=0.0)
+    rows = (_scaled(part, 8) for part in (split.train, split.test))
+    return Exercise(*rows, split.labels, epochs=2, name=f"scikit-learn's digits, {digit} is normal")
+
+
+def build_exercise(shape: Sequence[int], seed: int, batchnorm_epsilon: float = 0.8) -> Phases:
+    """Both phases of the exercise (A03ki/f-AnoGAN), compiled: WGAN-GP and encoder, each with Adam(2e-4, beta_1=0.5).
 
     Args:
-        x: normal images, float32 (n, 28, 28, 1) in [-1, 1].
+        shape: (H, W, 1).
         seed: of weights, noise and order.
         batchnorm_epsilon: of the generator; 0.8 in the exercise, where a momentum stands in its place.
     """
-    phases = build_phases("fanogan", x.shape[1:], architecture="mlp", batchnorm_epsilon=batchnorm_epsilon, seed=seed)
+    phases = build_phases("fanogan", shape, architecture="mlp", batchnorm_epsilon=batchnorm_epsilon, seed=seed)
     for model in phases.values():
         adam = {p: keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8) for p in model.players}
         model.compile(optimizers=adam)
+    return phases
+
+
+def train_fanogan_exercise(x: np.ndarray, seed: int, batchnorm_epsilon: float = 0.8) -> AnomalyDetector:
+    """f-AnoGAN as in the exercise: WGAN-GP for 20 epochs, then the encoder for 20.
+
+    Args:
+        x: normal images, float32 (n, 28, 28, 1) in [-1, 1].
+        seed, batchnorm_epsilon: as in `build_exercise`.
+    """
+    phases = build_exercise(x.shape[1:], seed, batchnorm_epsilon)
+    for model in phases.values():
         model.fit(x, batch_size=64, epochs=20, verbose=0)
     return phases["encoder"]
 
@@ -71,9 +116,9 @@ def exercise_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _scaled(split.train), _scaled(split.test), split.labels
 
 
-def _scaled(images: np.ndarray) -> np.ndarray:
-    """MNIST's bytes as the detector's input, float32 (n, 28, 28, 1) in [-1, 1]."""
-    scale = image_preprocessing(28, 28)
+def _scaled(images: np.ndarray, size: int = 28) -> np.ndarray:
+    """Bytes as the detector's input, float32 (n, size, size, 1) in [-1, 1]."""
+    scale = image_preprocessing(size, size)
     return np.concatenate([scale(images[i : i + 1024]) for i in range(0, len(images), 1024)])
 
 
@@ -174,12 +219,17 @@ def _pca_exercise(digit: int = 1) -> Numbers:
     return pca_numbers(*exercise_data(digit))
 
 
-def pca_numbers(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> Numbers:
-    """AUROC and AUPRC of PCA with 32 components, the baseline of every table of images."""
-    pca = PCA(train.shape[1:], n_components=32)
+def pca_scores(train: np.ndarray, test: np.ndarray, n_components: int = 32) -> np.ndarray:
+    """Scores of PCA, the baseline of every table of images: the mean squared distance to its subspace."""
+    pca = PCA(train.shape[1:], n_components=n_components)
     pca.compile()
     pca.fit(train)
-    scores = pca.predict(test)
+    return pca.predict(test)
+
+
+def pca_numbers(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> Numbers:
+    """AUROC and AUPRC of PCA with 32 components."""
+    scores = pca_scores(train, test)
     return {"PCA-32 AUROC": evaluation.auroc(labels, scores), "PCA-32 AUPRC": evaluation.auprc(labels, scores)}
 
 
@@ -220,7 +270,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="fanogan_best-mnist-oneclass",
-            what="The best f-AnoGAN found within ten minutes a digit on one core: one digit is normal, the others anomalous",
+            what="The best f-AnoGAN found within ten minutes a digit: one digit is normal, the others anomalous",
             metric="AUROC of A(x), mean of ten digits",
             settings=BEST,
             published=None,

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_anogan import evaluation
 from keras_anogan.runs import versions
 
@@ -152,6 +154,47 @@ def write_result(result: dict[str, Any], seconds: float, out: Any) -> dict[str, 
     partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     partial.replace(out / f"{result['name']}.json")
     return result
+
+
+def read_result(folder: Any, name: str) -> dict[str, Any]:
+    """The result `<folder>/<name>.json`.
+
+    Raises:
+        FileNotFoundError: if there is none yet.
+    """
+    path = pathlib.Path(folder) / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected the result {path}. Received: none; `keras-anogan reproduce {name}` writes it."
+        )
+    return json.loads(path.read_text())
+
+
+def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows with equal keys as a Markdown table; floats with four digits."""
+    cell = lambda value: f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)  # noqa: E731
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell(value) for value in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def part_table(result: dict[str, Any]) -> str:
+    """The parts of a result (see `run_recipe`), one line each and the mean, as a Markdown table."""
+    rows = []
+    for part, numbers in result["parts"].items():
+        rows.append({result["part"]: part, **_by_name(numbers, result["metric"])})
+    return markdown_table([*rows, {result["part"]: "mean", **_means(rows, result["part"])}])
+
+
+def _by_name(numbers: dict[str, Any], metric: str) -> dict[str, Any]:
+    named = {}
+    for key, value in numbers.items():
+        name = metric.split(",")[0] if key == "value" else key
+        named[name] = f"{value['mean']:.4f} ± {value['std']:.4f}" if isinstance(value, dict) else value
+    return named
+
+
+def _means(rows: list[dict[str, Any]], part: str) -> dict[str, float]:
+    return {key: _mean([float(str(row[key]).split(" ")[0]) for row in rows]) for key in rows[0] if key != part}
 
 
 def circumstances() -> dict[str, Any]:

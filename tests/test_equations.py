@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from keras_anogan import PCA, Explainer, FAnoGAN, losses, scores
 from keras_anogan.models import WGANGP
-from keras_anogan.networks import build_mlp_critic, build_mlp_generator
+from keras_anogan.networks import (
+    LeakyReLUWithoutCurvature,
+    build_dcgan_critic,
+    build_mlp_critic,
+    build_mlp_generator,
+)
 
 
 @pytest.fixture
@@ -50,6 +55,40 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient():
         )
     assert np.isfinite(tape.gradient(penalty, w)).all()
     assert float(penalty) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("build", [build_mlp_critic, build_dcgan_critic])
+def test_the_penalty_of_a_critic_without_curvature_has_the_gradient_of_one_with_plain_leaky_relu(build, draw):
+    critic = build((8, 8, 1), seed=1)
+    plain = keras.models.clone_model(
+        critic,
+        clone_function=lambda layer: (
+            keras.layers.LeakyReLU(0.2)
+            if isinstance(layer, LeakyReLUWithoutCurvature)
+            else type(layer).from_config(layer.get_config())
+        ),
+    )
+    plain.set_weights(critic.get_weights())
+    real, generated = draw.normal(size=(2, 5, 8, 8, 1)).astype("float32")
+    alpha = draw.uniform(size=5).astype("float32")
+    found = []
+    for network in (critic, plain):
+        with tf.GradientTape() as tape:
+            penalty = losses.gradient_penalty(lambda x, n=network: n(x, training=True)[0], real, generated, alpha)
+            loss = penalty + tf.reduce_mean(network(real, training=True)[0])
+        gradients = tape.gradient(loss, network.trainable_variables)
+        found.append(
+            [
+                float(loss),
+                *(
+                    np.zeros(v.shape) if g is None else np.array(g)
+                    for g, v in zip(gradients, network.trainable_variables, strict=True)
+                ),
+            ]
+        )
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(critic(real)[1], plain(real)[1], rtol=1e-6)
 
 
 def test_per_sample_errors_and_maps(draw):

@@ -23,6 +23,9 @@ class ImageGrid(keras.callbacks.Callback):
         rows, columns: images in the grid.
         seed: of z.
 
+    Attributes:
+        images: what was written, by file name without its suffix: arrays (rows x columns, H, W, channels).
+
     Raises:
         ValueError: if both `every_epochs` and `every_steps` are given, or one is below 1.
     """
@@ -47,6 +50,7 @@ class ImageGrid(keras.callbacks.Callback):
         self.directory = pathlib.Path(directory)
         self.every_epochs, self.every_steps = every_epochs, every_steps
         self.rows, self.columns, self.seed = rows, columns, seed
+        self.images: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         shape = self.model.generator.input_shape[1:]
@@ -65,6 +69,7 @@ class ImageGrid(keras.callbacks.Callback):
 
     def _write(self, name: str) -> None:
         images = np.asarray(self.model.generator(self.z, training=False))
+        self.images[pathlib.Path(name).stem] = images
         save_grid(images, self.directory / name, self.columns)
 
 

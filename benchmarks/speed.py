@@ -1,0 +1,350 @@
+"""f-AnoGAN against the same layers in PyTorch, both on two threads: `python benchmarks/speed.py [NAME ...]`.
+
+Each side lives in a process of its own and is timed in turn, pair by pair, in one run; the result is the median of the
+ratios PyTorch's time / ours. PyTorch is lean: eager, gradients of frozen networks off, channels_last for convolutions,
+gradients set to None. Ours is what a user runs: `fit` with the callbacks of `keras-anogan train`, and the exported
+SavedModel. Beside each ratio stands the share of the matrix-multiplication peak that this machine reaches in
+TensorFlow, measured in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+THREADS, BATCH, N_CRITIC, LAMBDA, PAIRS = 2, 64, 5, 10.0, 9
+MLP, CONV = (28, 28, 1), (32, 32, 1)
+
+
+# What is timed: name -> (what it is, units in one timing, bound on the ratio).
+
+CASES = {
+    "speed-fanogan-train": ("WGAN-GP cycle (5 critic + 1 generator), MLP, batch 64, `fit` with callbacks", 85, 1.5),
+    "speed-fanogan_encoder-train": ("izif step of the encoder, MLP, batch 64, `fit` with callbacks", 340, 1.3),
+    "speed-fanogan_conv-train": ("WGAN-GP cycle, DCGAN of 64 filters, 32 x 32, batch 64, `fit` with callbacks", 4, 1.3),
+    "speed-fanogan-score": ("scores of the exported MLP at batch 256, against PyTorch at 256", 8192, 1.0),
+    "speed-fanogan_single-score": (
+        "scores of the exported MLP at batch 256, against PyTorch's one image a call, as the reference does",
+        8192,
+        20.0,
+    ),
+}
+
+
+# Ours.
+
+
+def ours(name: str):
+    """A function that does the timed work once."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    import keras
+
+    from keras_anogan import ConformalThreshold, FittedDetector, build_phases
+    from keras_anogan.callbacks import CollapseMonitor, EpochBackup, ImageGrid, TerminateOnNonFinite
+
+    conv = "conv" in name
+    shape = CONV if conv else MLP
+    params = {"architecture": "dcgan", "latent_dim": 128} if conv else {"architecture": "mlp"}
+    phases = build_phases("fanogan", shape, **params)
+    x = draw(shape)
+    if name.endswith("score"):
+        detector = phases["encoder"]
+        detector.compile()
+        threshold = ConformalThreshold(0.05).adapt(detector.predict(x[:256]))
+        folder = tempfile.mkdtemp()
+        FittedDetector(None, detector, threshold, raw_shape=shape, raw_dtype="float32").export(f"{folder}/1")
+        served = tf.saved_model.load(f"{folder}/1").signatures["serving_default"]
+
+        def score() -> None:
+            for i in range(0, CASES[name][1], 256):
+                served(raw=tf.constant(x[i : i + 256]))["score"].numpy()
+
+        return score
+    model = phases["encoder" if "encoder" in name else "wgan_gp"]
+    model.compile(optimizers={p: keras.optimizers.Adam(2e-4, beta_1=0.5) for p in model.players})
+
+    def fit() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            callbacks = [TerminateOnNonFinite()]
+            if "encoder" not in name:
+                callbacks += [CollapseMonitor(x[:256]), ImageGrid(f"{folder}/samples")]
+            callbacks.append(EpochBackup(f"{folder}/backup", every_seconds=2.0))
+            model.fit(x, batch_size=BATCH, steps_per_epoch=CASES[name][1], verbose=0, callbacks=callbacks)
+
+    return fit
+
+
+# PyTorch.
+
+
+def theirs(name: str):
+    """A function that does the same work once in PyTorch."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    conv = "conv" in name
+    generator, body, value, encoder = torch_conv() if conv else torch_mlp()
+    x = torch.from_numpy(draw(CONV if conv else MLP))
+    x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) if conv else x.flatten(1)
+    latent = 128 if conv else 100
+    adam = lambda *networks: torch.optim.Adam([p for n in networks for p in n.parameters()], 2e-4, (0.5, 0.999))  # noqa: E731
+
+    def freeze(flag: bool, *networks: nn.Module) -> None:
+        for network in networks:
+            network.requires_grad_(not flag)
+
+    if name.endswith("score"):
+        for network in (generator, body, value, encoder):
+            network.eval()
+        batch = 1 if "single" in name else 256
+
+        def score() -> None:
+            rows = 512 if batch == 1 else CASES[name][1]
+            with torch.no_grad():
+                for i in range(0, rows, batch):
+                    image = x[i : i + batch]
+                    x_hat = generator(encoder(image))
+                    residual = ((image - x_hat) ** 2).mean(1)
+                    (residual + ((body(image) - body(x_hat)) ** 2).mean(1)).numpy()
+
+        return score
+    if "encoder" in name:
+        optimizer = adam(encoder)
+        generator.eval()
+        freeze(True, generator, body, value)
+
+        def train() -> None:
+            order = torch.randint(len(x), (CASES[name][1], BATCH))
+            for rows in order:
+                image = x[rows]
+                optimizer.zero_grad(set_to_none=True)
+                x_hat = generator(encoder(image))
+                with torch.no_grad():
+                    features = body(image)
+                (((image - x_hat) ** 2).mean() + ((features - body(x_hat)) ** 2).mean()).backward()
+                optimizer.step()
+
+        return train
+    critic_optimizer, generator_optimizer = adam(body, value), adam(generator)
+    critic = lambda image: value(body(image))  # noqa: E731
+
+    def cycle() -> None:
+        order = torch.randint(len(x), (CASES[name][1], N_CRITIC, BATCH))
+        for step in order:
+            freeze(False, body, value)
+            for rows in step:
+                real = x[rows]
+                critic_optimizer.zero_grad(set_to_none=True)
+                with torch.no_grad():
+                    fake = generator(torch.randn(BATCH, latent))
+                alpha = torch.rand(BATCH, *(1,) * (real.ndim - 1))
+                mixed = (real + alpha * (fake - real)).requires_grad_(True)
+                (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+                penalty = ((slope.flatten(1).norm(2, dim=1) - 1.0) ** 2).mean()
+                (critic(fake).mean() - critic(real).mean() + LAMBDA * penalty).backward()
+                critic_optimizer.step()
+            freeze(True, body, value)
+            generator_optimizer.zero_grad(set_to_none=True)
+            (-critic(generator(torch.randn(BATCH, latent))).mean()).backward()
+            generator_optimizer.step()
+
+    return cycle
+
+
+def torch_mlp():
+    """Generator, critic's body and value, encoder of the exercise."""
+    from torch import nn
+
+    slope = 0.2
+    layers = [nn.Linear(100, 128), nn.LeakyReLU(slope)]
+    for a, b in ((128, 256), (256, 512), (512, 1024)):
+        layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.LeakyReLU(slope)]
+    generator = nn.Sequential(*layers, nn.Linear(1024, 784), nn.Tanh())
+    trunk = lambda: [nn.Linear(784, 512), nn.LeakyReLU(slope), nn.Linear(512, 256), nn.LeakyReLU(slope)]  # noqa: E731
+    encoder = nn.Sequential(*trunk(), nn.Linear(256, 100), nn.Tanh())
+    return generator, nn.Sequential(*trunk()), nn.Linear(256, 1), encoder
+
+
+def torch_conv():
+    """DCGAN generator, critic's body and value at 32 x 32, 64 filters; no encoder."""
+    import torch
+    from torch import nn
+
+    down: list[nn.Module] = []
+    for a, b in ((1, 64), (64, 128), (128, 256)):
+        down += [nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)]
+    up: list[nn.Module] = [nn.Linear(128, 4 * 4 * 256, bias=False), nn.Unflatten(1, (256, 4, 4))]
+    up += [nn.BatchNorm2d(256), nn.ReLU()]
+    for a, b in ((256, 128), (128, 64)):
+        up += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+    up += [nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh()]
+    networks = [nn.Sequential(*up), nn.Sequential(*down, nn.Flatten()), nn.Linear(4096, 1)]
+    generator, body, value = (network.to(memory_format=torch.channels_last) for network in networks)
+    return generator, body, value, None
+
+
+# Both.
+
+
+def draw(shape: tuple[int, ...]) -> np.ndarray:
+    return 2.0 * np.random.default_rng(0).random((8192, *shape), dtype="float32") - 1.0
+
+
+def work(side: str, name: str) -> None:
+    """Worker: warm up, then answer every line on standard input with the seconds of one timing."""
+    run = peak() if side == "peak" else (ours if side == "ours" else theirs)(name)
+    run()
+    run()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        run()
+        print(time.perf_counter() - start, flush=True)
+
+
+def peak():
+    """Ten products of 1024 x 1024 matrices in TensorFlow on as many threads."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    a = tf.random.normal((1024, 1024))
+
+    @tf.function
+    def products() -> tf.Tensor:
+        b = a
+        for _ in range(10):
+            b = tf.linalg.matmul(a, b) * 1e-2
+        return tf.reduce_sum(b)
+
+    return lambda: products().numpy()
+
+
+def flops(name: str) -> float:
+    """Floating-point operations of one timing of ours: 2 per multiply-add of dense and convolution layers.
+
+    A backward pass through weights and inputs counts twice its forward pass; the penalty takes a forward, a backward to
+    the input, and the gradient of both: six forward passes. So a critic update is 2 x 3 + 6 = 12 forward passes of the
+    critic and one of the generator, a generator update 2 of the critic and 3 of the generator.
+    """
+    from keras_anogan import build_phases
+
+    conv = "conv" in name
+    params = {"architecture": "dcgan", "latent_dim": 128} if conv else {"architecture": "mlp"}
+    phases = build_phases("fanogan", CONV if conv else MLP, **params)
+    detector = phases["encoder"]
+    generator, critic, encoder = (forward(getattr(detector, key)) for key in ("generator", "critic", "encoder"))
+    units = CASES[name][1]
+    if name.endswith("score"):
+        return units * (encoder + generator + 2 * critic)
+    if "encoder" in name:
+        return units * BATCH * (3 * encoder + 2 * generator + 3 * critic)
+    return units * BATCH * (N_CRITIC * (12 * critic + generator) + 2 * critic + 3 * generator)
+
+
+def forward(network) -> float:
+    """Operations of a forward pass of one sample."""
+    total = 0.0
+    for layer in network.layers:
+        kind = type(layer).__name__
+        if kind == "Dense":
+            total += 2.0 * math.prod(layer.kernel.shape)
+        elif kind.startswith("Conv2D"):
+            positions = layer.input if kind.endswith("Transpose") else layer.output
+            total += 2.0 * math.prod(layer.kernel.shape) * math.prod(positions.shape[1:3])
+    return total
+
+
+def measure(name: str) -> dict:
+    """Time both sides in turn and return the result."""
+    start = time.perf_counter()
+    workers = {side: Worker(side, name) for side in ("ours", "pytorch", "peak")}
+    times: dict[str, list[float]] = {side: [] for side in workers}
+    for _ in range(PAIRS):
+        for side, worker in workers.items():
+            time.sleep(0.3)  # the other side's threads have gone to sleep
+            times[side].append(worker.time())
+    for worker in workers.values():
+        worker.close()
+    what, units, bound = CASES[name]
+    their_units = 512 if "single" in name else units
+    ratios = [(b / their_units) / (a / units) for a, b in zip(times["ours"], times["pytorch"], strict=True)]
+    ratio, our_time = statistics.median(ratios), statistics.median(times["ours"])
+    top = 10 * 2.0 * 1024**3 / statistics.median(times["peak"])
+    return {
+        "name": name,
+        "what": what,
+        "command": f"python benchmarks/speed.py {name}",
+        "measured": round(ratio, 3),
+        "unit": "x",
+        "bound": f">= {bound}",
+        "met": ratio >= bound,
+        "ratios": [round(value, 3) for value in ratios],
+        "ours_ms": round(1e3 * our_time / units, 4),
+        "pytorch_ms": round(1e3 * statistics.median(times["pytorch"]) / their_units, 4),
+        "peak_gflops": round(top / 1e9, 1),
+        "share_of_peak": round(flops(name) / our_time / top, 3),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+class Worker:
+    """One side in a process of its own."""
+
+    def __init__(self, side: str, name: str) -> None:
+        command = [sys.executable, __file__, "--worker", side, name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._read("ready")
+
+    def _read(self, wanted: str | None = None) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if wanted is None or line.strip() == wanted:
+                return line
+        raise RuntimeError(f"The worker {self.process.args} ended early; run it alone to see why.")
+
+    def time(self) -> float:
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return float(self._read())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def main(names: list[str]) -> None:
+    from keras_anogan.results import write_result
+
+    if unknown := sorted(set(names) - set(CASES)):
+        sys.exit(f"Expected some of {tuple(CASES)}. Received: {unknown[0]!r}.")
+    for name in names or CASES:
+        result = measure(name)
+        seconds = result.pop("seconds")
+        write_result(result, seconds, pathlib.Path(__file__).parent / "results")
+        print(json.dumps({key: result[key] for key in ("name", "measured", "bound", "met", "ratios", "share_of_peak")}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        work(*sys.argv[2:4])
+    else:
+        main(sys.argv[1:])
