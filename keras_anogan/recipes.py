@@ -146,15 +146,16 @@ def _fanogan_oneclass(seed: int, digit: int, batchnorm_epsilon: float = 0.8) -> 
 BEST = {
     "networks": "dcgan, 16 filters, latent_dim 64, linear",
     "WGAN-GP": "5,000 steps of 1 critic and 1 generator update, Adam(1e-3 to 2e-5 by a cosine, beta_1=0, beta_2=0.9)",
-    "encoder": "izif, 2,000 steps, Adam(1e-3 to 2e-5 by a cosine)",
+    "encoder": "izif, 2,500 steps, Adam(1e-3 to 2e-5 by a cosine)",
     "batch_size": 64,
-    "kappa": 10.0,
+    "kappa": 1.0,
     "lambda_": 10.0,
     "epochs": "last step, nothing chosen by epoch",
     "train": "80 % of the digit's training images; 10 % (stop) are not used, 10 % calibrate alpha = 0.01",
     "test": "the official 10,000",
     "chosen on": "label-free: scores of held-out training images against spoilt copies of them (mirrored, turned, cut, "
-    "pasted, erased) for digits 1, 2, 5 and 8, and scikit-learn's digits 5 and 8 enlarged to 28 x 28; before the run",
+    "pasted, erased) for digits 1, 2, 5 and 8; with labels: scikit-learn's digit 8 enlarged to 28 x 28, where PCA-32 "
+    "stayed ahead and a latent_dim of 32 was better than 64; all before the run",
 }
 
 
@@ -166,7 +167,7 @@ def train_fanogan_best(x: np.ndarray, seed: int) -> AnomalyDetector:
         seed: of weights, noise and order.
     """
     params = {"architecture": "dcgan", "filters": 16, "latent_dim": 64, "latent_activation": None}
-    phases = build_phases("fanogan", x.shape[1:], n_critic=1, kappa=10.0, seed=seed, **params)
+    phases = build_phases("fanogan", x.shape[1:], n_critic=1, kappa=1.0, seed=seed, **params)
     wgan, detector = phases["wgan_gp"], phases["encoder"]
 
     def adam(steps: int, beta_1: float, beta_2: float) -> keras.optimizers.Optimizer:
@@ -175,8 +176,8 @@ def train_fanogan_best(x: np.ndarray, seed: int) -> AnomalyDetector:
 
     wgan.compile(optimizers={player: adam(5000, 0.0, 0.9) for player in wgan.players})
     wgan.fit(x, batch_size=64, epochs=10, steps_per_epoch=500, verbose=0)
-    detector.compile(optimizers={"encoder": adam(2000, 0.9, 0.999)})
-    detector.fit(x, batch_size=64, epochs=4, steps_per_epoch=500, verbose=0)
+    detector.compile(optimizers={"encoder": adam(2500, 0.9, 0.999)})
+    detector.fit(x, batch_size=64, epochs=5, steps_per_epoch=500, verbose=0)
     return detector
 
 
