@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pathlib
 
+from keras_anogan.results import part_table
+
 BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
 
 
@@ -27,16 +29,29 @@ def tables(folder: pathlib.Path) -> str:
         lines += ["", f"Beside it, `{result['name']}` (same runs, same test rows; {result['machine']}):", ""]
         lines += ["| number | mean ± std |", "|---|---|"]
         lines += [f"| {key} | {value['mean']:.5f} ± {value['std']:.5f} |" for key, value in result["beside"].items()]
+        if "parts" in result:
+            title = f"{result['name']}, every {result['part']}, mean ± std over {len(result['seeds'])} seeds"
+            lines += ["", f"<details><summary>{title}</summary>", "", part_table(result), "", "</details>"]
     if quality:
         lines += ["", "Commands: " + ", ".join(f"`{result['command']}`" for result in quality) + "."]
     if cost:
         lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
         lines += [
-            f"| {result['what']} | {result['measured']} {result['unit']} "
+            f"| {result['what']} | {result['measured']} {result['unit']}{_spread(result)} "
             f"| {result['bound']}: {'met' if result['met'] else 'missed'} | `{result['command']}` |"
             for result in cost
         ]
     return "\n".join(lines) + "\n"
+
+
+def _spread(result: dict) -> str:
+    if "share_of_peak" not in result:
+        return ""
+    low, high = min(result["ratios"]), max(result["ratios"])
+    return (
+        f" ({low:.2f} to {high:.2f} over {len(result['ratios'])} pairs; {result['ours_ms']:.3g} ms against "
+        f"{result['pytorch_ms']:.3g} ms; {100 * result['share_of_peak']:.0f} % of the matrix-product peak)"
+    )
 
 
 def _quality_row(result: dict) -> str:
