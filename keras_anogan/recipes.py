@@ -181,6 +181,27 @@ def train_fanogan_best(x: np.ndarray, seed: int) -> AnomalyDetector:
     return detector
 
 
+def train_fanogan_paper(
+    x: np.ndarray, seed: int, epochs: int = 7, encoder_steps: int = 50_000, filters: int = 64
+) -> AnomalyDetector:
+    """f-AnoGAN as its authors train it on 64 x 64 images (tSchlegl/f-AnoGAN): hours on a CPU, so no table has it yet.
+
+    Residual networks, latent_dim 128, batch 64, every image mirrored with probability 1/2; WGAN-GP with Adam(1e-4,
+    beta_1=0, beta_2=0.9) for 7 epochs, then the encoder with RMSprop(5e-5) for 50,000 steps, kappa 1.
+
+    Args:
+        x: normal images, float32 (n, 64, 64, 1) in [-1, 1].
+        seed: of weights, noise, mirroring and order.
+        epochs, encoder_steps, filters: smaller ones for a look.
+    """
+    phases = build_phases("fanogan", x.shape[1:], architecture="resnet", mirror=True, filters=filters, seed=seed)
+    for model in phases.values():
+        model.compile()  # the paper's optimizers
+    phases["wgan_gp"].fit(x, batch_size=64, epochs=epochs, verbose=0)
+    phases["encoder"].fit(x, batch_size=64, epochs=1, steps_per_epoch=encoder_steps, verbose=0)
+    return phases["encoder"]
+
+
 def _best_data(digit: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(train, calibrate, test, labels), images float32 in [-1, 1]."""
     split = one_class(*load_mnist(), digit=digit, stop=0.1, calibrate=0.1, seed=seed)
