@@ -50,8 +50,9 @@ notebooks: .venv/installed-notebooks
 	$(BIN)/python tools/run_notebooks.py
 
 report-screenshots: .venv/installed
-	test -f runs/demo/report.html || $(BIN)/keras-anogan demo
-	$(BIN)/python tools/report_screenshots.py runs/demo/report.html runs/screenshots
+	rm -rf runs/screenshots
+	$(BIN)/keras-anogan demo --out runs/screenshots/demo
+	$(BIN)/python tools/report_screenshots.py runs/screenshots/demo/report.html runs/screenshots
 
 results: .venv/installed
 	$(BIN)/python benchmarks/render.py

@@ -2,13 +2,14 @@
 
 Each side lives in a process of its own and is timed in turn, pair by pair, in one run; the result is the median of the
 ratios PyTorch's time / ours. PyTorch is lean: eager, gradients of frozen networks off, channels_last for convolutions,
-gradients set to None. Ours is what a user runs: `fit` with the callbacks of `keras-anogan train`, and the exported
-SavedModel. Beside each ratio stands the share of the matrix-multiplication peak that this machine reaches in
-TensorFlow, measured in the same run.
+the fused Adam, gradients set to None. Ours is what a user runs: `fit` with the callbacks of `keras-anogan train`, and
+the exported SavedModel. Beside each ratio stands the share of the matrix-multiplication peak that this machine reaches
+in TensorFlow, measured in the same run.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import os
@@ -106,7 +107,9 @@ def theirs(name: str):
     x = torch.from_numpy(draw(CONV if conv else MLP))
     x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) if conv else x.flatten(1)
     latent = 128 if conv else 100
-    adam = lambda *networks: torch.optim.Adam([p for n in networks for p in n.parameters()], 2e-4, (0.5, 0.999))  # noqa: E731
+
+    def adam(*networks: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam([p for n in networks for p in n.parameters()], 2e-4, (0.5, 0.999), fused=True)
 
     def freeze(flag: bool, *networks: nn.Module) -> None:
         for network in networks:
@@ -280,15 +283,32 @@ def forward(network) -> float:
     return total
 
 
+def check_same_layers(name: str) -> None:
+    """Stop unless both sides have networks of equally many trainable parameters."""
+    from keras_anogan import build_phases
+
+    conv = "conv" in name
+    params = {"architecture": "dcgan", "latent_dim": 128} if conv else {"architecture": "mlp"}
+    detector = build_phases("fanogan", CONV if conv else MLP, **params)["encoder"]
+    generator, body, value, encoder = torch_conv() if conv else torch_mlp()
+    sides = [(detector.generator, [generator]), (detector.critic, [body, value])]
+    for network, modules in sides if conv else [*sides, (detector.encoder, [encoder])]:
+        here = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+        there = sum(p.numel() for module in modules for p in module.parameters())
+        if here != there:
+            sys.exit(f"Expected equal networks. Received: {network.name} with {here:,} and {there:,} parameters.")
+
+
 def measure(name: str) -> dict:
     """Time both sides in turn and return the result."""
+    check_same_layers(name)
     start = time.perf_counter()
     workers = {side: Worker(side, name) for side in ("ours", "pytorch", "peak")}
     times: dict[str, list[float]] = {side: [] for side in workers}
-    for _ in range(PAIRS):
-        for side, worker in workers.items():
+    for i in range(PAIRS):
+        for side in list(workers)[:: 1 if i % 2 else -1]:  # neither side always comes first
             time.sleep(0.3)  # the other side's threads have gone to sleep
-            times[side].append(worker.time())
+            times[side].append(workers[side].time())
     for worker in workers.values():
         worker.close()
     what, units, bound = CASES[name]
@@ -309,6 +329,7 @@ def measure(name: str) -> dict:
         "pytorch_ms": round(1e3 * statistics.median(times["pytorch"]) / their_units, 4),
         "peak_gflops": round(top / 1e9, 1),
         "share_of_peak": round(flops(name) / our_time / top, 3),
+        "pytorch": importlib.metadata.version("torch"),
         "seconds": round(time.perf_counter() - start, 1),
     }
 

@@ -157,7 +157,9 @@ class AdversarialModel(keras.Model):
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and _replicas() > 1:
             gradients = _agree_on_overflow(gradients)
         if self._logs_gradients:
-            self.gradient_means[player].update_state(tf.linalg.global_norm(gradients) / share)
+            norm = tf.linalg.global_norm(gradients) / share
+            finite = tf.math.is_finite(norm)  # an overflow is skipped by the loss scale, and by this mean
+            self.gradient_means[player].update_state(tf.where(finite, norm, 0.0), tf.cast(finite, "float32"))
         optimizer.apply(gradients, variables)
 
     def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -172,7 +174,10 @@ class AdversarialModel(keras.Model):
         return means
 
     def log_gradient_norms(self) -> None:
-        """From the next `fit` on, log `<player>_gradient_norm` too: the 2-norm of each player's whole gradient."""
+        """From the next `fit` on, log `<player>_gradient_norm` too: the 2-norm of each player's whole gradient.
+
+        On several replicas it is the mean of the norms of each replica's own gradient.
+        """
         if not self._logs_gradients:
             self._logs_gradients = True
             self.train_function = None  # the traced step does not know of them
@@ -186,6 +191,17 @@ class AdversarialModel(keras.Model):
     def random_uniform(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
         """U[0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
         return self._draw(tf.random.stateless_uniform, name, rows, shape)
+
+    def check_mirrored(self, mirror: bool) -> None:
+        """Refuse `mirror` for rows that are not images.
+
+        Raises:
+            ValueError: if it is set and a row is not (H, W, C).
+        """
+        if mirror and len(self.sample_shape) != 3:
+            raise ValueError(
+                f"Expected images (H, W, C) to mirror. Received: mirror=True for rows {self.sample_shape}."
+            )
 
     def mirror_half(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """Images (batch, H, W, C), each mirrored left to right with probability 1/2."""

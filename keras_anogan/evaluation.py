@@ -153,6 +153,7 @@ def summarise(values: Any) -> dict[str, Any]:
 
 def _check_maps(masks: Any, maps: Any) -> tuple[np.ndarray, np.ndarray]:
     masks, maps = np.asarray(masks).astype(bool), np.asarray(maps)
+    maps = maps if maps.dtype.kind == "f" else maps.astype("float64")  # -maps would wrap in uint8
     if masks.shape != maps.shape or masks.ndim != 3:
         raise ValueError(
             f"Expected masks and maps of shape (n, H, W). Received: shapes {masks.shape} and {maps.shape}."

@@ -27,12 +27,12 @@ class FittedDetector(keras.Model):
         preprocessing: Keras layer or model from raw input to the detector's input, or None.
         detector: an `AnomalyDetector`.
         threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
-        map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
-            calibration image, it marks any pixel of a normal image with probability at most its alpha.
         raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
             height and width free where a preprocessing of images resizes them.
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
             Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.
+        map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
+            calibration image, it marks any pixel of a normal image with probability at most its alpha.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class FittedDetector(keras.Model):
         preprocessing: keras.Layer | None,
         detector: AnomalyDetector,
         threshold: keras.Layer,
-        map_threshold: keras.Layer | None = None,
         raw_shape: tuple[int | None, ...] | None = None,
         raw_dtype: str | None = None,
+        map_threshold: keras.Layer | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, dtype="float32")
@@ -231,7 +231,7 @@ class FittedDetector(keras.Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> FittedDetector:
         parts = {
-            key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects) for key in PARTS
+            key: keras.saving.deserialize_keras_object(config.get(key), custom_objects=custom_objects) for key in PARTS
         }
         return cls(**{**config, **parts, "raw_shape": tuple(config["raw_shape"])})
 

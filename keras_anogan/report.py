@@ -153,7 +153,9 @@ def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
             },
             {
                 "name": "Normal images marked",
-                "value": _percent(pixels["normal_images_marked"] / max(pixels["normal_images"], 1)),
+                "value": _percent(pixels["normal_images_marked"] / pixels["normal_images"])
+                if pixels["normal_images"]
+                else "not known",
                 "beside": f"{pixels['normal_images_marked']:,} of {pixels['normal_images']:,}; asked for: "
                 f"{100 * alpha:.4g} %",
                 "meaning": "Share of the normal test images in which any pixel is marked.",

@@ -112,7 +112,7 @@ def run_recipe(
             }
             for i, part in enumerate(parts)
         }
-    return write_result(result, cells.seconds, out)
+    return write_result(result, cells.seconds, out, cells.where)
 
 
 class _Cells:
@@ -120,9 +120,10 @@ class _Cells:
 
     def __init__(self, recipe: Recipe, folder: pathlib.Path) -> None:
         self.folder, self.seconds = folder, 0.0
-        where = circumstances()
+        self.where = where = circumstances()
         self.made_by = json.loads(json.dumps({**where, "settings": recipe.settings}))
-        self.keep = not str(where["git_revision"]).endswith("-dirty")  # code that no commit holds may change
+        revision = where["git_revision"]
+        self.keep = revision is not None and not revision.endswith("-dirty")  # code that no commit holds may change
 
     def get(self, name: str, function: Callable[..., Numbers], *arguments: Any, say: Any = None) -> Numbers:
         path = self.folder / f"{name}.json"
@@ -145,9 +146,18 @@ class _Cells:
         return numbers
 
 
-def write_result(result: dict[str, Any], seconds: float, out: Any) -> dict[str, Any]:
-    """Add time and circumstances to a result and write it as `<out>/<name>.json`; returns the whole."""
-    result = {**result, "minutes": round(seconds / 60, 1), **circumstances()}
+def write_result(
+    result: dict[str, Any], seconds: float, out: Any, where: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Add time and circumstances to a result and write it as `<out>/<name>.json`; returns the whole.
+
+    Args:
+        result: with its `name`.
+        seconds: it took.
+        out: folder.
+        where: `circumstances()` when the work began; default: now.
+    """
+    result = {**result, "minutes": round(seconds / 60, 1), **(where or circumstances())}
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     partial = out / f".{result['name']}.partial"
@@ -220,11 +230,14 @@ def _mean(values: list[float]) -> float:
 
 def _revision() -> str | None:
     """The commit, with "-dirty" if a tracked file that is no result differs from it; None outside a git checkout."""
+    here = pathlib.Path(__file__)
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=here.parent).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", here.name)  # installed into another project's checkout: not its commit
         changes = git(
             "status",
             "--porcelain",

@@ -71,8 +71,13 @@ def train(
     """
     out = pathlib.Path(out)
     _check_folder(arguments, out)
-    if tensorboard is not None and pathlib.Path(tensorboard).is_file():
-        raise ValueError(f"Expected a folder for TensorBoard's events. Received: {tensorboard}, which is a file.")
+    if tensorboard is not None:
+        try:
+            pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
+            ) from error
     _build(arguments, channels=1)  # a wrong size or name is told before a large folder is read
     task = load_task(arguments)
     phases = _build(arguments, task.channels)
@@ -89,12 +94,17 @@ def train(
         say(f"Left out {task.skipped} image file(s) that can't be read.")
     sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
     say(f"{task.name}; {sizes} rows.")
-    seconds = {}
+    seconds, warnings = {}, []
     for phase, model in phases.items():
         watchers = progress(phase, arguments.epochs)
-        if tensorboard is not None:
+        monitor = _monitor(task.stop, say) if phase == "wgan_gp" else None
+        watchers = watchers if monitor is None else [monitor, *watchers]
+        if tensorboard is not None and model.players:
             watchers.append(TensorBoardLogs(pathlib.Path(tensorboard) / phase, stop=task.stop))
+        elif tensorboard is not None:
+            say(f"{phase} is solved, not trained: there is nothing to write for TensorBoard.")
         seconds[phase] = _fit_phase(phase, model, task, arguments, out, say, watchers)
+        warnings += [monitor.warning] if monitor is not None and monitor.warning else []
     detector = list(phases.values())[-1]
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     _write_history(out / "history.csv", history)
@@ -108,10 +118,11 @@ def train(
     threshold = ConformalThreshold(arguments.alpha, capacity=len(peaks)).adapt(calibration_scores)
     map_threshold = QuantileThreshold(arguments.alpha, capacity=len(peaks)).adapt(peaks)
     preprocessing = image_preprocessing(*detector.sample_shape[:2])
-    fitted = FittedDetector(preprocessing, detector, threshold, map_threshold)
+    fitted = FittedDetector(preprocessing, detector, threshold, map_threshold=map_threshold)
     _save_fitted(fitted, out)
     metrics, scores, baselines = _evaluate(fitted, task, arguments)
     seconds["evaluation"] = time.perf_counter() - start
+    metrics["warnings"] = warnings
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     _write_report(out, config, metrics, task, fitted, scores, baselines, history)
     _write_json(out / "metrics.json", metrics)
@@ -141,8 +152,6 @@ def _fit_phase(
         say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
     callbacks = [guard]
     if phase == "wgan_gp":
-        if len(task.stop) > 1:
-            callbacks.append(CollapseMonitor(task.stop))
         callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
     held_out = {"validation_data": task.stop} if hasattr(model, "explain") else {}
     model.fit(
@@ -160,6 +169,15 @@ def _fit_phase(
     if guard.reason:
         raise RuntimeError(guard.reason)
     return backup.seconds
+
+
+def _monitor(stop: Any, say: Say) -> CollapseMonitor | None:
+    """A monitor of the GAN, or None for held-out images that it can't compare with."""
+    try:
+        return CollapseMonitor(stop)
+    except ValueError as error:
+        say(f"Nobody watches the GAN for a collapse: {error}")
+        return None
 
 
 def _explain_rows(explain: Callable, rows: Any) -> Iterator[dict[str, np.ndarray]]:
@@ -209,7 +227,7 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
             "auprc": evaluation.auprc(task.labels, baseline) if both else None,
         }
     }
-    if task.masks is not None and task.masks.any():
+    if task.masks is not None and task.masks.any() and not task.masks.all():
         metrics["pixels"] = _evaluate_maps(fitted, pca, task)
     metrics["rows"] = {key: len(getattr(task, key)) for key in ("train", "stop", "calibrate", "test")}
     return metrics, scores, {"PCA-32": baseline} if both else {}
@@ -217,10 +235,10 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
 
 def _evaluate_maps(fitted: FittedDetector, pca: PCA, task: Task) -> dict[str, Any]:
     """What the maps say of the masks, at the size of the detector's input."""
-    parts = list(_explain_rows(lambda x: fitted.judge(fitted.detector.explain(x)), task.test))
-    maps, marked = (np.concatenate([part[key] for part in parts]) for key in ("anomaly_map", "anomaly_mask"))
+    maps = np.concatenate([part["anomaly_map"] for part in _explain_rows(fitted.detector.explain, task.test)])
+    marked = maps > fitted.map_threshold.threshold
     baseline = np.concatenate([part["anomaly_map"] for part in _explain_rows(pca.explain, task.test)])
-    normal = ~task.masks.any(axis=(1, 2))
+    normal = task.labels == 0
     return {
         "auroc": evaluation.pixel_auroc(task.masks, maps),
         "pro": evaluation.per_region_overlap(task.masks, maps),

@@ -39,7 +39,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         offset_: `decision_function` is `score_samples` minus this.
         threshold_: the `ConformalThreshold`, or None with a number as contamination.
         data_min_, data_max_: what is scaled to -1 and 1.
-        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn; for rows, not for images.
     """
 
     def __init__(
@@ -146,12 +146,22 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         return x
 
     def _check_parameters(self, rows: int) -> None:
+        for key in ("epochs", "batch_size"):
+            value = getattr(self, key)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"Expected {key} to be an integer >= 1. Received: {value!r}.")
+        for key in ("learning_rate", "alpha", "calibrate"):
+            value = getattr(self, key)
+            if not isinstance(value, (int, float, np.number)) or not value > 0.0:
+                raise ValueError(f"Expected {key} > 0. Received: {value!r}.")
         auto = self.contamination == "auto"
         if not auto and not (isinstance(self.contamination, (int, float)) and 0.0 < self.contamination <= 0.5):
             raise ValueError(f"Expected contamination 'auto' or in (0, 0.5]. Received: {self.contamination!r}.")
-        if auto and not (0.0 < self.calibrate < 1.0 and 0.0 < self.alpha < 1.0):
+        if auto and not (self.calibrate < 1.0 and self.alpha < 1.0):
+            raise ValueError(f"Expected calibrate < 1 and alpha < 1. Received: {self.calibrate!r} and {self.alpha!r}.")
+        if auto and rows - round(self.calibrate * rows) < 2:
             raise ValueError(
-                f"Expected 0 < calibrate < 1 and 0 < alpha < 1. Received: {self.calibrate!r} and {self.alpha!r}."
+                f"Expected at least two rows left to train on. Received: {rows} rows with calibrate={self.calibrate:g}."
             )
         if auto and (held := round(self.calibrate * rows)) < (needed := int(np.ceil(1.0 / self.alpha - 1.0 - 1e-9))):
             raise ValueError(

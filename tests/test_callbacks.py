@@ -33,7 +33,12 @@ def test_image_grid_shows_the_same_z_every_time(tiny_images, tmp_path):
     for layer in wgan.generator.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # its statistics stay as they are too: only z could change the picture
-    wgan.fit(tiny_images, batch_size=6, epochs=4, verbose=0, callbacks=[ImageGrid(tmp_path, every_epochs=2)])
+    grid = ImageGrid(tmp_path, every_epochs=2, keep=True)
+    wgan.fit(tiny_images, batch_size=6, epochs=4, verbose=0, callbacks=[grid])
+    assert {key: images.shape for key, images in grid.images.items()} == {
+        "epoch-0002": (25, 8, 8, 1),
+        "epoch-0004": (25, 8, 8, 1),
+    }
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["epoch-0002.png", "epoch-0004.png"]
     first, second = (np.asarray(Image.open(tmp_path / name)) for name in names)
@@ -165,11 +170,11 @@ def test_collapse_is_told_once_in_words_and_health_is_not(capsys):
         wgan = WGANGP(forgetful(generator) if sick else generator, critic, n_critic=2)
         adam = {player: keras.optimizers.Adam(1e-3, beta_1=0.5) for player in wgan.players}
         wgan.compile(optimizers=adam, jit_compile=False)
-        monitor = CollapseMonitor(x[:60], warm_up=100)
+        monitor = CollapseMonitor(x[:60], warm_up=10_000)  # half of this fit, 300 steps
         history = wgan.fit(x[60:], batch_size=16, epochs=12, steps_per_epoch=50, verbose=0, callbacks=[monitor]).history
         said = capsys.readouterr().out
         if sick:
-            assert "since epoch 2 generated images hardly differ" in monitor.warning
+            assert "since epoch 6 generated images hardly differ" in monitor.warning
             assert said.count("Warning") == 1
             assert max(history["diversity"]) < 0.05
         else:
@@ -255,9 +260,37 @@ def test_best_epoch_survives_an_interruption(tiny_images, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_best_epoch_refuses_other_numbers_of_labels(tiny_images, tmp_path):
+def test_best_epoch_goes_back_even_when_the_last_epoch_had_been_finished_before(tiny_images, tmp_path):
+    values = [0.5, -2.0, 3.0]
+    callbacks = lambda: [Scripted(values), BestEpoch(tiny_images, tmp_path), EpochBackup(tmp_path / "backup")]  # noqa: E731
+    whole, again = make_detector(tiny_images), make_detector(tiny_images)
+    whole.fit(tiny_images, epochs=3, verbose=0, callbacks=callbacks())
+    resumed = callbacks()
+    again.fit(tiny_images, epochs=3, verbose=0, callbacks=resumed)  # as if killed before it went back
+    best = resumed[1].epoch
+    assert best in (1, 2)
+    np.testing.assert_allclose(again.encoder.trainable_variables[-1], values[best - 1])
+    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_best_epoch_forgets_what_another_fit_left(tiny_images, tmp_path):
+    best = BestEpoch(tiny_images, tmp_path)
+    first, second = make_detector(tiny_images), make_detector(tiny_images)
+    first.fit(tiny_images, epochs=2, verbose=0, callbacks=[best])
+    best.state.write_text('{"epoch": 1, "value": -1e9}')  # nothing could be better
+    second.fit(tiny_images, epochs=2, verbose=0, callbacks=[Scripted([5.0, 4.0]), best])
+    assert best.value > 0
+    np.testing.assert_allclose(second.encoder.trainable_variables[-1], [5.0, 4.0][best.epoch - 1])
+
+
+def test_best_epoch_refuses_what_it_cannot_judge_before_an_epoch_is_lost(tiny_images, tmp_path):
     with pytest.raises(ValueError, match="32 rows and 3 labels"):
         BestEpoch(tiny_images, tmp_path, labels=[0, 1, 0])
+    with pytest.raises(ValueError, match="one kind only"):
+        BestEpoch(tiny_images, tmp_path, labels=np.ones(32))
+    with pytest.raises(ValueError, match="Received: WGANGP"):
+        make_wgan().fit(tiny_images, verbose=0, callbacks=[BestEpoch(list(tiny_images), tmp_path)])
 
 
 # TensorBoard.
@@ -296,6 +329,18 @@ def test_tensorboard_gets_losses_balance_norms_rates_images_and_scores(tiny_imag
     scores = detector.predict(tiny_images)
     assert buckets[0, 0] == pytest.approx(scores.min(), rel=1e-4)
     assert buckets[-1, 1] == pytest.approx(scores.max(), rel=1e-4)
+
+
+def test_a_skipped_overflow_is_no_reason_to_stop(tiny_images, tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    wgan = make_wgan()
+    for optimizer in wgan.optimizers.values():
+        optimizer.dynamic_scale.assign(2.0**40)  # overflows until it has been halved often enough
+    guard = TerminateOnNonFinite()
+    callbacks = [guard, TensorBoardLogs(tmp_path)]
+    history = wgan.fit(tiny_images, batch_size=2, epochs=2, verbose=0, callbacks=callbacks).history
+    assert guard.reason is None
+    assert np.isfinite(history["critic_gradient_norm"]).all()
 
 
 def test_gradient_norm_is_that_of_the_whole_gradient_whatever_the_policy_scales(tiny_images):

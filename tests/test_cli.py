@@ -216,6 +216,15 @@ def test_a_flat_folder_trains_and_measures_its_false_alarms(tmp_path):
     assert metrics["false_alarm_rate"] is not None
 
 
+def test_stop_images_that_are_all_equal_leave_the_gan_unwatched(tmp_path, capsys):
+    write_images(tmp_path / "still", 1, bright=False, mode="L")
+    for i in range(19):
+        shutil.copy(tmp_path / "still" / "00.png", tmp_path / "still" / f"{i + 1:02d}.png")
+    arguments = ["--image-size", "8", "--alpha", "0.4", "--architecture", "mlp", "--epochs", "1"]
+    assert command("train", tmp_path / "still", "--out", tmp_path / "run", *arguments) == 0
+    assert "Nobody watches the GAN for a collapse" in capsys.readouterr().out
+
+
 def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(tmp_path, capsys):
     arguments = ["train", "digits", "--normal", "1", "--epochs", "2", "--alpha", "0.05"]
     assert command(*arguments, "--out", tmp_path / "run", "--tensorboard", tmp_path / "board") == 0
@@ -228,7 +237,9 @@ def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(tmp_p
     assert "Diversity and balance of the GAN" in (tmp_path / "run" / "report.html").read_text()
     (tmp_path / "file").write_text("")
     assert command(*arguments, "--out", tmp_path / "other", "--tensorboard", tmp_path / "file") == 2
-    assert "which is a file" in capsys.readouterr().err
+    assert "Expected a folder for TensorBoard's events" in capsys.readouterr().err
+    assert command(*arguments, "--out", tmp_path / "other", "--tensorboard", tmp_path / "file" / "below") == 2
+    assert "Expected a folder for TensorBoard's events" in capsys.readouterr().err
 
 
 def test_pca_runs_by_its_name_too(tmp_path):

@@ -187,22 +187,29 @@ def test_mvtec_layout(mvtec):
 
 def test_masks_are_found_by_name_and_shrunk_by_area(mvtec):
     folder = scan_image_folder(mvtec)
-    mask = np.zeros((8, 8), "uint8")
-    mask[:4, :4] = 255
-    mask[7, 7] = 9  # any value but black counts
+    mask = np.zeros((12, 10), "uint8")
+    mask[:6, :5] = 255
+    mask[11, 9] = 9  # any value but black counts
     Image.fromarray(mask).save(mvtec / "ground_truth" / "broken" / "000.png")
     (mvtec / "ground_truth" / "broken" / "001.png").rename(mvtec / "ground_truth" / "broken" / "001_mask.png")
     again = scan_image_folder(mvtec)
     assert [mask is None for mask in again.masks] == [label == 0 for label in again.labels]
     assert again.fingerprint != folder.fingerprint
-    (mask,) = load_masks([next(filter(None, again.masks))], (4, 4))
-    want = np.zeros((4, 4), bool)
-    want[:2, :2] = True  # the single pixel covers a quarter of the last one
+    (mask,) = load_masks([next(filter(None, again.masks))], (4, 2))
+    want = np.zeros((4, 2), bool)
+    want[:2, 0] = True  # the single pixel covers a fifteenth of the last one
     np.testing.assert_array_equal(mask, want)
     assert not load_masks([None], (4, 4)).any()
+    Image.fromarray(np.zeros((10, 12), "uint8")).save(mvtec / "ground_truth" / "broken" / "001_mask.png")
+    with pytest.raises(ValueError, match=r"a mask of 10 x 12 pixels for .*001.png. Received: .*12 x 10 pixels"):
+        scan_image_folder(mvtec)
     next(filter(None, again.masks)).unlink()
     with pytest.raises(ValueError, match="ground_truth has to be complete"):
         scan_image_folder(mvtec)
+    assert scan_image_folder(mvtec, need_train=False).masks is None  # scoring has no use for them
+    Image.fromarray(np.zeros((8, 8), "uint8")).save(mvtec / "black.png")
+    with pytest.raises(ValueError, match=r"black.png, which is all black"):
+        load_masks([mvtec / "black.png"], (4, 4))
 
 
 def test_a_defect_too_small_for_half_a_pixel_is_not_lost(tmp_path):
@@ -211,6 +218,10 @@ def test_a_defect_too_small_for_half_a_pixel_is_not_lost(tmp_path):
     Image.fromarray(mask).save(tmp_path / "m.png")
     (shrunk,) = load_masks([tmp_path / "m.png"], (8, 8))
     assert np.argwhere(shrunk).tolist() == [[5, 1]]
+    large = np.zeros((2048, 2048), "uint8")
+    large[2047, 0] = 255
+    Image.fromarray(large).save(tmp_path / "large.png")
+    assert np.argwhere(load_masks([tmp_path / "large.png"], (32, 32))[0]).tolist() == [[31, 0]]
 
 
 def test_a_flat_folder_is_all_normal_and_its_fingerprint_is_its_content(tmp_path):

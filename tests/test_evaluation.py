@@ -48,6 +48,7 @@ def test_a_perfect_map_has_pro_1_a_constant_one_half_the_limit_and_small_regions
     masks[0, :4, :4] = masks[0, 9, 9] = True
     assert evaluation.per_region_overlap(masks, masks.astype(float)) == pytest.approx(1.0)
     assert evaluation.per_region_overlap(masks, np.zeros(masks.shape)) == pytest.approx(0.15)
+    assert evaluation.per_region_overlap(masks, masks.astype("uint8")) == pytest.approx(1.0)
     found = masks.copy()
     found[0, 9, 9] = False  # only the large region is found: 16 of 17 pixels, but half of the regions
     low = evaluation.per_region_overlap(masks, found.astype(float), 1e-6)

@@ -21,7 +21,7 @@ def fitted():
     detector.fit(x[:40])
     peaks = np.asarray(detector.explain(x[40:])["anomaly_map"]).max(axis=(1, 2))
     threshold, map_threshold = ConformalThreshold(0.05).adapt(detector.predict(x[40:])), QuantileThreshold(0.05)
-    return FittedDetector(preprocessing, detector, threshold, map_threshold.adapt(peaks))
+    return FittedDetector(preprocessing, detector, threshold, map_threshold=map_threshold.adapt(peaks))
 
 
 def test_preprocessing_maps_bytes_to_minus_one_to_one():
@@ -81,9 +81,16 @@ np.savez("out.npz", plain=served["serving_default"](raw=raw)["score"], **served[
 def test_without_a_map_threshold_there_is_no_mask_and_one_that_is_not_adapted_is_refused(fitted):
     plain = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold)
     assert "anomaly_mask" not in plain.detect(RAW[:2])
-    raw = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold, QuantileThreshold(0.05))
+    raw = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold, map_threshold=QuantileThreshold(0.05))
     with pytest.raises(ValueError, match="not adapted"):
         raw.detect(RAW[:2])
+
+
+def test_a_file_from_before_there_were_map_thresholds_still_loads(fitted):
+    plain = FittedDetector(fitted.preprocessing, fitted.detector, fitted.threshold)
+    config = plain.get_config()
+    del config["map_threshold"]
+    assert FittedDetector.from_config(config).map_threshold is None
 
 
 @keras.saving.register_keras_serializable("tests")

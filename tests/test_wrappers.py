@@ -31,7 +31,11 @@ def eager():
 
 
 @parametrize_with_checks(
-    [SKLearnOutlierDetector("pca", contamination=0.1, random_state=0), SKLearnOutlierDetector("fanogan", **TINY)]
+    [
+        SKLearnOutlierDetector("pca", contamination=0.1, random_state=0),
+        SKLearnOutlierDetector("pca", alpha=0.5, calibrate=0.4, random_state=0),
+        SKLearnOutlierDetector("fanogan", **TINY),
+    ]
 )
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_checks(estimator, check, eager):
@@ -117,6 +121,12 @@ def test_it_lives_in_a_pipeline_and_survives_pickling(threes):
         ({"contamination": "some"}, 40, "'some'"),
         ({"alpha": 0.01}, 40, "at least 99 rows to calibrate alpha=0.01 .* Received: 8 of 40 rows"),
         ({"calibrate": 1.5}, 40, "1.5"),
+        ({"calibrate": 0.999}, 40, "two rows left to train on"),
+        ({"alpha": "x"}, 40, "alpha > 0. Received: 'x'"),
+        ({"epochs": 0}, 40, "epochs to be an integer >= 1. Received: 0"),
+        ({"batch_size": 2.5}, 40, "2.5"),
+        ({"learning_rate": -1.0}, 40, "learning_rate > 0. Received: -1.0"),
+        ({"detector": "fanogan", "params": {"mirror": True}}, 40, "images .* to mirror"),
         ({"detector": "gan"}, 40, "'gan'"),
         ({}, 1, "1 sample"),
     ],

@@ -99,27 +99,47 @@ class BestEpoch(keras.callbacks.Callback):
         value: its criterion.
 
     Raises:
-        ValueError: for no rows, or another number of labels.
+        ValueError: for no rows, another number of labels, labels of one kind, or a model that is no detector.
     """
 
     def __init__(self, rows: Any, directory: Any, labels: Any = None, batch_size: int = 256) -> None:
         super().__init__()
+        rows = np.asarray(rows) if isinstance(rows, (list, tuple)) else rows
         if len(rows) == 0 or (labels is not None and len(labels) != len(rows)):
             count = "" if labels is None else f" and {len(labels)} labels"
             raise ValueError(
                 f"Expected held-out rows, and one label for each or none. Received: {len(rows)} rows{count}."
             )
+        if labels is not None and len(np.unique(np.asarray(labels).astype(bool))) < 2:
+            raise ValueError("Expected labels of normal and anomalous rows. Received: labels of one kind only.")
         self.rows, self.labels, self.batch_size = rows, labels, batch_size
         name = "best" if labels is None else "best-oracle"
         self.weights = pathlib.Path(directory) / f"{name}.weights.h5"
         self.state = pathlib.Path(directory) / f"{name}.json"
         self.epoch, self.value = 0, math.nan
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if epoch > 0 and self.epoch == 0 and self.state.exists():  # a resumed fit
+    def set_model(self, model: keras.Model) -> None:
+        super().set_model(model)
+        if not hasattr(model, "explain"):
+            raise ValueError(f"Expected a detector, which has scores. Received: {type(model).__name__}.")
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.epoch, self.value, self._begun = 0, math.nan, False
+
+    def _begin(self, finished: int) -> None:
+        """Take up what an interrupted fit that had finished so many epochs left, or forget what another one left."""
+        if self._begun:
+            return
+        self._begun = True
+        if finished == 0:
+            self.state.unlink(missing_ok=True)
+        elif self.state.exists():
             state = json.loads(self.state.read_text())
-            if state["epoch"] <= epoch:
+            if state["epoch"] <= finished:
                 self.epoch, self.value = state["epoch"], state["value"]
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         parts = [
@@ -141,9 +161,12 @@ class BestEpoch(keras.callbacks.Callback):
             partial = self.weights.with_name("partial-best.weights.h5")
             self.model.save_weights(partial, overwrite=True)
             os.replace(partial, self.weights)
-            self.state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
+            state = self.state.with_suffix(".json.partial")
+            state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
+            os.replace(state, self.state)
 
     def on_train_end(self, logs: dict | None = None) -> None:
+        self._begin(self.model._initial_epoch or 0)  # of a fit whose last epoch had been finished before
         if self.epoch:
             self.model.load_weights(self.weights)
             chosen = "lowest mean score of the stop set" if self.labels is None else "oracle: highest AUROC with labels"

@@ -46,7 +46,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     When `diversity` stays below `least_diversity` for `patience` epochs without rising, or `balance` below
     `least_balance` (the discriminator then prefers what is generated, so its gradient leads the generator away from
     the data), it says so: one sentence, once. A young generator makes equal images too, so nothing is said in the
-    first `warm_up` steps.
+    first `warm_up` steps, or in the first half of a shorter `fit`.
 
     The model needs a `generator` z -> x, and a `critic` or `discriminator` whose first output is its value.
 
@@ -83,6 +83,9 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.warning: str | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        self.warning = None
+        planned = (self.params.get("epochs") or 0) * (self.params.get("steps") or 0)
+        self._young = min(self.warm_up, planned // 2) if planned else self.warm_up
         judge = getattr(self.model, "critic", None) or self.model.discriminator
         generator = self.model.generator
         z = np.random.default_rng(self.seed).standard_normal((256, *generator.input_shape[1:])).astype("float32")
@@ -104,7 +107,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         }
         if logs is not None:
             logs.update(found)
-        young = int(keras.ops.convert_to_numpy(self.model.step)) < self.warm_up
+        young = int(keras.ops.convert_to_numpy(self.model.step)) < self._young
         for key, value in found.items():
             self._low[key] = [] if young or value >= self.bounds[key] else [*self._low[key], value]
             if self.warning is None and self._is_ill(key):

@@ -22,9 +22,10 @@ class ImageGrid(keras.callbacks.Callback):
         every_steps: write after every so many steps instead.
         rows, columns: images in the grid.
         seed: of z.
+        keep: whether the images stay in `images` too.
 
     Attributes:
-        images: what was written, by file name without its suffix: arrays (rows x columns, H, W, channels).
+        images: with `keep`, what was written by file name without its suffix: (rows x columns, H, W, channels).
 
     Raises:
         ValueError: if both `every_epochs` and `every_steps` are given, or one is below 1.
@@ -38,6 +39,7 @@ class ImageGrid(keras.callbacks.Callback):
         rows: int = 5,
         columns: int = 5,
         seed: int = 0,
+        keep: bool = False,
     ) -> None:
         super().__init__()
         if every_epochs is not None and every_steps is not None:
@@ -50,6 +52,7 @@ class ImageGrid(keras.callbacks.Callback):
         self.directory = pathlib.Path(directory)
         self.every_epochs, self.every_steps = every_epochs, every_steps
         self.rows, self.columns, self.seed = rows, columns, seed
+        self.keep = keep
         self.images: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -69,7 +72,8 @@ class ImageGrid(keras.callbacks.Callback):
 
     def _write(self, name: str) -> None:
         images = np.asarray(self.model.generator(self.z, training=False))
-        self.images[pathlib.Path(name).stem] = images
+        if self.keep:
+            self.images[pathlib.Path(name).stem] = images
         save_grid(images, self.directory / name, self.columns)
 
 

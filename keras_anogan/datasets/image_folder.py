@@ -58,8 +58,8 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
 
     Raises:
         FileNotFoundError: if the folder does not exist.
-        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed, an
-            anomalous test image without a mask although there is a folder of them.
+        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed; with
+            `need_train` and a folder of masks, an anomalous test image without one, or one of another size.
     """
     root = pathlib.Path(root)
     if not root.is_dir():
@@ -97,7 +97,8 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
     for path, (content, _, _) in facts.items():
         digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{content}\n".encode())
     labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
-    masks = _masks(root, test, labels) if (root / "ground_truth").is_dir() and test else None
+    has_masks = need_train and bool(test) and (root / "ground_truth").is_dir()  # scoring has no use for them
+    masks = _masks(root, test, labels) if has_masks else None
     for mask in masks or ():
         digest.update(b"" if mask is None else hashlib.sha256(mask.read_bytes()).digest())
     return ImageFolder(
@@ -112,15 +113,17 @@ def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> n
     when any of it is.
 
     Raises:
-        ValueError: for a file that can't be decoded.
+        ValueError: for a file that can't be decoded or is all black.
     """
     from PIL import Image
 
     shrunk = np.zeros((len(masks), *size), bool)
     for i, path in enumerate(masks):
         if path is not None:
-            marked = (load_image(path).max(axis=-1) > 0).astype("uint8") * 255
-            share = np.asarray(Image.fromarray(marked).resize(size[::-1], Image.Resampling.BOX)) / 255.0
+            marked = (load_image(path).max(axis=-1) > 0).astype("float32")
+            if not marked.any():
+                raise ValueError(f"Expected a mask that marks something. Received: {path}, which is all black.")
+            share = np.asarray(Image.fromarray(marked).resize(size[::-1], Image.Resampling.BOX))
             shrunk[i] = share >= 0.5 if (share >= 0.5).any() else share > 0.0
     return shrunk
 
@@ -186,8 +189,20 @@ def _masks(root: pathlib.Path, test: list[pathlib.Path], labels: np.ndarray) -> 
         mask = next((file for file in there if file.is_file()), None)
         if label == 1 and mask is None:
             raise ValueError(f"Expected a mask {there[0]} for {path}. Received: none; ground_truth has to be complete.")
+        if label == 1 and mask is not None and (sizes := [_size(file) for file in (path, mask)])[0] != sizes[1]:
+            raise ValueError(f"Expected a mask of {sizes[0]} pixels for {path}. Received: {mask}, {sizes[1]} pixels.")
         found.append(mask if label == 1 else None)
     return tuple(found)
+
+
+def _size(path: pathlib.Path) -> str:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return f"{image.width} x {image.height}"
+    except Exception as error:  # whatever a decoder may raise on a broken file
+        raise ValueError(f"Could not read the image {path}") from error
 
 
 def _inspect(path: pathlib.Path) -> tuple[str, int, str]:

@@ -73,6 +73,7 @@ class FAnoGAN(AnomalyDetector):
                 raise ValueError(f"Expected {between}, shape {read}. Received: shape {made}.")
         self.kappa = kappa
         self.mapping = mapping
+        self.check_mirrored(mirror)
         self.mirror = mirror
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:

@@ -65,6 +65,7 @@ class WGANGP(AdversarialModel):
             )
         self.lambda_ = lambda_
         self.n_critic = int(n_critic)
+        self.check_mirrored(mirror)
         self.mirror = mirror
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
