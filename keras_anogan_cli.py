@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import pathlib
+import signal
 import sys
 import warnings
 from typing import Annotated, Any
@@ -40,8 +41,28 @@ def main() -> None:
     sys.exit(run())
 
 
+class _Interrupt:
+    """Ctrl-C that is not lost: Python drops a KeyboardInterrupt raised in a finaliser, so a callback asks too."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        self.asked = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+
+
+_interrupt = _Interrupt()
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line on `arguments` (default: the process's); returns the exit code."""
+    _interrupt.asked = False
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
         code = app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
     except KeyboardInterrupt:
@@ -51,6 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         code = _explain(error)
     finally:
+        signal.signal(signal.SIGINT, before)
         console.show_cursor(True)
     if code == INTERRUPTED:
         complaints.print("Interrupted. The same train command goes on from the last backup.", style="yellow")
@@ -252,6 +274,9 @@ def _progress(phase: str, epochs: int) -> list[Any]:
             self.progress = Progress(*columns, console=console)
             self.task = self.progress.add_task(phase, total=epochs, losses="")
             self.progress.start()
+
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            _interrupt.check()
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
             logs = logs if console.width >= 110 else {}

@@ -452,6 +452,26 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path):
     assert message.strip().splitlines()[-1] == "Interrupted. The same train command goes on from the last backup."
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_is_asked_for_again():
+    """A KeyboardInterrupt in a finaliser is printed and forgotten; the progress bar's callback raises it again."""
+
+    class Finaliser:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    (bar,) = keras_anogan_cli._progress("phase", 3)
+    bar.on_train_batch_end(0)
+    before = signal.signal(signal.SIGINT, keras_anogan_cli._interrupt)
+    try:
+        Finaliser()
+        with pytest.raises(KeyboardInterrupt):
+            bar.on_train_batch_end(1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        keras_anogan_cli._interrupt.asked = False
+
+
 def test_a_folder_is_the_same_with_and_without_its_slash():
     assert Arguments(data="photos/") == Arguments(data="photos") == Arguments(data="./photos")
 
@@ -524,9 +544,9 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
 def test_arguments_are_what_the_command_line_offers():
     import inspect
 
-    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"out"}
+    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"out", "tensorboard"}
     assert offered == {field.name for field in dataclasses.fields(Arguments)}
-    defaults = {k: p.default for k, p in inspect.signature(keras_anogan_cli.train).parameters.items() if k != "out"}
+    defaults = {k: p.default for k, p in inspect.signature(keras_anogan_cli.train).parameters.items() if k in offered}
     for field in dataclasses.fields(Arguments):
         if field.name != "data":
             assert defaults[field.name] == field.default, field.name
