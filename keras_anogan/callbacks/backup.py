@@ -78,6 +78,13 @@ def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
     return content["history"], content["seconds"]
 
 
+def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
+    """Scores (n,) of rows that may be streamed, in the middle of a `fit`."""
+    starts = range(0, len(rows), batch_size)
+    batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
+    return np.concatenate([model.predict_on_batch(batch) for batch in batches])
+
+
 class BestEpoch(keras.callbacks.Callback):
     """Goes back, at the end of `fit`, to the epoch that was best on held-out rows.
 
@@ -142,11 +149,7 @@ class BestEpoch(keras.callbacks.Callback):
         self._begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        parts = [
-            self.model.predict_on_batch(np.asarray(self.rows[np.arange(i, min(i + self.batch_size, len(self.rows)))]))
-            for i in range(0, len(self.rows), self.batch_size)
-        ]
-        scores = np.concatenate(parts)
+        scores = score_rows(self.model, self.rows, self.batch_size)
         if self.labels is None:
             key, value, better = "stop_score", float(scores.mean()), lambda new, old: new < old
         else:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.callbacks.backup import score_rows
 from keras_anogan.callbacks.pictures import grid_pixels
 
 
@@ -55,16 +56,8 @@ class TensorBoardLogs(keras.callbacks.Callback):
                 images = np.asarray(generator(z, training=False))
                 tf.summary.image("generated", grid_pixels(images, self.columns)[None])
             if self.stop is not None and hasattr(self.model, "explain"):
-                tf.summary.histogram("stop_score", self._scores())
+                tf.summary.histogram("stop_score", score_rows(self.model, self.stop))
         self.writer.flush()
-
-    def _scores(self) -> np.ndarray:
-        rows = self.stop
-        parts = [
-            self.model.predict_on_batch(np.asarray(rows[np.arange(i, min(i + 256, len(rows)))]))
-            for i in range(0, len(rows), 256)
-        ]
-        return np.concatenate(parts)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.writer.close()
