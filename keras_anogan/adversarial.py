@@ -7,13 +7,16 @@ precision and on several replicas, draw noise that a resumed run repeats, log, s
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
+from keras_anogan.averages import PREFIX, NetworkAverages
 from keras_anogan.batches import Batches, check_rows, in_order
 
 if keras.backend.backend() != "tensorflow":
@@ -61,6 +64,7 @@ class AdversarialModel(keras.Model):
         self.loss_means = {key: keras.metrics.Mean(name=key) for key in self.logs}
         self.gradient_means = {p: keras.metrics.Mean(name=f"{p}_gradient_norm") for p in self.players}
         self._logs_gradients = False
+        self.averages: NetworkAverages | None = None
 
     # What a subclass answers.
 
@@ -164,6 +168,8 @@ class AdversarialModel(keras.Model):
 
     def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         """End a step: advance the step counter, return each loss averaged over the epoch so far."""
+        if self.averages is not None:
+            self.averages.update(tf.convert_to_tensor(self.step))
         self.step.assign_add(1)
         self._seed_layers()
         for key, value in values.items():
@@ -282,7 +288,57 @@ class AdversarialModel(keras.Model):
         """Shape of one row of training data, without the batch axis."""
         return self.call_shape
 
+    # Averaged weights; see `callbacks.NetworkEMA`.
+
+    def average_networks(self, momentum: float, networks: Sequence[str] | None = None) -> None:
+        """From the next training step on, follow the weights of these networks (default: all) with an average.
+
+        Raises:
+            ValueError: for a momentum outside [0, 1) or an unknown network.
+        """
+        chosen = self.networks if networks is None else tuple(networks)
+        if unknown := [key for key in chosen if key not in self.networks]:
+            raise ValueError(f"Expected some of the networks {self.networks}. Received: {unknown[0]!r}.")
+        with self.distribute_strategy.scope():
+            self.averages = NetworkAverages([getattr(self, key) for key in chosen], momentum)
+        self.train_function = None  # the traced step does not know of them
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside this context the networks have their averages for weights, where there are any."""
+        if self.averages is None:
+            yield
+            return
+        self.averages.swap()
+        try:
+            yield
+        finally:
+            self.averages.swap()
+
+    def take_averages(self) -> None:
+        """Put the averages, where there are any, in the place of the weights for good, and follow no longer."""
+        if self.averages is not None:
+            self.averages.swap()
+            self.averages = None
+            self.train_function = None
+
     # Saving.
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        if self.averages is not None:
+            self.averages.save(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables({key: store[key] for key in list(store.keys()) if not key.startswith(PREFIX)})
+        if self.averages is not None:
+            self.averages.load(store)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `load_weights`; averages that are followed are loaded too, or begin anew."""
+        super().load_weights(filepath, *args, **kwargs)
+        if self.averages is not None and not self.averages.loaded:
+            self.averages.restart()
 
     def get_config(self) -> dict:
         parameters = inspect.signature(type(self).__init__).parameters

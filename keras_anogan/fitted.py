@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -29,6 +31,8 @@ class FittedDetector(keras.Model):
         threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
         raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
             height and width free where a preprocessing of images resizes them.
+            For a table, whose preprocessing is a `datasets.TableEncoder`, raw input is a DataFrame or a dict of columns,
+            and neither shape nor dtype is given.
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
             Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.
         map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
@@ -49,6 +53,7 @@ class FittedDetector(keras.Model):
         if not isinstance(detector, AnomalyDetector):
             raise ValueError(f"Expected `detector` to be an AnomalyDetector. Received: {detector!r}.")
         image = len(detector.sample_shape) == 3 and preprocessing is not None
+        self.raw_columns = getattr(preprocessing, "dtypes", None)
         if raw_shape is None:
             raw_shape = (None, None, detector.sample_shape[2]) if image else detector.sample_shape
         self.preprocessing = preprocessing
@@ -61,11 +66,19 @@ class FittedDetector(keras.Model):
         for layer in self._thresholds():
             if not layer.built:
                 layer.build((None,))
-        self(keras.Input(self.raw_shape, dtype=self.raw_dtype))
-        self._full = None
+        self(self._raw_inputs())
+        self.__dict__["_graphs"] = {}
+
+    def _raw_inputs(self) -> Any:
+        """Symbolic raw input: one tensor, or a dict of columns."""
+        if self.raw_columns is None:
+            return keras.Input(self.raw_shape, dtype=self.raw_dtype)
+        return {name: keras.Input((), dtype=dtype, name=f"column_{i}") for i, (name, dtype) in enumerate(self.raw_columns.items())}
 
     def preprocess(self, raw: Any) -> Any:
-        """The detector's input, float32, for raw input of shape (batch, *raw_shape)."""
+        """The detector's input, float32, for raw input of shape (batch, *raw_shape), or a dict of columns (batch,)."""
+        if self.raw_columns is not None:
+            return self.preprocessing(raw)
         x = keras.ops.cast(raw, "float32")
         return x if self.preprocessing is None else self.preprocessing(x)
 
@@ -90,12 +103,15 @@ class FittedDetector(keras.Model):
             result["anomaly_mask"] = self.map_threshold(explained["anomaly_map"])
         return result
 
-    def check_raw(self, raw: Any) -> np.ndarray:
-        """Raw input as an array, or a sentence that says what is wrong with it.
+    def check_raw(self, raw: Any) -> Any:
+        """Raw input as an array, or dict of columns, or a sentence that says what is wrong with it.
 
         Raises:
-            ValueError: for no rows, another dtype or shape than the model was built for, NaN or infinity.
+            ValueError: for no rows, another dtype or shape than the model was built for, NaN or infinity; for a table,
+                a missing column or text where a number was.
         """
+        if self.raw_columns is not None:
+            return self.preprocessing.check_raw(raw)
         try:
             raw = np.asarray(raw)
         except ValueError:
@@ -110,6 +126,8 @@ class FittedDetector(keras.Model):
 
     def predict(self, raw: Any, batch_size: int = 256, verbose: Any = 0, **kwargs: Any) -> np.ndarray:
         """Anomaly scores, float32 (n,), for raw input of shape (n, *raw_shape)."""
+        if self.raw_columns is not None:
+            return self._batched(self.call, self.check_raw(raw), batch_size)
         raw = self.check_raw(raw) if hasattr(raw, "__array__") or isinstance(raw, list) else raw
         return super().predict(raw, batch_size=batch_size, verbose=verbose, **kwargs)
 
@@ -129,9 +147,14 @@ class FittedDetector(keras.Model):
         """
         self._check_adapted()
         raw = self.check_raw(raw)
-        if self._full is None:
-            self._full = tf.function(self.explain, reduce_retracing=True)
-        parts = [self._full(raw[i : i + batch_size]) for i in range(0, len(raw), batch_size)]
+        return self._batched(self.explain, raw, batch_size)
+
+    def _batched(self, function: Callable, raw: Any, batch_size: int) -> Any:
+        """A method of raw input, compiled once, batch by batch: an array, or a dict of arrays."""
+        graph = self._graphs.setdefault(function.__name__, tf.function(function, reduce_retracing=True))
+        parts = [graph(_rows(raw, i, i + batch_size)) for i in range(0, _count(raw), batch_size)]
+        if not isinstance(parts[0], dict):
+            return np.concatenate([np.asarray(part) for part in parts])
         return {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
 
     def _thresholds(self) -> list[keras.Layer]:
@@ -180,17 +203,39 @@ class FittedDetector(keras.Model):
             shutil.move(target, path)
 
     def _write_saved_model(self, target: pathlib.Path) -> None:
-        signature = [tf.TensorSpec((None, *self.raw_shape), self.raw_dtype, name="raw")]
         archive = keras.export.ExportArchive()
         archive.track(self)
-        archive.add_endpoint("serving_default", lambda raw: {"score": self(raw)}, input_signature=signature)
-        archive.add_endpoint("explain", self.explain, input_signature=signature)
+        for endpoint, function in (("serving_default", lambda raw: {"score": self(raw)}), ("explain", self.explain)):
+            archive.add_endpoint(endpoint, *self._served(function))
         archive.write_out(str(target), verbose=False)
 
-    def _check_exported(self, target: pathlib.Path, sample: np.ndarray) -> None:
+    def _served(self, function: Callable) -> tuple[Callable, list]:
+        """A function of raw input for an endpoint, and its signature; the columns of a table are inputs of their own."""
+        if self.raw_columns is None:
+            return function, [tf.TensorSpec((None, *self.raw_shape), self.raw_dtype, name="raw")]
+        specs = [tf.TensorSpec((None,), dtype, name=self.served_names[name]) for name, dtype in self.raw_columns.items()]
+        return lambda *columns: function(dict(zip(self.raw_columns, columns, strict=True))), specs
+
+    @property
+    def served_names(self) -> dict[str, str]:
+        """For each column of a table the name of the exported model's input: word characters only, no name twice."""
+        names: dict[str, str] = {}
+        for column in self.raw_columns or {}:
+            name = re.sub(r"\W", "_", column, flags=re.ASCII)
+            name = name if name[:1].isalpha() else f"column_{name}"
+            while name.lower() in {taken.lower() for taken in names.values()}:
+                name += "_"
+            names[column] = name
+        return names
+
+    def _check_exported(self, target: pathlib.Path, sample: Any) -> None:
         signatures = tf.saved_model.load(str(target)).signatures
-        served = signatures["explain"](raw=tf.constant(sample))
-        plain = signatures["serving_default"](raw=tf.constant(sample))["score"].numpy()
+        given = {"raw": sample}
+        if self.raw_columns is not None:
+            given = {self.served_names[name]: values for name, values in sample.items()}
+        given = {name: tf.constant(values) for name, values in given.items()}
+        served = signatures["explain"](**given)
+        plain = signatures["serving_default"](**given)["score"].numpy()
         want = self.detect(sample)
         tolerance = SEARCH_TOLERANCE if self.detector.tags.search_at_query else SCORE_TOLERANCE
         scale = np.maximum(np.abs(want["score"]), 1e-6)
@@ -209,8 +254,10 @@ class FittedDetector(keras.Model):
                 f"allowed){', and so do its alarms' if alarms_differ else ''}. Nothing was exported."
             )
 
-    def _random_raw(self, rows: int = 16) -> np.ndarray:
+    def _random_raw(self, rows: int = 16) -> Any:
         """Seeded random raw rows; a side of any size is half as long again as the detector's."""
+        if self.raw_columns is not None:
+            return self.preprocessing.random_raw(rows)
         inner = self.detector.sample_shape
         inner = inner if len(inner) == len(self.raw_shape) else (8,) * len(self.raw_shape)
         sizes = [side or own + own // 2 + 1 for side, own in zip(self.raw_shape, inner, strict=True)]
@@ -234,6 +281,14 @@ class FittedDetector(keras.Model):
             key: keras.saving.deserialize_keras_object(config.get(key), custom_objects=custom_objects) for key in PARTS
         }
         return cls(**{**config, **parts, "raw_shape": tuple(config["raw_shape"])})
+
+
+def _count(raw: Any) -> int:
+    return len(next(iter(raw.values()))) if isinstance(raw, dict) else len(raw)
+
+
+def _rows(raw: Any, first: int, last: int) -> Any:
+    return {name: values[first:last] for name, values in raw.items()} if isinstance(raw, dict) else raw[first:last]
 
 
 def image_preprocessing(height: int, width: int) -> keras.Layer:

@@ -49,3 +49,15 @@ def gradient_penalty(
     slope = ops.cast(tape.gradient(value, mixed), "float32")
     norm = ops.sqrt(ops.sum(ops.square(slope), axis=tuple(range(1, len(slope.shape)))) + epsilon)
     return ops.mean(ops.square(norm - 1.0))
+
+
+def binary_cross_entropy(logit: Any, real: bool) -> Any:
+    """E[-log sigmoid(logit)] for what is to be called real, E[-log(1 - sigmoid(logit))] for what is not.
+
+    With `real` turned round it is the non-saturating loss of the generator (Goodfellow et al. 2014, section 3).
+
+    Args:
+        logit: what a discriminator says, shape (batch, 1), before any sigmoid.
+        real: whether these are to be called real.
+    """
+    return ops.mean(ops.softplus(-logit if real else logit))

@@ -31,6 +31,66 @@ class LeakyReLUWithoutCurvature(layers.LeakyReLU):
         return inputs * ops.stop_gradient(ops.cast(slope, inputs.dtype))
 
 
+class _SpectralNormalization:
+    """Divides a layer's kernel by its largest singular value (Miyato et al. 2018): one power iteration each time the
+    layer is called in training, the gradient runs through the division, scoring moves nothing."""
+
+    _sigma: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)  # type: ignore[misc]
+        self.u = self.add_weight(  # type: ignore[attr-defined]
+            shape=(1, super().kernel.shape[-1]),  # type: ignore[misc]
+            initializer=keras.initializers.RandomNormal(seed=0),
+            trainable=False,
+            name="u",
+            dtype="float32",
+        )
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel; while the layer is called, divided by its largest singular value."""
+        raw = super().kernel  # type: ignore[misc]
+        return raw if self._sigma is None else raw / ops.cast(self._sigma, raw.dtype)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        raw = ops.convert_to_tensor(super().kernel)  # type: ignore[misc]
+        matrix = ops.cast(ops.reshape(raw, (-1, raw.shape[-1])), "float32")  # (inputs, outputs)
+        fixed = ops.stop_gradient(matrix)
+        u = ops.convert_to_tensor(self.u)
+        v = _unit(ops.matmul(u, ops.transpose(fixed)))
+        if training:
+            u = _unit(ops.matmul(v, fixed))
+            self.u.assign(u)
+            v = _unit(ops.matmul(u, ops.transpose(fixed)))
+        sigma = ops.sum(ops.matmul(v, matrix) * u)
+        self._sigma = sigma
+        try:
+            return super().call(inputs)  # type: ignore[misc]
+        finally:
+            self._sigma = None
+
+    def save_own_variables(self, store: Any) -> None:
+        layers.Layer.save_own_variables(self, store)  # the layer's own way knows of kernel and bias only
+
+    def load_own_variables(self, store: Any) -> None:
+        layers.Layer.load_own_variables(self, store)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class SpectralDense(_SpectralNormalization, layers.Dense):
+    """Dense layer with a spectrally normalised kernel (Miyato et al. 2018)."""
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class SpectralConv2D(_SpectralNormalization, layers.Conv2D):
+    """Convolution with a spectrally normalised kernel, a matrix (k k channels, filters) (Miyato et al. 2018)."""
+
+
+def _unit(row: Any) -> Any:
+    return ops.stop_gradient(row / ops.maximum(ops.sqrt(ops.sum(ops.square(row))), 1e-12))
+
+
 def build_mlp_generator(
     shape: Sequence[int],
     latent_dim: int = 100,
@@ -99,7 +159,7 @@ def build_dcgan_generator(
     28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4. N(0, 0.02^2) initial weights.
     """
     shape, start, widths = _dcgan_plan(shape, filters)
-    init = _normal_initializers(seed)
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     z = keras.Input((latent_dim,), name="z")
     h = layers.Dense(math.prod(start) * widths[-1], use_bias=False, kernel_initializer=next(init))(z)
     h = layers.Reshape((*start, widths[-1]))(h)
@@ -117,7 +177,7 @@ def build_dcgan_critic(shape: Sequence[int], filters: int = 64, seed: int | None
     Convolutions 4x4 with stride 2 and LeakyReLU(0.2), no normalisation.
     """
     shape, _, widths = _dcgan_plan(shape, filters)
-    init = _normal_initializers(seed)
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     x = h = keras.Input(shape, name="x")
     for width in widths:
         h = LeakyReLUWithoutCurvature(0.2)(layers.Conv2D(width, 4, 2, "same", kernel_initializer=next(init))(h))
@@ -134,7 +194,7 @@ def build_dcgan_encoder(
 ) -> keras.Model:
     """DCGAN encoder image (batch, *shape) -> z (batch, latent_dim): the critic's layers with batch normalisation."""
     shape, _, widths = _dcgan_plan(shape, filters)
-    init = _normal_initializers(seed)
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     x = h = keras.Input(shape, name="x")
     for width in widths:
         h = layers.Conv2D(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
@@ -193,11 +253,55 @@ def has_batch_normalization(network: keras.Model) -> bool:
     return any(isinstance(layer, layers.BatchNormalization) for layer in network._flatten_layers())
 
 
+def check_inverse(encoder: keras.Model, generator: keras.Model) -> None:
+    """Refuse an encoder and a generator that do not read what the other makes.
+
+    Raises:
+        ValueError: naming both shapes.
+    """
+    _check_meet(encoder.output_shape, generator.input_shape, "the encoder to make what the generator reads")
+    _check_meet(generator.output_shape, encoder.input_shape, "the generator to make what the encoder reads")
+
+
+def check_judge(judge: keras.Model, name: str, reads: Sequence[tuple[str, Any]], outputs: Sequence[str]) -> None:
+    """Refuse a discriminator or critic with other inputs or outputs than a paper's.
+
+    Args:
+        judge: the network.
+        name: what to call it.
+        reads: for each input, who makes it and its shape, e.g. ("the generator", generator.output_shape).
+        outputs: names of its outputs, e.g. ("logit", "features").
+
+    Raises:
+        ValueError: naming what was found.
+    """
+    if len(judge.inputs) != len(reads) or len(judge.outputs) != len(outputs):
+        what = f"{len(reads)} input{'s' * (len(reads) > 1)} and the outputs ({', '.join(outputs)})"
+        found = f"{len(judge.inputs)} and {len(judge.outputs)}"
+        raise ValueError(f"Expected a {name} with {what}. Received: {found}.")
+    for (maker, made), tensor in zip(reads, judge.inputs, strict=True):
+        _check_meet(made, tensor.shape, f"{maker} to make what the {name} reads")
+
+
+def _check_meet(made: Any, read: Any, between: str) -> None:
+    if tuple(made[1:]) != tuple(read[1:]):
+        raise ValueError(f"Expected {between}, shape {tuple(read)}. Received: shape {tuple(made)}.")
+
+
+def float32_outputs(**outputs: Any) -> list[Any]:
+    """The given tensors as float32 under any dtype policy, through layers of the given names."""
+    return [layers.Activation("linear", dtype="float32", name=name)(tensor) for name, tensor in outputs.items()]
+
+
+def initializers(kind: str | keras.initializers.Initializer, seed: int | None) -> Iterator[Any]:
+    """Fresh initialisers of one kind, each with a seed of its own; None draws anew."""
+    kind = keras.initializers.get(kind)
+    for layer in itertools.count():
+        yield kind.from_config(kind.get_config() | {"seed": None if seed is None else 1000 * seed + layer})
+
+
 def _value_and_features(features: Any, value: keras.Layer) -> list[Any]:
-    return [
-        layers.Activation("linear", dtype="float32", name="value")(value(features)),
-        layers.Activation("linear", dtype="float32", name="features")(features),
-    ]
+    return float32_outputs(value=value(features), features=features)
 
 
 def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
@@ -277,11 +381,6 @@ def _glorot_and_he(seed: int | None) -> tuple[Callable, Callable]:
         )
 
     return maker(1.0), maker(2.0)
-
-
-def _normal_initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
-    for layer in itertools.count():
-        yield keras.initializers.RandomNormal(0.0, 0.02, seed=None if seed is None else 1000 * seed + layer)
 
 
 def _torch_like_dense(seed: int | None) -> Callable[..., keras.Layer]:

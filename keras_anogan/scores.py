@@ -17,6 +17,24 @@ def mean_absolute_error(x: Any, x_hat: Any) -> Any:
     return ops.mean(ops.absolute(x - x_hat), axis=_sample_axes(x))
 
 
+def distance(x: Any, x_hat: Any, degree: float = 1) -> Any:
+    """||x - x_hat||_degree, the norm over every axis but the batch's, shape (batch,).
+
+    Args:
+        x, x_hat: shape (batch, ...).
+        degree: 1 for the sum of absolute differences, 2 for the Euclidean norm, any p >= 1.
+    """
+    difference = ops.absolute(x - x_hat)
+    if degree == 1:
+        return ops.sum(difference, axis=_sample_axes(x))
+    return ops.power(ops.sum(ops.power(difference, degree), axis=_sample_axes(x)), 1.0 / degree)
+
+
+def cross_entropy(logit: Any) -> Any:
+    """-log sigmoid(logit), the cross-entropy of a discriminator's logit (batch, 1) with "real": shape (batch,)."""
+    return ops.softplus(-logit)[:, 0]
+
+
 def residual_map(x: Any, x_hat: Any) -> Any:
     """|x - x_hat| of images (batch, H, W, C), averaged over the channels: shape (batch, H, W)."""
     return ops.mean(ops.absolute(x - x_hat), axis=-1)

@@ -11,6 +11,7 @@ from keras_anogan.callbacks import (
     CollapseMonitor,
     EpochBackup,
     ImageGrid,
+    NetworkEMA,
     TensorBoardLogs,
     TerminateOnNonFinite,
     read_backup,
@@ -358,3 +359,76 @@ def test_gradient_norm_is_that_of_the_whole_gradient_whatever_the_policy_scales(
     scaled.log_gradient_norms()
     logs = scaled.fit(tiny_images, batch_size=32, epochs=1, verbose=0).history
     assert logs["encoder_gradient_norm"][0] == pytest.approx(want, rel=1e-3)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Every weight of every network after every step."""
+
+    def on_train_begin(self, logs=None):
+        self.weights = [self._now()]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.weights.append(self._now())
+
+    def _now(self):
+        networks = (getattr(self.model, key) for key in self.model.networks)
+        return [np.array(weight) for network in networks for weight in network.weights if "float" in weight.dtype]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_network_ema_follows_every_weight_after_every_step(jit_compile, tiny_images):
+    wgan, recorder = make_wgan(generator=keras.optimizers.SGD(0.05)), Recorder()
+    wgan.compile(optimizers=wgan.optimizers, jit_compile=jit_compile)
+    wgan.fit(tiny_images, batch_size=2, epochs=6, verbose=0, callbacks=[recorder, NetworkEMA(0.6)])
+    average = recorder.weights[0]
+    for step, weights in enumerate(recorder.weights[1:]):
+        keep = min(0.6, (1 + step) / (10 + step))
+        average = [keep * old + (1 - keep) * new for old, new in zip(average, weights, strict=True)]
+    assert len(recorder.weights) > 20  # so that both sides of the minimum were seen
+    assert any(np.abs(a - w).max() > 1e-3 for a, w in zip(average, recorder.weights[-1], strict=True))
+    names = [weight.path for network in (wgan.generator, wgan.critic) for weight in network.weights]
+    assert any("moving_mean" in name for name in names)
+    for name, found, want in zip(names, recorder._now(), average, strict=True):
+        assert found == pytest.approx(want, abs=1e-5), name
+    assert wgan.averages is None
+
+
+def test_network_ema_of_some_networks_leaves_the_others(tiny_images):
+    plain, averaged = make_wgan(), make_wgan()
+    plain.fit(tiny_images, batch_size=2, epochs=2, verbose=0)
+    averaged.fit(tiny_images, batch_size=2, epochs=2, verbose=0, callbacks=[NetworkEMA(0.9, networks=["generator"])])
+    for a, b in zip(plain.critic.weights, averaged.critic.weights, strict=True):
+        assert np.array_equal(a, b)
+    assert not np.array_equal(plain.generator.weights[0], averaged.generator.weights[0])
+
+
+def test_validation_and_best_epoch_score_with_the_averages(tiny_images, tmp_path):
+    detector = make_detector(tiny_images)
+    ema, best = NetworkEMA(0.9), BestEpoch(tiny_images[:8], tmp_path)
+    history = detector.fit(
+        tiny_images, batch_size=8, epochs=3, verbose=0, validation_data=tiny_images[:8], callbacks=[ema, best]
+    ).history
+    assert history["val_score"] == pytest.approx(history["stop_score"], rel=1e-5)
+    assert detector.predict(tiny_images[:8]).mean() == pytest.approx(min(history["stop_score"]), rel=1e-5)
+
+
+def test_a_run_with_averages_resumes_exactly(tiny_images, tmp_path):
+    def fit(model, epochs):
+        callbacks = [NetworkEMA(0.9), EpochBackup(tmp_path)] if model is not whole else [NetworkEMA(0.9)]
+        model.fit(tiny_images, batch_size=4, epochs=epochs, verbose=0, callbacks=callbacks)
+
+    whole, first, second = make_wgan(), make_wgan(), make_wgan()
+    fit(whole, 4)
+    fit(first, 2)
+    fit(second, 4)
+    for a, b in zip(whole.weights, second.weights, strict=True):
+        assert np.array_equal(a, b), a.path
+
+
+def test_network_ema_refuses_what_it_cannot_average(tiny_images):
+    for bad, word in ((NetworkEMA(1.0), "1.0"), (NetworkEMA(networks=["nobody"]), "nobody")):
+        with pytest.raises(ValueError, match=word):
+            make_wgan().fit(tiny_images, verbose=0, callbacks=[bad])
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="Sequential"):
+        NetworkEMA().set_model(plain)

@@ -13,6 +13,7 @@ PACKAGE = ROOT / "keras_anogan"
 # What a module may import of the package, besides itself. Leaves import nothing of it.
 ARROWS = {
     "_version": set(),
+    "averages": set(),
     "batches": set(),
     "networks": set(),
     "losses": set(),
@@ -22,7 +23,7 @@ ARROWS = {
     "plots": set(),
     "callbacks": {"callbacks", "evaluation"},
     "datasets": {"datasets"},
-    "adversarial": {"batches"},
+    "adversarial": {"averages", "batches"},
     "detector": {"adversarial"},
     "fitted": {"batches", "detector"},
     "models": {"adversarial", "batches", "detector", "losses", "networks", "scores"},

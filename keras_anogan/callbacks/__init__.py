@@ -1,6 +1,7 @@
 """Callbacks that know about several players: pictures, guards, backups, TensorBoard."""
 
 from keras_anogan.callbacks.backup import BestEpoch, EpochBackup, read_backup
+from keras_anogan.callbacks.ema import NetworkEMA
 from keras_anogan.callbacks.guards import CollapseMonitor, TerminateOnNonFinite
 from keras_anogan.callbacks.pictures import ImageGrid, save_grid
 from keras_anogan.callbacks.tensorboard import TensorBoardLogs
@@ -10,6 +11,7 @@ __all__ = [
     "CollapseMonitor",
     "EpochBackup",
     "ImageGrid",
+    "NetworkEMA",
     "TensorBoardLogs",
     "TerminateOnNonFinite",
     "read_backup",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -79,10 +80,11 @@ def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
 
 
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
-    """Scores (n,) of rows that may be streamed, in the middle of a `fit`."""
+    """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any."""
     starts = range(0, len(rows), batch_size)
     batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
-    return np.concatenate([model.predict_on_batch(batch) for batch in batches])
+    with model.averaged() if hasattr(model, "averaged") else contextlib.nullcontext():
+        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -172,5 +174,7 @@ class BestEpoch(keras.callbacks.Callback):
         self._begin(self.model._initial_epoch or 0)  # of a fit whose last epoch had been finished before
         if self.epoch:
             self.model.load_weights(self.weights)
+            if hasattr(self.model, "take_averages"):
+                self.model.take_averages()
             chosen = "lowest mean score of the stop set" if self.labels is None else "oracle: highest AUROC with labels"
             print(f"Went back to epoch {self.epoch} ({chosen}, {self.value:.6g}).")

@@ -12,6 +12,9 @@ from typing import Any
 from keras_anogan import networks
 from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector
+from keras_anogan.models import alad, efficientgan
+from keras_anogan.models.alad import ALAD
+from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.wgan_gp import WGANGP
@@ -24,9 +27,9 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
     """What has to be fitted, in order, to train a detector; the last one is the detector.
 
     Args:
-        name: "fanogan" or "pca".
-        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), or a `keras.InputSpec`.
-        **params: the detector's parameters: see `fanogan_phases`, `PCA`.
+        name: "fanogan", "efficientgan", "alad" or "pca".
+        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1) or (121,), or a `keras.InputSpec`.
+        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`, `PCA`.
 
     Raises:
         ValueError: for an unknown name or parameter.
@@ -88,11 +91,67 @@ def fanogan_phases(
     }
 
 
+def efficientgan_phases(
+    shape: tuple[int, ...],
+    latent_dim: int | None = None,
+    score: str = "feature_matching",
+    weight: float = 0.9,
+    degree: float = 1,
+    cycle: float = 0.0,
+    seed: int = 0,
+) -> Phases:
+    """EfficientGAN, with the paper's networks for tables, or for images.
+
+    Args:
+        shape: (features,), or (H, W, C) with sides that 4 divides.
+        latent_dim: size of z; default 32 (tables), 200 (images).
+        score, weight, degree, cycle: as in `EfficientGAN`.
+        seed: of the initial weights, the noise and the data order.
+    """
+    kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 200})
+    build = {role: getattr(efficientgan, f"build_{kind}_{role}") for role in EfficientGAN.networks}
+    parts = {role: make(size, latent_dim, seed=3 * seed + i) for i, (role, make) in enumerate(build.items())}
+    return {"efficientgan": EfficientGAN(**parts, score=score, weight=weight, degree=degree, cycle=cycle, seed=seed)}
+
+
+def alad_phases(
+    shape: tuple[int, ...], latent_dim: int | None = None, score: str = "features", seed: int = 0
+) -> Phases:
+    """ALAD, with the paper's networks for tables, or for images.
+
+    Args:
+        shape: (features,), or (H, W, C) with sides that 8 divides.
+        latent_dim: size of z; default 32 (tables), 100 (images).
+        score: as in `ALAD`.
+        seed: of the initial weights, the noise and the data order.
+    """
+    kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 100})
+    reads = {"discriminator_xx": (size,), "discriminator_zz": (latent_dim,)}
+    parts = {
+        role: getattr(alad, f"build_{kind}_{role}")(*reads.get(role, (size, latent_dim)), seed=5 * seed + i)
+        for i, role in enumerate(ALAD.networks)
+    }
+    return {"alad": ALAD(**parts, score=score, seed=seed)}
+
+
+def _kind(shape: tuple[int, ...], latent_dim: int | None, sizes: dict[str, int]) -> tuple[str, Any, int]:
+    """ "table" or "image", what the builders take for the size of a row, and the latent size."""
+    if len(shape) not in (1, 3):
+        raise ValueError(f"Expected rows (features,) or images (H, W, C). Received: shape {shape}.")
+    kind = "table" if len(shape) == 1 else "image"
+    return kind, shape[0] if kind == "table" else shape, latent_dim or sizes[kind]
+
+
 def pca_phases(shape: tuple[int, ...], n_components: int = 32, seed: int = 0) -> Phases:
     """PCA alone."""
     return {"pca": PCA(shape, n_components=n_components, seed=seed)}
 
 
-DETECTORS: dict[str, Callable[..., Phases]] = {"fanogan": fanogan_phases, "pca": pca_phases}
+DETECTORS: dict[str, Callable[..., Phases]] = {
+    "fanogan": fanogan_phases,
+    "efficientgan": efficientgan_phases,
+    "alad": alad_phases,
+    "pca": pca_phases,
+}
 
-__all__ = ["PCA", "WGANGP", "FAnoGAN", "build_detector", "build_phases"]
+__all__ = ["ALAD", "PCA", "WGANGP", "EfficientGAN", "FAnoGAN", "build_detector", "build_phases"]

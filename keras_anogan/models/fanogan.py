@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_anogan import scores
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.networks import check_inverse, check_judge
 
 MAPPINGS = ("izif", "izi", "ziz")
 
@@ -62,15 +63,8 @@ class FAnoGAN(AnomalyDetector):
             raise ValueError(f"Expected kappa >= 0. Received: kappa={kappa!r}.")
         if mapping not in MAPPINGS:
             raise ValueError(f"Expected the mapping to be one of {MAPPINGS}. Received: mapping={mapping!r}.")
-        if len(critic.outputs) != 2:
-            raise ValueError(f"Expected a critic with the outputs (value, features). Received: {len(critic.outputs)}.")
-        for made, read, between in (
-            (encoder.output_shape, generator.input_shape, "the encoder to make what the generator reads"),
-            (generator.output_shape, encoder.input_shape, "the generator to make what the encoder reads"),
-            (generator.output_shape, critic.input_shape, "the generator to make what the critic reads"),
-        ):
-            if made[1:] != read[1:]:
-                raise ValueError(f"Expected {between}, shape {read}. Received: shape {made}.")
+        check_inverse(encoder, generator)
+        check_judge(critic, "critic", [("the generator", generator.output_shape)], ("value", "features"))
         self.kappa = kappa
         self.mapping = mapping
         self.check_mirrored(mirror)

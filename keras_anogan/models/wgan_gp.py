@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_anogan import losses
 from keras_anogan.adversarial import AdversarialModel
-from keras_anogan.networks import has_batch_normalization
+from keras_anogan.networks import check_judge, has_batch_normalization
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -56,13 +56,7 @@ class WGANGP(AdversarialModel):
             raise ValueError(f"Expected lambda_ >= 0. Received: lambda_={lambda_!r}.")
         if int(n_critic) != n_critic or n_critic < 1:
             raise ValueError(f"Expected n_critic to be a positive integer. Received: n_critic={n_critic!r}.")
-        if len(critic.outputs) != 2:
-            raise ValueError(f"Expected a critic with the outputs (value, features). Received: {len(critic.outputs)}.")
-        if generator.output_shape[1:] != critic.input_shape[1:]:
-            raise ValueError(
-                f"Expected the generator to make what the critic reads, shape {critic.input_shape}. "
-                f"Received: shape {generator.output_shape}."
-            )
+        check_judge(critic, "critic", [("the generator", generator.output_shape)], ("value", "features"))
         self.lambda_ = lambda_
         self.n_critic = int(n_critic)
         self.check_mirrored(mirror)
