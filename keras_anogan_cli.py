@@ -30,7 +30,10 @@ console = Console(highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A folder of images, or mnist, or digits.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder of images, a table (.csv, .parquet), or mnist, or digits.", show_default=False
+    ),
 ]
 Run = Annotated[pathlib.Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out image files that can't be read.")]
@@ -137,7 +140,16 @@ def train(
     abnormal: Annotated[
         int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")
     ] = None,
-    detector: Annotated[str, typer.Option(help="fanogan or pca.")] = "fanogan",
+    normal_where: Annotated[
+        str | None, typer.Option(help="Tables: the condition that normal rows meet, e.g. 'label == \"ok\"'.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Tables: a column to leave out, one option for each.", show_default=False)
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="fanogan, efficientgan, alad or pca. Default: fanogan for images, efficientgan for tables."),
+    ] = None,
     architecture: Annotated[
         str | None,
         typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
@@ -146,9 +158,17 @@ def train(
         int | None,
         typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of each phase of training.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Images in one batch.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, for every network.")] = 2e-4,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each.")
+    ] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Stop when held-out normal data have not scored lower for so many epochs; keep the lowest."),
+    ] = None,
     alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
     seed: Annotated[int, typer.Option(help="Of weights, noise, order and split.")] = 0,
     skip_broken: SkipBroken = False,
@@ -159,14 +179,16 @@ def train(
         bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")
     ] = False,
 ) -> None:
-    """Train a detector on normal images and write a run folder: detector, SavedModel, metrics, report.
+    """Train a detector on normal images or rows and write a run folder: detector, SavedModel, metrics, report.
 
-    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>.
+    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>. All rows of a table are
+    normal, or those that --normal-where tells.
     The same command on an unfinished run goes on where it stopped.
     """
     _import_tensorflow()
     from keras_anogan.tasks import Arguments
 
+    drop = drop or []
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     _train(Arguments(**settings), out, tensorboard)
 
@@ -184,14 +206,18 @@ def score(
     ] = 0,
     skip_broken: SkipBroken = False,
 ) -> None:
-    """Score images with a finished run: one CSV line for each, higher is more anomalous."""
+    """Score images or rows with a finished run: one CSV line for each, higher is more anomalous."""
     _import_tensorflow()
     from keras_anogan import runs
 
     with console.status("Scoring ..."):
         summary = runs.score(run, data, out, maps=maps, grid_lines=grid_lines, skip_broken=skip_broken)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
-    console.print(f"Scored {summary['rows']:,} images, {summary['alarms']:,} alarms{auroc}: {out}", markup=False)
+    for remark in summary["remarks"]:
+        console.print(remark, markup=False)
+    console.print(
+        f"Scored {summary['rows']:,} {summary['what']}, {summary['alarms']:,} alarms{auroc}: {out}", markup=False
+    )
 
 
 @app.command()
@@ -214,19 +240,20 @@ def reproduce(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A recipe, e.g. fanogan-mnist-digit1.", show_default=False)
     ],
-    seed: Annotated[list[int] | None, typer.Option(help="Seeds, one option for each. Default: 0, 1, 2.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds, one option for each. Default: the recipe's.")] = None,
     out: Annotated[pathlib.Path, typer.Option(help="Folder for NAME.json.")] = pathlib.Path("benchmarks/results"),
 ) -> None:
     """Run a published experiment for every seed and write its result, whatever it is."""
     _import_tensorflow()
     from keras_anogan import recipes
 
-    result = recipes.reproduce(name, seed or (0, 1, 2), out, say=lambda line: console.print(line, markup=False))
+    result = recipes.reproduce(name, seed or (), out, say=lambda line: console.print(line, markup=False))
     published = f", published {result['published']['value']}" if result["published"] else ""
+    target = "none" if result["target"] is None else result["target"]
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
     console.print(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
-        f"(target {result['target']}{published}); {baselines}; {result['minutes']} minutes",
+        f"(target {target}{published}); {baselines}; {result['minutes']} minutes",
         markup=False,
     )
 

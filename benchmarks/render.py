@@ -29,6 +29,7 @@ def tables(folder: pathlib.Path) -> str:
         lines += ["", f"Beside it, `{result['name']}` (same runs, same test rows; {result['machine']}):", ""]
         lines += ["| number | mean ± std |", "|---|---|"]
         lines += [f"| {key} | {value['mean']:.5f} ± {value['std']:.5f} |" for key, value in result["beside"].items()]
+        lines += [f"| {key} | {value:.5f} |" for key, value in result["baselines"].items()]
         if "parts" in result:
             title = f"{result['name']}, every {result['part']}, mean ± std over {len(result['seeds'])} seeds"
             lines += ["", f"<details><summary>{title}</summary>", "", part_table(result), "", "</details>"]
@@ -55,15 +56,20 @@ def _spread(result: dict) -> str:
 
 
 def _quality_row(result: dict) -> str:
-    baseline = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
+    measure = result["metric"].split(",")[0].split(" of ")[0]  # the baselines of the other measures stand below
+    shown = {key: value for key, value in result["baselines"].items() if key.endswith(f" {measure}")}
+    baseline = ", ".join(f"{key.removesuffix(measure)}{value:.4f}" for key, value in shown.items())
     published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
-    gap = result["target"] - result["mean"]
-    met = "met" if gap <= 0 else f"missed by {gap:.6f}"
+    target = "-" if result["target"] is None else f">= {result['target']}: {_met(result['target'] - result['mean'])}"
     return (
         f"| `{result['name']}` | {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} "
-        f"({len(result['values'])}) | {result['min']:.5f} | {baseline} | {published} | >= {result['target']}: {met} "
+        f"({len(result['values'])}) | {result['min']:.5f} | {baseline} | {published} | {target} "
         f"| {result['minutes']} |"
     )
+
+
+def _met(gap: float) -> str:
+    return "met" if gap <= 0 else f"missed by {gap:.6f}"
 
 
 if __name__ == "__main__":

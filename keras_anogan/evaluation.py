@@ -62,6 +62,48 @@ def best_f1(labels: Any, scores: Any) -> float:
     return float(np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12)))
 
 
+def f1_of_top_share(labels: Any, scores: Any, share: float) -> float:
+    """Needs labels: F1 when the highest-scoring `share` of the rows are called anomalous, those on the edge too.
+
+    The rule of the papers on KDD99 (share 0.2). It uses the test scores and the share of anomalies among them, which
+    nobody has in practice: for comparing with those papers only. Arguments as in `auroc`.
+    """
+    labels, scores = _check(labels, scores)
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"Expected 0 < share < 1. Received: {share}.")
+    rates = alarm_rates(labels, scores >= np.percentile(scores, 100.0 * (1.0 - share)))
+    return float(rates["f1"] or 0.0)
+
+
+def auroc_by_kind(labels: Any, scores: Any, kinds: Any, least: int = 10) -> dict[str, float]:
+    """Needs labels: AUROC of each kind of anomaly against all normal rows; arguments as in `auroc`.
+
+    Their mean counts a rare kind of anomaly as much as a frequent one.
+
+    Args:
+        labels, scores: as in `auroc`.
+        kinds: what each row is, (n,).
+        least: kinds with fewer rows are left out.
+    """
+    labels, scores, kinds = *_check(labels, scores), np.asarray(kinds)
+    return {
+        kind: auroc(labels[rows], scores[rows])
+        for kind in _frequent(labels, kinds, least)
+        for rows in [(labels == 0) | (kinds == kind)]
+    }
+
+
+def detection_by_kind(labels: Any, alarms: Any, kinds: Any, least: int = 10) -> dict[str, float]:
+    """Needs labels: share of each kind of anomaly with an alarm; arguments as in `alarm_rates`, `auroc_by_kind`."""
+    labels, alarms, kinds = np.asarray(labels), np.asarray(alarms).astype(bool), np.asarray(kinds)
+    return {kind: float(alarms[kinds == kind].mean()) for kind in _frequent(labels, kinds, least)}
+
+
+def _frequent(labels: np.ndarray, kinds: np.ndarray, least: int) -> list[str]:
+    names, counts = np.unique(kinds[labels == 1], return_counts=True)
+    return [str(name) for name, count in zip(names, counts, strict=True) if count >= least]
+
+
 def equal_error_rate(labels: Any, scores: Any) -> float:
     """Needs labels: the error rate where misses and false alarms are equally frequent; arguments as in `auroc`."""
     from sklearn.metrics import roc_curve

@@ -73,7 +73,10 @@ class FittedDetector(keras.Model):
         """Symbolic raw input: one tensor, or a dict of columns."""
         if self.raw_columns is None:
             return keras.Input(self.raw_shape, dtype=self.raw_dtype)
-        return {name: keras.Input((), dtype=dtype, name=f"column_{i}") for i, (name, dtype) in enumerate(self.raw_columns.items())}
+        return {
+            name: keras.Input((), dtype=dtype, name=f"column_{i}")
+            for i, (name, dtype) in enumerate(self.raw_columns.items())
+        }
 
     def preprocess(self, raw: Any) -> Any:
         """The detector's input, float32, for raw input of shape (batch, *raw_shape), or a dict of columns (batch,)."""
@@ -213,7 +216,9 @@ class FittedDetector(keras.Model):
         """A function of raw input for an endpoint, and its signature; the columns of a table are inputs of their own."""
         if self.raw_columns is None:
             return function, [tf.TensorSpec((None, *self.raw_shape), self.raw_dtype, name="raw")]
-        specs = [tf.TensorSpec((None,), dtype, name=self.served_names[name]) for name, dtype in self.raw_columns.items()]
+        specs = [
+            tf.TensorSpec((None,), dtype, name=self.served_names[name]) for name, dtype in self.raw_columns.items()
+        ]
         return lambda *columns: function(dict(zip(self.raw_columns, columns, strict=True))), specs
 
     @property

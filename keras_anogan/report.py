@@ -14,23 +14,40 @@ from keras_anogan import plots
 
 
 @dataclasses.dataclass(frozen=True)
-class Example:
-    """One test image in the report: what it is, what the detector said, and what it saw."""
+class Judged:
+    """One test row: what it is, and what the detector said."""
 
     name: str
     label: int | None
     score: float
     p_value: float
-    image: np.ndarray
-    reconstruction: np.ndarray
-    anomaly_map: np.ndarray
-    marked: np.ndarray
-    mask: np.ndarray | None = None
 
     @property
     def kind(self) -> str:
         """What the label says."""
         return {None: "", 0: "normal", 1: "anomalous"}[self.label]
+
+
+@dataclasses.dataclass(frozen=True)
+class RowExample(Judged):
+    """One row of a table in the report.
+
+    Attributes:
+        deviations: (column, its cell, its share of the row's difference from the reconstruction), largest first.
+    """
+
+    deviations: list[tuple[str, str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Example(Judged):
+    """One test image in the report, and what the detector saw."""
+
+    image: np.ndarray
+    reconstruction: np.ndarray
+    anomaly_map: np.ndarray
+    marked: np.ndarray
+    mask: np.ndarray | None = None
 
     @property
     def pictures(self) -> list[tuple[str, str]]:
@@ -53,8 +70,8 @@ def write_report(
     scores: np.ndarray,
     baselines: dict[str, np.ndarray],
     history: dict[str, list[dict[str, float]]],
-    most: Sequence[Example],
-    least: Sequence[Example],
+    most: Sequence[Judged],
+    least: Sequence[Judged],
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
 
@@ -66,7 +83,7 @@ def write_report(
         scores: (n,), of the test rows.
         baselines: their scores by name, for the curves.
         history: logs by phase and epoch.
-        most, least: the most and the least anomalous test images.
+        most, least: the most and the least anomalous test images (`Example`), or rows (`RowExample`).
     """
     import jinja2
 
@@ -96,6 +113,7 @@ def write_report(
         metrics=metrics,
         tiles=_tiles(metrics),
         figures=figures,
+        noun="rows" if config["arguments"].get("image_size") is None else "images",
         examples=[("Most anomalous", most), ("Least anomalous", least)],
         seconds=_seconds(metrics),
     )

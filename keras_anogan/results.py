@@ -36,9 +36,10 @@ class Recipe:
         published: value and source of the number that is reproduced, or None.
         run: seed -> {"value": the metric, other numbers by name}; with `parts`, (seed, part) -> the same.
         baselines: () -> numbers by name on the same test rows; with `parts`, part -> the same.
-        target: the value that the mean is meant to reach.
+        target: the value that the mean is meant to reach; None where none was set.
         parts: what the metric is averaged over within a seed, such as ten digits; empty for a single task.
         part: what one of the parts is called.
+        seeds: that `reproduce` runs unless told otherwise.
     """
 
     name: str
@@ -48,9 +49,10 @@ class Recipe:
     published: dict[str, Any] | None
     run: Callable[..., Numbers]
     baselines: Callable[..., Numbers]
-    target: float
+    target: float | None
     parts: tuple[int, ...] = ()
     part: str = "digit"
+    seeds: tuple[int, ...] = (0, 1, 2)
 
 
 def run_recipe(

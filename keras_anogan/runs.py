@@ -29,20 +29,24 @@ import numpy as np
 from keras_anogan import evaluation
 from keras_anogan._version import __version__
 from keras_anogan.callbacks import (
+    BestEpoch,
     CollapseMonitor,
     EpochBackup,
     ImageGrid,
+    NetworkEMA,
     TensorBoardLogs,
     TerminateOnNonFinite,
     read_backup,
 )
-from keras_anogan.datasets import ImageRows, scan_image_folder
-from keras_anogan.fitted import FittedDetector, image_preprocessing
+from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
+from keras_anogan.fitted import FittedDetector
 from keras_anogan.models import PCA, build_phases
 from keras_anogan.tasks import NAMED_SETS, Arguments, Task, load_task
 from keras_anogan.thresholds import ConformalThreshold, QuantileThreshold
 
 SCORE_BATCH = 256
+CYCLE = 0.1  # weight of EfficientGAN's cycle term: without it some seeds do not learn to invert the generator
+LEAST_STEPS = 500  # of an epoch on a table
 Say = Callable[[str], None]
 
 
@@ -78,9 +82,10 @@ def train(
             raise ValueError(
                 f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
             ) from error
-    _build(arguments, channels=1)  # a wrong size or name is told before a large folder is read
+    size = arguments.image_size
+    _build(arguments, (8,) if size is None else (size, size, 1))  # a wrong size or name is told before data are read
     task = load_task(arguments)
-    phases = _build(arguments, task.channels)
+    phases = _build(arguments, task.shape)
     config = _config(arguments, task)
     if _continues(out, config):
         if (out / "metrics.json").exists():
@@ -92,6 +97,8 @@ def train(
     _write_json(out / "config.json", config)
     if task.skipped:
         say(f"Left out {task.skipped} image file(s) that can't be read.")
+    for remark in task.remarks:
+        say(remark)
     sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
     say(f"{task.name}; {sizes} rows.")
     seconds, warnings = {}, []
@@ -110,15 +117,11 @@ def train(
     _write_history(out / "history.csv", history)
 
     start = time.perf_counter()
-    calibration = [
-        (part["score"], part["anomaly_map"].max(axis=(1, 2)))
-        for part in _explain_rows(detector.explain, task.calibrate)
-    ]
-    calibration_scores, peaks = (np.concatenate(parts) for parts in zip(*calibration, strict=True))
-    threshold = ConformalThreshold(arguments.alpha, capacity=len(peaks)).adapt(calibration_scores)
-    map_threshold = QuantileThreshold(arguments.alpha, capacity=len(peaks)).adapt(peaks)
-    preprocessing = image_preprocessing(*detector.sample_shape[:2])
-    fitted = FittedDetector(preprocessing, detector, threshold, map_threshold=map_threshold)
+    calibration, peaks = _calibration(detector, task.calibrate)
+    capacity = len(calibration)
+    threshold = ConformalThreshold(arguments.alpha, capacity=capacity).adapt(calibration)
+    map_threshold = None if peaks is None else QuantileThreshold(arguments.alpha, capacity=capacity).adapt(peaks)
+    fitted = FittedDetector(task.preprocessing, detector, threshold, map_threshold=map_threshold)
     _save_fitted(fitted, out)
     metrics, scores, baselines = _evaluate(fitted, task, arguments)
     seconds["evaluation"] = time.perf_counter() - start
@@ -130,17 +133,28 @@ def train(
     return metrics
 
 
-def _build(arguments: Arguments, channels: int) -> dict[str, Any]:
-    shape = (arguments.image_size, arguments.image_size, channels)
-    params = {} if arguments.architecture is None else {"architecture": arguments.architecture}
-    return build_phases(arguments.detector, shape, seed=arguments.seed, **params)
+def _build(arguments: Arguments, shape: tuple[int, ...]) -> dict[str, Any]:
+    params: dict[str, Any] = {} if arguments.architecture is None else {"architecture": arguments.architecture}
+    if arguments.detector == "efficientgan":
+        params["cycle"] = CYCLE
+    return build_phases(str(arguments.detector), shape, seed=arguments.seed, **params)
+
+
+def _calibration(detector: Any, rows: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Scores of normal rows, and the highest value in each one's anomaly map, where there are maps."""
+    parts = [
+        (part["score"], part["anomaly_map"].max(axis=(1, 2)) if "anomaly_map" in part else None)
+        for part in _explain_rows(detector.explain, rows)
+    ]
+    scores, peaks = zip(*parts, strict=True)
+    return np.concatenate(scores), None if peaks[0] is None else np.concatenate(peaks)
 
 
 def _fit_phase(
     phase: str, model: Any, task: Task, arguments: Arguments, out: pathlib.Path, say: Say, watchers: list
 ) -> float:
     """Fit one phase, or what is left of it; returns the seconds it took, those before an interruption included."""
-    adam = {p: keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5, beta_2=0.999) for p in model.players}
+    adam = {p: keras.optimizers.Adam(float(arguments.learning_rate or 0), beta_1=0.5) for p in model.players}
     model.compile(optimizers=adam)
     if not model.players:
         start = time.perf_counter()
@@ -150,14 +164,22 @@ def _fit_phase(
     backup, guard = EpochBackup(folder, every_seconds=2.0), TerminateOnNonFinite()
     if done := len(read_backup(folder)[0]):
         say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
-    callbacks = [guard]
+    callbacks: list[keras.callbacks.Callback] = [guard]
     if phase == "wgan_gp":
         callbacks.append(ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20)))
     held_out = {"validation_data": task.stop} if hasattr(model, "explain") else {}
+    if hasattr(model, "explain") and arguments.patience is not None:
+        callbacks.append(BestEpoch(task.stop, folder, patience=arguments.patience))
+    if arguments.detector in ("efficientgan", "alad"):
+        callbacks.append(NetworkEMA(0.999))
+    steps = None
+    if arguments.is_table and not arguments.smoke:
+        steps = max(LEAST_STEPS, -(-len(task.train) // arguments.batch_size))
     model.fit(
         task.train,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
+        steps_per_epoch=steps,
         verbose=0,
         callbacks=[
             *callbacks,
@@ -201,7 +223,7 @@ def _per_sample(fitted: FittedDetector, rows: Any) -> dict[str, np.ndarray]:
 
 def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple[dict, dict, dict]:
     scores = _per_sample(fitted, task.test)
-    pca = PCA((arguments.image_size, arguments.image_size, task.channels), n_components=32, seed=arguments.seed)
+    pca = PCA(task.shape, n_components=32, seed=arguments.seed)
     pca.compile()
     pca.fit(task.train)
     baseline = np.concatenate([batch["score"] for batch in _explain_rows(pca.explain, task.test)])
@@ -211,7 +233,8 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
         metrics |= {"auroc": evaluation.auroc(task.labels, scores["score"])}
         metrics |= {"auprc": evaluation.auprc(task.labels, scores["score"])}
     metrics |= {"threshold": fitted.threshold.threshold, "alpha": arguments.alpha}
-    metrics["map_threshold"] = fitted.map_threshold.threshold
+    if fitted.map_threshold is not None:
+        metrics["map_threshold"] = fitted.map_threshold.threshold
     if task.labels is not None:
         metrics |= evaluation.alarm_rates(task.labels, scores["is_anomaly"])
         normal = task.labels == 0
@@ -263,27 +286,11 @@ def _write_report(
     baselines: dict,
     history: dict,
 ) -> None:
-    from keras_anogan.report import Example, write_report
-
-    def examples(order: np.ndarray) -> list[Example]:
-        explained = fitted.judge(fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order])))
-        return [
-            Example(
-                name=task.test_ids[row],
-                label=None if task.labels is None else int(task.labels[row]),
-                score=float(scores["score"][row]),
-                p_value=float(scores["p_value"][row]),
-                image=np.asarray(task.test[order[i : i + 1]])[0],
-                reconstruction=np.asarray(explained["reconstruction"][i]),
-                anomaly_map=np.asarray(explained["anomaly_map"][i]),
-                marked=np.asarray(explained["anomaly_mask"][i]),
-                mask=None if task.masks is None else task.masks[row],
-            )
-            for i, row in enumerate(order)
-        ]
+    from keras_anogan.report import write_report
 
     ranked = np.argsort(-scores["score"], kind="stable")
-    shown = min(6, len(ranked))
+    shown = min(20 if task.raw_test is not None else 6, len(ranked))
+    describe = _image_examples if task.raw_test is None else _row_examples
     write_report(
         out / "report.html",
         config=config,
@@ -293,9 +300,64 @@ def _write_report(
         scores=scores["score"],
         baselines=baselines,
         history=history,
-        most=examples(ranked[:shown]),
-        least=examples(ranked[::-1][:shown]),
+        most=describe(ranked[:shown], task, fitted, scores),
+        least=describe(ranked[::-1][:shown], task, fitted, scores),
     )
+
+
+def _image_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: dict) -> list[Any]:
+    from keras_anogan.report import Example
+
+    explained = fitted.judge(fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order])))
+    return [
+        Example(
+            **_what_is_known(row, task, scores),
+            image=np.asarray(task.test[order[i : i + 1]])[0],
+            reconstruction=np.asarray(explained["reconstruction"][i]),
+            anomaly_map=np.asarray(explained["anomaly_map"][i]),
+            marked=np.asarray(explained["anomaly_mask"][i]),
+            mask=None if task.masks is None else task.masks[row],
+        )
+        for i, row in enumerate(order)
+    ]
+
+
+def _row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: dict) -> list[Any]:
+    from keras_anogan.report import RowExample
+
+    encoder = fitted.preprocessing
+    raw = encoder.check_raw(task.raw_test.iloc[order])
+    deviations = _deviations(fitted.detector, task.test[order], encoder.feature_columns)
+    return [
+        RowExample(
+            **_what_is_known(row, task, scores),
+            deviations=[(name, _cell(raw[name][i]), share) for name, share in deviations[i]],
+        )
+        for i, row in enumerate(order)
+    ]
+
+
+def _what_is_known(row: int, task: Task, scores: dict) -> dict[str, Any]:
+    return {
+        "name": task.test_ids[row],
+        "label": None if task.labels is None else int(task.labels[row]),
+        "score": float(scores["score"][row]),
+        "p_value": float(scores["p_value"][row]),
+    }
+
+
+def _deviations(detector: Any, x: np.ndarray, columns: tuple[str, ...], most: int = 4) -> list[list[tuple[str, float]]]:
+    """For each row the columns in which it differs most from its reconstruction, and their shares of |x - x_hat|."""
+    x_hat = np.concatenate([part["reconstruction"] for part in _explain_rows(detector.explain, x)])
+    names = list(dict.fromkeys(columns))
+    belongs = np.array(columns)[:, None] == np.array(names)[None, :]  # (features, columns)
+    by_column = np.abs(x - x_hat) @ belongs
+    shares = by_column / np.maximum(by_column.sum(axis=1, keepdims=True), 1e-12)
+    return [[(names[i], float(share[i])) for i in np.argsort(-share, kind="stable")[:most]] for share in shares]
+
+
+def _cell(value: Any) -> str:
+    return str(value) if isinstance(value, str) else "(missing)" if np.isnan(value) else f"{value:.6g}"
 
 
 def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
@@ -328,15 +390,16 @@ def score(
 
     Args:
         run: run folder.
-        data: "mnist" or "digits" (the run's own test rows), or a folder of images.
-        out: CSV file: id, label if known, terms of the score, anomaly_score, p_value, is_anomaly.
+        data: "mnist" or "digits" (the run's own test rows), a folder of images, or a table file.
+        out: CSV file: id, label if known, terms of the score, anomaly_score, p_value, is_anomaly; for a table also
+            deviates_in, the columns in which a row differs most from its reconstruction.
         maps: folder for one heat map per image, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
         grid_lines: lines of a picture beside the CSV, `<out>_grid.png`: input | reconstruction |
             difference, from the most to the least anomalous image; 0 for none.
         skip_broken: leave out files that can't be read.
 
     Returns:
-        `rows`, `alarms`, and `auroc` where labels are known.
+        `rows`, `what` they are, `alarms`, `remarks`, and `auroc` where labels are known.
 
     Raises:
         FileNotFoundError, ValueError: one sentence on what is wrong with run or data.
@@ -347,8 +410,21 @@ def score(
         raise ValueError(f"Expected a folder for the maps outside the data. Received: {maps} in {data}.")
     fitted, config = load_run(run)
     arguments = Arguments(**config["arguments"])
-    rows, ids, labels = _rows_to_score(arguments, fitted, data, skip_broken)
-    result = _per_sample(fitted, rows)
+    if arguments.is_table != is_table(data):
+        raise ValueError(
+            f"Expected {'a table' if arguments.is_table else 'images'}, as the run was trained on. Received: {data}."
+        )
+    remarks: list[str] = []
+    if arguments.is_table:
+        if maps is not None or grid_lines > 0:
+            raise ValueError("Expected images for maps and a grid. Received: a table.")
+        rows, ids, labels, remarks = _table_to_score(arguments, fitted, data)
+    else:
+        rows, ids, labels = _rows_to_score(arguments, fitted, data, skip_broken)
+    result: dict[str, Any] = dict(_per_sample(fitted, rows))
+    if arguments.is_table:
+        found = _deviations(fitted.detector, rows, fitted.preprocessing.feature_columns, most=3)
+        result["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
     _write_scores(pathlib.Path(out), ids, labels, result)
     if maps is not None:
         _write_maps(pathlib.Path(maps), fitted, rows, ids)
@@ -357,10 +433,36 @@ def score(
         chosen = ranked[np.linspace(0, len(ranked) - 1, min(grid_lines, len(ranked))).astype(int)]
         target = pathlib.Path(out).with_suffix("")
         _write_grid(target.with_name(f"{target.name}_grid.png"), fitted, rows, chosen)
-    summary: dict[str, Any] = {"rows": len(ids), "alarms": int(result["is_anomaly"].sum())}
+    summary: dict[str, Any] = {
+        "rows": len(ids),
+        "what": "rows" if arguments.is_table else "images",
+        "alarms": int(result["is_anomaly"].sum()),
+        "remarks": remarks,
+    }
     if labels is not None and 0 < labels.sum() < len(labels):
         summary["auroc"] = evaluation.auroc(labels, result["score"])
     return summary
+
+
+def _table_to_score(
+    arguments: Arguments, fitted: FittedDetector, data: str
+) -> tuple[np.ndarray, list[str], np.ndarray | None, list[str]]:
+    """Encoded rows, their names, labels where the run's condition can be asked, and what should be told of them."""
+    frame = read_table(data)
+    raw = fitted.preprocessing.check_raw(frame)
+    remarks = [
+        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that no training row had, such as "
+        f"{value!r} in row {row + 1}; it counts as unknown."
+        for name, count, value, row in fitted.preprocessing.unseen(raw)
+    ]
+    labels = None
+    if arguments.normal_where is not None:
+        try:
+            normal, _ = normal_rows(frame, arguments.normal_where)
+            labels = (~normal).astype("int64")
+        except ValueError:  # rows of which nobody knows yet what they are
+            labels = None
+    return fitted.preprocessing.encode(raw), [f"row-{i + 1}" for i in range(len(frame))], labels, remarks
 
 
 def _rows_to_score(
@@ -386,9 +488,10 @@ def _rows_to_score(
 def _write_scores(out: pathlib.Path, ids: list[str], labels: np.ndarray | None, result: dict[str, np.ndarray]) -> None:
     order = ("img_distance", "feature_distance", "score", "z_distance")
     terms = [key for key in order if key in result]
-    terms += [key for key in result if key not in (*order, "p_value", "is_anomaly")]
+    terms += [key for key in result if key not in (*order, "p_value", "is_anomaly", "deviates_in")]
     header = ["id", *(["label"] if labels is not None else [])]
     header += ["anomaly_score" if key == "score" else key for key in terms] + ["p_value", "is_anomaly"]
+    header += ["deviates_in"] if "deviates_in" in result else []
     out.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -396,7 +499,8 @@ def _write_scores(out: pathlib.Path, ids: list[str], labels: np.ndarray | None, 
         for i, name in enumerate(ids):
             line = [name, *([int(labels[i])] if labels is not None else [])]
             line += [f"{result[key][i]:.9g}" for key in (*terms, "p_value")]
-            writer.writerow([*line, int(result["is_anomaly"][i])])
+            line.append(int(result["is_anomaly"][i]))
+            writer.writerow([*line, result["deviates_in"][i]] if "deviates_in" in result else line)
 
 
 def _write_maps(folder: pathlib.Path, fitted: FittedDetector, rows: Any, ids: list[str]) -> None:

@@ -12,12 +12,15 @@ import numpy as np
 from keras_anogan.datasets import (
     ImageRows,
     hold_out,
+    is_table,
     load_digits,
     load_masks,
     load_mnist,
     one_anomalous,
     one_class,
+    read_table,
     scan_image_folder,
+    split_table,
     three_ways,
 )
 from keras_anogan.fitted import image_preprocessing
@@ -30,14 +33,18 @@ class Arguments:
     """Everything that decides what a run is; two runs with equal arguments and data have equal weights.
 
     Attributes:
-        data: "mnist", "digits", or a folder of images.
+        data: "mnist", "digits", a folder of images, or a table file (.csv, .csv.gz, .parquet).
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
-        detector: name in the registry.
+        normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
+        drop: for tables, columns to leave out.
+        detector: name in the registry; default: fanogan for images, efficientgan for tables.
         architecture: of fanogan, "mlp", "dcgan" or "resnet"; default: mlp for the named sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
-        epochs: of each phase.
+        epochs: of each phase; an epoch of a table has at least 500 steps.
         batch_size: rows of one player's batch.
-        learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player.
+        learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player; default: 2e-4 (images), 1e-4 (tables).
+        patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
+            None to train all epochs.
         alpha: accepted false-alarm rate.
         seed: of weights, noise, data order and split.
         skip_broken: leave out image files that can't be read.
@@ -47,12 +54,15 @@ class Arguments:
     data: str
     normal: int | None = None
     abnormal: int | None = None
-    detector: str = "fanogan"
+    normal_where: str | None = None
+    drop: list[str] = dataclasses.field(default_factory=list)
+    detector: str | None = None
     architecture: str | None = None
     image_size: int | None = None
     epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 2e-4
+    learning_rate: float | None = None
+    patience: int | None = None
     alpha: float = 0.01
     seed: int = 0
     skip_broken: bool = False
@@ -62,9 +72,11 @@ class Arguments:
         for key in ("epochs", "batch_size"):
             if getattr(self, key) < 1:
                 raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"Expected --patience >= 1. Received: {self.patience}.")
         if not 0.0 < self.alpha < 1.0:
             raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
-        if not self.learning_rate > 0.0:
+        if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
         named = self.data in NAMED_SETS
         chosen = [value is not None for value in (self.normal, self.abnormal)]
@@ -73,24 +85,41 @@ class Arguments:
                 f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}."
             )
         if not named and any(chosen):
-            raise ValueError("Expected --normal and --abnormal with mnist or digits only. Received: a folder.")
+            what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
+            raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
+        if not self.is_table and (self.normal_where is not None or self.drop):
+            raise ValueError(
+                f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
+            )
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        if self.image_size is not None and self.is_table:
+            raise ValueError("Expected --image-size with images. Received: a table.")
         if self.image_size is not None and self.image_size < 2:
             raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
-        if self.architecture is not None and self.detector != "fanogan":
-            raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
         if not named:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
-        defaults = {
-            "architecture": ("mlp" if named else "dcgan") if self.detector == "fanogan" else None,
-            "image_size": NAMED_SETS.get(self.data, 64),
-        }
-        for key, value in defaults.items():
-            if getattr(self, key) is None:
-                object.__setattr__(self, key, value)
+        self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
+        if self.is_table and self.detector == "fanogan":
+            raise ValueError("Expected --detector efficientgan, alad or pca for a table. Received: fanogan.")
+        if self.architecture is not None and self.detector != "fanogan":
+            raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
+        if self.detector == "fanogan":
+            self._set_default("architecture", "mlp" if named else "dcgan")
+        if not self.is_table:
+            self._set_default("image_size", NAMED_SETS.get(self.data, 64))
+        self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
         if self.smoke:
             object.__setattr__(self, "epochs", 1)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the data are a table file."""
+        return is_table(self.data)
+
+    def _set_default(self, key: str, value: Any) -> None:
+        if getattr(self, key) is None:
+            object.__setattr__(self, key, value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,14 +127,16 @@ class Task:
     """Rows of one run, preprocessed, and what is known of them.
 
     Attributes:
-        train, stop, calibrate, test: rows for the detector, float32 (n, size, size, channels).
+        train, stop, calibrate, test: rows for the detector, float32 (n, size, size, channels) or (n, features).
         labels: (len(test),) or None.
         test_ids: names of the test rows.
-        channels: 1 or 3.
+        preprocessing: Keras layer from raw input to such rows.
         fingerprint: SHA-256 of the data.
         name: what is normal, in a few words.
         skipped: files left out.
         masks: bool (len(test), size, size), True where a pixel is anomalous; None where nobody knows.
+        raw_test: the test rows of a table as they stand in the file, a DataFrame.
+        remarks: what was done to the data without being asked, one sentence each.
     """
 
     train: Any
@@ -114,11 +145,18 @@ class Task:
     test: Any
     labels: np.ndarray | None
     test_ids: list[str]
-    channels: int
+    preprocessing: Any
     fingerprint: str
     name: str
     skipped: int = 0
     masks: np.ndarray | None = None
+    raw_test: Any = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return tuple(np.asarray(self.train[np.zeros(1, "int64")]).shape[1:])
 
 
 def load_task(arguments: Arguments) -> Task:
@@ -127,13 +165,14 @@ def load_task(arguments: Arguments) -> Task:
     Raises:
         FileNotFoundError, ValueError: one sentence on what is wrong with the data or with `alpha`.
     """
-    task = (_load_named if arguments.data in NAMED_SETS else _load_folder)(arguments)
+    load = _load_named if arguments.data in NAMED_SETS else _load_table if arguments.is_table else _load_folder
+    task = load(arguments)
     have = len(task.calibrate)
     if int(np.floor(arguments.alpha * (have + 1) + 1e-9)) < 1:
         total = sum(len(rows) for rows in (task.train, task.stop, task.calibrate))
         raise ValueError(
-            f"Expected at least {int(np.ceil(1 / arguments.alpha - 1 - 1e-9))} images to calibrate --alpha "
-            f"{arguments.alpha:g} (n >= 1/alpha - 1). Received: {have} of {total} normal images; "
+            f"Expected at least {int(np.ceil(1 / arguments.alpha - 1 - 1e-9))} {_noun(arguments)} to calibrate --alpha "
+            f"{arguments.alpha:g} (n >= 1/alpha - 1). Received: {have} of {total} normal {_noun(arguments)}; "
             f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
         )
     return task
@@ -159,7 +198,7 @@ def _load_named(arguments: Arguments) -> Task:
         *parts,
         labels=split.labels,
         test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
-        channels=1,
+        preprocessing=preprocess,
         fingerprint=digest.hexdigest(),
         name=f"{arguments.data}: digit {split.name}",
     )
@@ -207,12 +246,45 @@ def _load_folder(arguments: Arguments) -> Task:
         test=test,
         labels=labels,
         test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
-        channels=folder.channels,
+        preprocessing=rows.preprocess,
         fingerprint=folder.fingerprint,
         name=f"{folder.root.name}: {total:,} normal images",
         skipped=len(folder.skipped),
         masks=None if masks is None else load_masks(masks, (arguments.image_size,) * 2),
     )
+
+
+def _load_table(arguments: Arguments) -> Task:
+    frame = read_table(arguments.data)
+    table = split_table(frame, arguments.normal_where, arguments.drop, seed=arguments.seed)
+    limit = 256 if arguments.smoke else len(frame)
+    some = np.sort(np.random.default_rng(0).permutation(len(table.test))[:limit])
+    remarks = []
+    if table.skipped:
+        remarks.append(f"Left out what the condition names, so that no detector sees it: {', '.join(table.skipped)}.")
+    return Task(
+        train=table.train[:limit],
+        stop=table.stop[:limit],
+        calibrate=table.calibrate[:limit],
+        test=table.test[some],
+        labels=table.labels[some],
+        test_ids=[f"row-{row + 1}" for row in table.test_rows[some]],
+        preprocessing=table.encoder,
+        fingerprint=_file_digest(arguments.data),
+        name=f"{os.path.basename(arguments.data)}: "
+        + (f"normal where {arguments.normal_where}" if arguments.normal_where else f"{len(frame):,} normal rows"),
+        raw_test=frame.iloc[table.test_rows[some]],
+        remarks=tuple(remarks),
+    )
+
+
+def _file_digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _noun(arguments: Arguments) -> str:
+    return "rows" if arguments.is_table else "images"
 
 
 def _either(chosen: list[bool]) -> str:

@@ -102,16 +102,20 @@ class BestEpoch(keras.callbacks.Callback):
         directory: folder for the weights.
         labels: (n,): 1 anomalous, 0 normal; makes the choice an oracle's.
         batch_size: rows in one pass.
+        patience: stop training when so many epochs in a row were no better; None never.
 
     Attributes:
         epoch: number of the best epoch, from 1; 0 before the first.
         value: its criterion.
 
     Raises:
-        ValueError: for no rows, another number of labels, labels of one kind, or a model that is no detector.
+        ValueError: for no rows, another number of labels, labels of one kind, patience < 1, or a model that is no
+            detector.
     """
 
-    def __init__(self, rows: Any, directory: Any, labels: Any = None, batch_size: int = 256) -> None:
+    def __init__(
+        self, rows: Any, directory: Any, labels: Any = None, batch_size: int = 256, patience: int | None = None
+    ) -> None:
         super().__init__()
         rows = np.asarray(rows) if isinstance(rows, (list, tuple)) else rows
         if len(rows) == 0 or (labels is not None and len(labels) != len(rows)):
@@ -121,7 +125,9 @@ class BestEpoch(keras.callbacks.Callback):
             )
         if labels is not None and len(np.unique(np.asarray(labels).astype(bool))) < 2:
             raise ValueError("Expected labels of normal and anomalous rows. Received: labels of one kind only.")
-        self.rows, self.labels, self.batch_size = rows, labels, batch_size
+        if patience is not None and patience < 1:
+            raise ValueError(f"Expected patience >= 1. Received: patience={patience!r}.")
+        self.rows, self.labels, self.batch_size, self.patience = rows, labels, batch_size, patience
         name = "best" if labels is None else "best-oracle"
         self.weights = pathlib.Path(directory) / f"{name}.weights.h5"
         self.state = pathlib.Path(directory) / f"{name}.json"
@@ -169,6 +175,8 @@ class BestEpoch(keras.callbacks.Callback):
             state = self.state.with_suffix(".json.partial")
             state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
             os.replace(state, self.state)
+        elif self.patience is not None and epoch + 1 - self.epoch >= self.patience:
+            self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._begin(self.model._initial_epoch or 0)  # of a fit whose last epoch had been finished before

@@ -2,23 +2,35 @@
 
 from keras_anogan.datasets.digits import load_digits
 from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder
+from keras_anogan.datasets.kdd99 import TableSplit, kdd99_paper, kdd99_realistic, load_kdd99
 from keras_anogan.datasets.mnist import load_mnist
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
 from keras_anogan.datasets.storage import data_dir
+from keras_anogan.datasets.table import TableEncoder, TableTask, is_table, normal_rows, read_table, split_table
 
 __all__ = [
     "ImageFolder",
     "ImageRows",
     "Split",
+    "TableEncoder",
+    "TableSplit",
+    "TableTask",
     "data_dir",
     "fanogan_exercise",
     "hold_out",
+    "is_table",
+    "kdd99_paper",
+    "kdd99_realistic",
     "load_digits",
     "load_image",
+    "load_kdd99",
     "load_masks",
     "load_mnist",
+    "normal_rows",
     "one_anomalous",
     "one_class",
+    "read_table",
     "scan_image_folder",
+    "split_table",
     "three_ways",
 ]

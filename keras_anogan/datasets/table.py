@@ -47,11 +47,15 @@ def read_table(path: Any) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path, low_memory=False)
     except ImportError as error:
-        raise ValueError(f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'.") from error
+        raise ValueError(
+            f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
+        ) from error
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
     if frame.columns.duplicated().any():
-        raise ValueError(f"Expected every column once in {path}. Received: {frame.columns[frame.columns.duplicated()][0]!r}.")
+        raise ValueError(
+            f"Expected every column once in {path}. Received: {frame.columns[frame.columns.duplicated()][0]!r}."
+        )
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
     frame.columns = [str(name) for name in frame.columns]
@@ -119,7 +123,9 @@ def raw_columns(frame: Any, dtypes: dict[str, str]) -> dict[str, np.ndarray]:
     """
     import pandas as pd
 
-    frame = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame({k: np.asarray(v).ravel() for k, v in frame.items()})
+    frame = (
+        frame if isinstance(frame, pd.DataFrame) else pd.DataFrame({k: np.asarray(v).ravel() for k, v in frame.items()})
+    )
     if lost := [name for name in dtypes if name not in frame.columns]:
         raise ValueError(f"Expected the columns {_some(dtypes)}. Received: a table without {lost[0]!r}.")
     if len(frame) == 0:
@@ -364,7 +370,9 @@ def split_table(
     """
     normal, named = (np.ones(len(frame), bool), ()) if normal_where is None else normal_rows(frame, normal_where)
     if normal.sum() < 20:
-        raise ValueError(f"Expected at least 20 normal rows to learn from. Received: {int(normal.sum())} of {len(frame)}.")
+        raise ValueError(
+            f"Expected at least 20 normal rows to learn from. Received: {int(normal.sum())} of {len(frame)}."
+        )
     dtypes = choose_columns(frame, (*drop, *named))
     order = np.flatnonzero(normal)
     rest, tested, _ = three_ways(len(order), test, 0.0, seed)
