@@ -92,7 +92,7 @@ def test_an_experiment_without_parts_calls_with_the_seed_alone(clean, tmp_path):
 
 def test_mistakes_get_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="at least one seed"):
-        reproduce("fanogan-mnist-digit1", seeds=(), out=tmp_path)
+        run_recipe(recipe([]), seeds=(), out=tmp_path)
     with pytest.raises(ValueError, match="'nothing'"):
         reproduce("nothing", out=tmp_path)
     with pytest.raises(FileNotFoundError, match="keras-anogan reproduce fanogan-mnist-digit1"):
