@@ -260,6 +260,7 @@ def reproduce(
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
     from keras_anogan import runs
+    from keras_anogan.report import baseline_of
 
     metrics = runs.train(
         arguments,
@@ -269,9 +270,10 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         tensorboard=tensorboard,
     )
     if metrics["auroc"] is not None:
-        pca = metrics["baselines"]["pca_32"]
+        name, pca = baseline_of(metrics)
+        epoch = "last epoch" if arguments.patience is None else "epoch of the lowest stop score"
         console.print(
-            f"AUROC {metrics['auroc']:.4f} (PCA-32: {pca['auroc']:.4f}), last epoch, test rows never seen before"
+            f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before"
         )
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]

@@ -112,6 +112,7 @@ def write_report(
         config=config,
         metrics=metrics,
         tiles=_tiles(metrics),
+        baseline=baseline_of(metrics)[0],
         figures=figures,
         noun="rows" if config["arguments"].get("image_size") is None else "images",
         examples=[("Most anomalous", most), ("Least anomalous", least)],
@@ -123,9 +124,15 @@ def write_report(
     os.replace(partial, path)
 
 
+def baseline_of(metrics: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and numbers of the plain baseline in `metrics.json`, e.g. ("PCA-32", {"auroc": ...})."""
+    key, numbers = next(iter(metrics["baselines"].items()))
+    return key.upper().replace("_", "-"), numbers
+
+
 def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """The numbers of the first screen: name, value, what stands beside it, and what the value means."""
-    pca = metrics["baselines"]["pca_32"]
+    name, pca = baseline_of(metrics)
     alpha, alarms = metrics["alpha"], metrics.get("alarms")
     false = f"{alarms['false_alarms']:,} of {alarms['normal_rows']:,}; " if alarms else ""
     hits = f"{alarms['detected']:,} of {alarms['anomalous_rows']:,}; " if alarms and alarms["anomalous_rows"] else ""
@@ -133,13 +140,13 @@ def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
         {
             "name": "AUROC",
             "value": _number(metrics["auroc"]),
-            "beside": f"PCA-32: {_number(pca['auroc'])}",
+            "beside": f"{name}: {_number(pca['auroc'])}",
             "meaning": "Chance that a random anomalous row scores higher than a random normal one; 0.5 is guessing.",
         },
         {
             "name": "AUPRC",
             "value": _number(metrics["auprc"]),
-            "beside": f"PCA-32: {_number(pca['auprc'])}",
+            "beside": f"{name}: {_number(pca['auprc'])}",
             "meaning": "Precision averaged over all recalls; guessing gives the share of anomalous rows.",
         },
         {

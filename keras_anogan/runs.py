@@ -223,7 +223,8 @@ def _per_sample(fitted: FittedDetector, rows: Any) -> dict[str, np.ndarray]:
 
 def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple[dict, dict, dict]:
     scores = _per_sample(fitted, task.test)
-    pca = PCA(task.shape, n_components=32, seed=arguments.seed)
+    components = max(1, min(32, int(np.prod(task.shape)) // 2))  # as many as there are features would reproduce all
+    pca = PCA(task.shape, n_components=components, seed=arguments.seed)
     pca.compile()
     pca.fit(task.train)
     baseline = np.concatenate([batch["score"] for batch in _explain_rows(pca.explain, task.test)])
@@ -245,7 +246,7 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
             "detected": int(scores["is_anomaly"][~normal].sum()),
         }
     metrics["baselines"] = {
-        "pca_32": {
+        f"pca_{components}": {
             "auroc": evaluation.auroc(task.labels, baseline) if both else None,
             "auprc": evaluation.auprc(task.labels, baseline) if both else None,
         }
@@ -253,7 +254,7 @@ def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple
     if task.masks is not None and task.masks.any() and not task.masks.all():
         metrics["pixels"] = _evaluate_maps(fitted, pca, task)
     metrics["rows"] = {key: len(getattr(task, key)) for key in ("train", "stop", "calibrate", "test")}
-    return metrics, scores, {"PCA-32": baseline} if both else {}
+    return metrics, scores, {f"PCA-{components}": baseline} if both else {}
 
 
 def _evaluate_maps(fitted: FittedDetector, pca: PCA, task: Task) -> dict[str, Any]:

@@ -44,7 +44,17 @@ ARROWS = {
         "thresholds",
     },
     "results": {"evaluation", "runs"},
-    "recipes": {"callbacks", "datasets", "detector", "evaluation", "fitted", "models", "results", "tasks", "thresholds"},
+    "recipes": {
+        "callbacks",
+        "datasets",
+        "detector",
+        "evaluation",
+        "fitted",
+        "models",
+        "results",
+        "tasks",
+        "thresholds",
+    },
 }
 
 
