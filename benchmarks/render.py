@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from keras_anogan.results import part_table
+from keras_anogan.results import baselines_of, part_table
 
 BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
 
@@ -56,9 +56,7 @@ def _spread(result: dict) -> str:
 
 
 def _quality_row(result: dict) -> str:
-    measure = result["metric"].split(",")[0].split(" of ")[0]  # the baselines of the other measures stand below
-    shown = {key: value for key, value in result["baselines"].items() if key.endswith(f" {measure}")}
-    baseline = ", ".join(f"{key.removesuffix(measure)}{value:.4f}" for key, value in shown.items())
+    baseline = ", ".join(f"{key} {value:.4f}" for key, value in baselines_of(result).items())
     published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
     target = "-" if result["target"] is None else f">= {result['target']}: {_met(result['target'] - result['mean'])}"
     return (

@@ -31,8 +31,8 @@ class FittedDetector(keras.Model):
         threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
         raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
             height and width free where a preprocessing of images resizes them.
-            For a table, whose preprocessing is a `datasets.TableEncoder`, raw input is a DataFrame or a dict of columns,
-            and neither shape nor dtype is given.
+            For a table, whose preprocessing is a `datasets.TableEncoder`, raw input is a DataFrame or a dict of
+            columns, and neither shape nor dtype is given.
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
             Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.
         map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
@@ -213,7 +213,7 @@ class FittedDetector(keras.Model):
         archive.write_out(str(target), verbose=False)
 
     def _served(self, function: Callable) -> tuple[Callable, list]:
-        """A function of raw input for an endpoint, and its signature; the columns of a table are inputs of their own."""
+        """A function of raw input for an endpoint, and its signature; each column of a table is an input."""
         if self.raw_columns is None:
             return function, [tf.TensorSpec((None, *self.raw_shape), self.raw_dtype, name="raw")]
         specs = [

@@ -140,6 +140,26 @@ def plot_stacked_histogram(scores: np.ndarray, labels: np.ndarray, name: str) ->
     return figure
 
 
+def plot_by_kind(values: dict[str, dict[str, float]], measure: str) -> Figure:
+    """A number for each kind of anomaly, as dots in one line for each kind, one colour for each detector.
+
+    Args:
+        values: detector -> kind -> number in [0, 1].
+        measure: what the number is.
+    """
+    first = next(iter(values.values()))
+    kinds = sorted(first, key=first.__getitem__)
+    figure = Figure(figsize=(6.4, 0.28 * len(kinds) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    colours = (ANOMALOUS, NORMAL, BASELINE, GUESS)
+    for (name, numbers), colour, marker in zip(values.items(), itertools.cycle(colours), itertools.cycle("os^D")):
+        axes.plot([numbers[kind] for kind in kinds], range(len(kinds)), marker, color=colour, label=name, alpha=0.9)
+    axes.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel=measure, title=f"{measure} by kind of anomaly")
+    axes.set_xlim(right=1.02)
+    _tidy(axes, legend="best")
+    return figure
+
+
 def plot_images(rows: dict[str, np.ndarray], columns: int = 12) -> Figure:
     """Images in rows, each with its title on the left.
 

@@ -182,6 +182,13 @@ def read_result(folder: Any, name: str) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def baselines_of(result: dict[str, Any]) -> dict[str, float]:
+    """The baselines of a result in its own measure, by name: {"PCA-32": 0.95} of {"PCA-32 AUROC": 0.95, ...}."""
+    measure = result["metric"].split(",")[0].split(" of ")[0]
+    found = {key: value for key, value in result["baselines"].items() if key.endswith(f" {measure}")}
+    return {key.removesuffix(f" {measure}"): value for key, value in found.items()}
+
+
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows with equal keys as a Markdown table; floats with four digits."""
     cell = lambda value: f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)  # noqa: E731

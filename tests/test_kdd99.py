@@ -76,14 +76,14 @@ def test_a_download_that_fails_is_one_sentence(folder, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr("sklearn.datasets.fetch_kddcup99", fetch)
-    with pytest.raises(FileNotFoundError, match="KERAS_ANOGAN_DATA.*no network"):
+    with pytest.raises(FileNotFoundError, match=r"KERAS_ANOGAN_DATA.*no network"):
         load_kdd99()
 
 
 @pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"1,2,3\n4,5,6\n"), gzip.compress(b"")])
 def test_another_file_is_refused(content, folder):
     (folder / FILE).write_bytes(content)
-    with pytest.raises(ValueError, match="10 % file|columns of KDD Cup 1999"):
+    with pytest.raises(ValueError, match=r"10 % file|columns of KDD Cup 1999"):
         load_kdd99()
 
 
@@ -97,7 +97,7 @@ def test_paper_protocol_trains_on_attacks_and_scales_by_them():
     assert split.labels.sum() == min((rest["kind"] == "normal").sum(), int(normal * 0.25))
     assert len(split.test) == normal + split.labels.sum()
     assert (split.labels == (split.kinds == "normal")).all()
-    assert split.train.min() == 0.0 and split.train.max() == 1.0
+    assert (split.train.min(), split.train.max()) == (0.0, 1.0)
     assert split.train.dtype == np.float32
     bytes_ = split.columns.index("src_bytes")
     attacks = half.loc[half["kind"] != "normal", "src_bytes"]
@@ -123,8 +123,11 @@ def test_realistic_protocol_knows_the_training_rows_only():
     assert (split.labels == (split.kinds != "normal")).all()
     sizes = [len(rows) for rows in (split.train, split.stop, split.calibrate)]
     assert sum(sizes) + (split.labels == 0).sum() == (distinct["kind"] == "normal").sum()
-    assert split.train.min() >= 0.0 and split.train.max() <= 1.0 and split.test.max() <= 2.0
-    assert "service=http" in split.columns and "service=private" not in split.columns  # attacks' only
+    assert split.train.min() >= 0.0
+    assert split.train.max() <= 1.0
+    assert split.test.max() <= 2.0
+    assert "service=http" in split.columns
+    assert "service=private" not in split.columns  # attacks' only
     other = split.test[:, split.columns.index("service=other")]
     assert np.array_equal(other, split.labels.astype("float32"))
     trained = {row.tobytes() for row in split.train}
@@ -137,7 +140,8 @@ def test_paper_protocol_has_the_published_sizes_and_baseline():
     assert len(frame) == ROWS
     split = kdd99_paper(frame)
     assert split.train.shape == (198_361, 121)
-    assert len(split.test) == 247_011 and split.labels.sum() == 48_629
+    assert len(split.test) == 247_011
+    assert split.labels.sum() == 48_629
     count = -split.test[:, split.columns.index("count")]
     assert evaluation.auroc(split.labels, count) == pytest.approx(0.9879, abs=5e-5)
     assert evaluation.f1_of_top_share(split.labels, count, 0.2) == pytest.approx(0.9317, abs=5e-5)
