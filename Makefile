@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
 	@echo "make test       lint, types and tests (under eight minutes)"
-	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (three hours)"
+	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (five hours)"
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write README's tables from benchmarks/results"
@@ -61,7 +61,8 @@ benchmark: .venv/installed-bench
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/speed.py
-	for name in fanogan-mnist-digit1 fanogan-mnist-oneclass fanogan_mended-mnist-oneclass fanogan_best-mnist-oneclass; do \
+	for name in fanogan-mnist-digit1 fanogan-mnist-oneclass fanogan_mended-mnist-oneclass fanogan_best-mnist-oneclass \
+	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous; do \
 	  $(BIN)/keras-anogan reproduce $$name || exit 1; done
 	$(BIN)/python benchmarks/render.py
 

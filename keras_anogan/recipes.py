@@ -487,7 +487,7 @@ def _one_anomalous_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _efficientgan_mnist(seed: int, digit: int) -> Numbers:
     train, test, labels = _one_anomalous_data(digit)
-    detector = train_bigan(train, seed, steps=320, batch_size=50, rate=2e-4, momentum=0.99)
+    detector = train_bigan(train, seed, steps=320, batch_size=50, rate=2e-4, momentum=0.99, cycle=0.0)
     explainer = Explainer(detector)
     parts = [explainer.predict(test[i : i + 2500]) for i in range(0, len(test), 2500)]
     scores, residual = (np.concatenate([part[key] for part in parts]) for key in ("score", "residual"))

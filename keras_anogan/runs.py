@@ -40,13 +40,11 @@ from keras_anogan.callbacks import (
 )
 from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
 from keras_anogan.fitted import FittedDetector
-from keras_anogan.models import PCA, build_phases
+from keras_anogan.models import AVERAGED, PCA, build_phases, steps_per_epoch
 from keras_anogan.tasks import NAMED_SETS, Arguments, Task, load_task
 from keras_anogan.thresholds import ConformalThreshold, QuantileThreshold
 
 SCORE_BATCH = 256
-CYCLE = 0.1  # weight of EfficientGAN's cycle term: without it some seeds do not learn to invert the generator
-LEAST_STEPS = 500  # of an epoch on a table
 Say = Callable[[str], None]
 
 
@@ -135,8 +133,6 @@ def train(
 
 def _build(arguments: Arguments, shape: tuple[int, ...]) -> dict[str, Any]:
     params: dict[str, Any] = {} if arguments.architecture is None else {"architecture": arguments.architecture}
-    if arguments.detector == "efficientgan":
-        params["cycle"] = CYCLE
     return build_phases(str(arguments.detector), shape, seed=arguments.seed, **params)
 
 
@@ -170,16 +166,14 @@ def _fit_phase(
     held_out = {"validation_data": task.stop} if hasattr(model, "explain") else {}
     if hasattr(model, "explain") and arguments.patience is not None:
         callbacks.append(BestEpoch(task.stop, folder, patience=arguments.patience))
-    if arguments.detector in ("efficientgan", "alad"):
+    if arguments.detector in AVERAGED:
         callbacks.append(NetworkEMA(0.999))
-    steps = None
-    if arguments.is_table and not arguments.smoke:
-        steps = max(LEAST_STEPS, -(-len(task.train) // arguments.batch_size))
+    steps = steps_per_epoch(str(arguments.detector), task.shape, len(task.train), arguments.batch_size)
     model.fit(
         task.train,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
-        steps_per_epoch=steps,
+        steps_per_epoch=None if arguments.smoke else steps,
         verbose=0,
         callbacks=[
             *callbacks,

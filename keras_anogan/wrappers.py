@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_anogan.models import build_phases
+from keras_anogan.callbacks import NetworkEMA
+from keras_anogan.models import AVERAGED, build_phases, steps_per_epoch
 from keras_anogan.thresholds import ConformalThreshold
 
 
@@ -22,14 +23,15 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     by one for all pixels.
 
     Args:
-        detector: name in the registry: "fanogan", "pca".
+        detector: name in the registry: "fanogan", "efficientgan", "alad", "pca".
         contamination: "auto", or the share of outliers among the rows of `fit`, in (0, 0.5]. With "auto" the rows
             are normal, a share `calibrate` of them is kept from training, and the threshold is set on these so that
             at most `alpha` of normal rows are called outliers. With a number every row is trained on, and the
             threshold is that quantile of their own scores, as in scikit-learn's detectors.
         alpha: false-alarm rate, with "auto".
         calibrate: share of the rows for the threshold, with "auto".
-        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5.
+        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5. An epoch of
+            "efficientgan" or "alad" on rows has at least 500 steps.
         params: further arguments of the detector, such as {"latent_dim": 16}; see `build_phases`.
         random_state: seed of weights, noise, order and split.
         verbose: as in `keras.Model.fit`.
@@ -88,7 +90,14 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
                 model.compile(
                     optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
                 )
-                model.fit(train, batch_size=self.batch_size, epochs=self.epochs, verbose=self.verbose)
+                model.fit(
+                    train,
+                    batch_size=self.batch_size,
+                    epochs=self.epochs,
+                    steps_per_epoch=steps_per_epoch(self.detector, train.shape[1:], len(train), self.batch_size),
+                    verbose=self.verbose,
+                    callbacks=[NetworkEMA(0.999)] if self.detector in AVERAGED else [],
+                )
             else:
                 model.compile()
                 model.fit(train)

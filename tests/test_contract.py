@@ -37,11 +37,55 @@ def make_pca():
     return detector
 
 
+def make_efficientgan():
+    detector = build_detector("efficientgan", (6,), latent_dim=3)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_efficientgan_images():
+    detector = build_detector("efficientgan", SHAPE, latent_dim=4)
+    detector.compile()
+    return detector
+
+
+def make_alad():
+    detector = build_detector("alad", (6,), latent_dim=3)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_alad_images():
+    detector = build_detector("alad", SHAPE, latent_dim=4)
+    detector.compile()
+    return detector
+
+
 @pytest.mark.parametrize("make_detector", [make_fanogan, make_fanogan_dcgan, make_pca])
 def test_detector_keeps_the_contract(make_detector, tiny_images):
     start = time.perf_counter()
     check_detector(make_detector, tiny_images)
     assert time.perf_counter() - start < 60  # 15 s on an idle machine, 40 s asked for
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad])
+def test_detector_of_tables_keeps_the_contract(make_detector):
+    check_detector(make_detector, np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan_images, make_alad_images])
+def test_images_keep_what_tables_cannot_show(make_detector, tiny_images):
+    check_detector(
+        make_detector,
+        tiny_images,
+        only=(
+            "score_is_one_finite_float32_per_sample",
+            "score_depends_on_the_sample_alone",
+            "predict_leaves_every_weight",
+            "saving_keeps_scores_and_optimizers",
+            "training_resumes_exactly",
+        ),
+    )
 
 
 def test_xla_keeps_the_contract_too(tiny_images):

@@ -28,7 +28,7 @@ ARROWS = {
     "fitted": {"batches", "detector"},
     "models": {"adversarial", "batches", "detector", "losses", "networks", "scores"},
     "testing": {"detector"},
-    "wrappers": {"models", "thresholds"},
+    "wrappers": {"callbacks", "models", "thresholds"},
     "report": {"plots"},
     "tasks": {"datasets", "fitted"},
     "runs": {

@@ -135,3 +135,14 @@ def test_bad_parameters_are_refused_with_the_value(arguments, rows, word, threes
     arguments = {"detector": "pca", "alpha": 0.2, **arguments}
     with pytest.raises(ValueError, match=word):
         SKLearnOutlierDetector(**arguments).fit(threes[0][:rows])
+
+
+def test_efficientgan_in_one_line():
+    draw = np.random.default_rng(3)
+    x = draw.normal(size=(300, 2)) @ draw.normal(size=(2, 7))
+    odd = draw.normal(size=(50, 7)) * x.std()
+    outliers = SKLearnOutlierDetector("efficientgan", epochs=2, learning_rate=1e-3, random_state=0).fit(x)
+    assert outliers.detector_.encoder.output_shape == (None, 32)
+    assert outliers.detector_.encoder.input_shape == (None, 7)
+    assert outliers.decision_function(x).mean() > outliers.decision_function(odd).mean()
+    assert int(outliers.detector_.step) == 1000

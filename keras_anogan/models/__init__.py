@@ -20,6 +20,8 @@ from keras_anogan.models.pca import PCA
 from keras_anogan.models.wgan_gp import WGANGP
 
 Phases = dict[str, AdversarialModel]
+AVERAGED = ("efficientgan", "alad")  # whose authors score with averaged weights: `callbacks.NetworkEMA`
+LEAST_STEPS = 500
 ARCHITECTURES = ("mlp", "dcgan", "resnet")
 
 
@@ -97,10 +99,12 @@ def efficientgan_phases(
     score: str = "feature_matching",
     weight: float = 0.9,
     degree: float = 1,
-    cycle: float = 0.0,
+    cycle: float = 0.1,
     seed: int = 0,
 ) -> Phases:
-    """EfficientGAN, with the paper's networks for tables, or for images.
+    """EfficientGAN, with the paper's networks for tables, or for images, and a cycle term that the paper has not.
+
+    Without that term some seeds do not learn to invert the generator; cycle=0 is the paper.
 
     Args:
         shape: (features,), or (H, W, C) with sides that 4 divides.
@@ -134,6 +138,14 @@ def alad_phases(
     return {"alad": ALAD(**parts, score=score, seed=seed)}
 
 
+def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: int) -> int | None:
+    """Steps of an epoch for `fit`: at least 500 for EfficientGAN and ALAD on tables, which take thousands of steps
+    however few the rows are; None, one pass over the rows, for the others."""
+    if name in AVERAGED and len(shape) == 1:
+        return max(LEAST_STEPS, -(-rows // batch_size))
+    return None
+
+
 def _kind(shape: tuple[int, ...], latent_dim: int | None, sizes: dict[str, int]) -> tuple[str, Any, int]:
     """ "table" or "image", what the builders take for the size of a row, and the latent size."""
     if len(shape) not in (1, 3):
@@ -154,4 +166,14 @@ DETECTORS: dict[str, Callable[..., Phases]] = {
     "pca": pca_phases,
 }
 
-__all__ = ["ALAD", "PCA", "WGANGP", "EfficientGAN", "FAnoGAN", "build_detector", "build_phases"]
+__all__ = [
+    "ALAD",
+    "AVERAGED",
+    "PCA",
+    "WGANGP",
+    "EfficientGAN",
+    "FAnoGAN",
+    "build_detector",
+    "build_phases",
+    "steps_per_epoch",
+]
