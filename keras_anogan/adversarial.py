@@ -312,15 +312,17 @@ class AdversarialModel(keras.Model):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Inside this context the networks have their averages for weights, where there are any."""
-        if self.averages is None:
+        """Inside this context the networks have their averages for weights, where there are any, and nothing else."""
+        held, self.averages = self.averages, None
+        if held is None:
             yield
             return
-        self.averages.swap()
+        held.swap()
         try:
             yield
         finally:
-            self.averages.swap()
+            held.swap()
+            self.averages = held
 
     def take_averages(self) -> None:
         """Put the averages, where there are any, in the place of the weights for good, and follow no longer."""

@@ -75,6 +75,18 @@ def f1_of_top_share(labels: Any, scores: Any, share: float) -> float:
     return float(rates["f1"] or 0.0)
 
 
+def scaled_cross_entropy(labels: Any, scores: Any) -> float:
+    """Needs labels: binary cross-entropy of the scores after their minimum and maximum are made 0 and 1.
+
+    The loss that scripts on EfficientGAN print (and stop by). It depends on which rows are scored together: for looking
+    at, not for choosing. Arguments as in `auroc`.
+    """
+    from sklearn.metrics import log_loss
+
+    labels, scores = _check(labels, scores)
+    return float(log_loss(labels, np.clip((scores - scores.min()) / max(np.ptp(scores), 1e-12), 1e-7, 1.0 - 1e-7)))
+
+
 def auroc_by_kind(labels: Any, scores: Any, kinds: Any, least: int = 10) -> dict[str, float]:
     """Needs labels: AUROC of each kind of anomaly against all normal rows; arguments as in `auroc`.
 

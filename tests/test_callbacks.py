@@ -12,6 +12,7 @@ from keras_anogan.callbacks import (
     EpochBackup,
     ImageGrid,
     NetworkEMA,
+    OracleLoss,
     TensorBoardLogs,
     TerminateOnNonFinite,
     read_backup,
@@ -402,11 +403,12 @@ def test_network_ema_of_some_networks_leaves_the_others(tiny_images):
     assert not np.array_equal(plain.generator.weights[0], averaged.generator.weights[0])
 
 
-def test_validation_and_best_epoch_score_with_the_averages(tiny_images, tmp_path):
+@pytest.mark.parametrize("order", [1, -1])
+def test_validation_and_best_epoch_score_with_the_averages(order, tiny_images, tmp_path):
     detector = make_detector(tiny_images)
-    ema, best = NetworkEMA(0.9), BestEpoch(tiny_images[:8], tmp_path)
+    callbacks = [NetworkEMA(0.9), BestEpoch(tiny_images[:8], tmp_path)][::order]
     history = detector.fit(
-        tiny_images, batch_size=8, epochs=3, verbose=0, validation_data=tiny_images[:8], callbacks=[ema, best]
+        tiny_images, batch_size=8, epochs=3, verbose=0, validation_data=tiny_images[:8], callbacks=callbacks
     ).history
     assert history["val_score"] == pytest.approx(history["stop_score"], rel=1e-5)
     assert detector.predict(tiny_images[:8]).mean() == pytest.approx(min(history["stop_score"]), rel=1e-5)
@@ -432,3 +434,21 @@ def test_network_ema_refuses_what_it_cannot_average(tiny_images):
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="Sequential"):
         NetworkEMA().set_model(plain)
+
+
+def test_oracle_loss_is_shown_in_the_bar_and_changes_nothing(tiny_images, capsys):
+    labels = np.arange(32) % 2
+    weights = []
+    for callbacks in ([], [OracleLoss(tiny_images, labels)]):
+        detector = make_detector(tiny_images)
+        history = detector.fit(tiny_images, epochs=2, verbose=2, callbacks=callbacks).history
+        weights.append(detector.get_weights())
+    assert "oracle_loss: " in capsys.readouterr().out
+    scores = detector.predict(tiny_images)
+    scaled = np.clip((scores - scores.min()) / np.ptp(scores), 1e-7, 1 - 1e-7)
+    want = -np.mean(labels * np.log(scaled) + (1 - labels) * np.log(1 - scaled))
+    assert history["oracle_loss"][-1] == pytest.approx(want, rel=1e-4)
+    for a, b in zip(*weights, strict=True):
+        assert np.array_equal(a, b)
+    with pytest.raises(ValueError, match="of both kinds"):
+        OracleLoss(tiny_images, np.zeros(32))

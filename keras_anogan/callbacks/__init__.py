@@ -1,6 +1,6 @@
 """Callbacks that know about several players: pictures, guards, backups, TensorBoard."""
 
-from keras_anogan.callbacks.backup import BestEpoch, EpochBackup, read_backup
+from keras_anogan.callbacks.backup import BestEpoch, EpochBackup, OracleLoss, read_backup
 from keras_anogan.callbacks.ema import NetworkEMA
 from keras_anogan.callbacks.guards import CollapseMonitor, TerminateOnNonFinite
 from keras_anogan.callbacks.pictures import ImageGrid, save_grid
@@ -12,6 +12,7 @@ __all__ = [
     "EpochBackup",
     "ImageGrid",
     "NetworkEMA",
+    "OracleLoss",
     "TensorBoardLogs",
     "TerminateOnNonFinite",
     "read_backup",

@@ -79,11 +79,16 @@ def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
     return content["history"], content["seconds"]
 
 
+def averaged(model: keras.Model) -> contextlib.AbstractContextManager:
+    """The context in which a model has its averaged weights, if it follows any (`NetworkEMA`)."""
+    return model.averaged() if hasattr(model, "averaged") else contextlib.nullcontext()
+
+
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
     """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any."""
     starts = range(0, len(rows), batch_size)
     batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
-    with model.averaged() if hasattr(model, "averaged") else contextlib.nullcontext():
+    with averaged(model):
         return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
 
@@ -170,7 +175,8 @@ class BestEpoch(keras.callbacks.Callback):
             self.epoch, self.value = epoch + 1, value
             self.weights.parent.mkdir(parents=True, exist_ok=True)
             partial = self.weights.with_name("partial-best.weights.h5")
-            self.model.save_weights(partial, overwrite=True)
+            with averaged(self.model):
+                self.model.save_weights(partial, overwrite=True)
             os.replace(partial, self.weights)
             state = self.state.with_suffix(".json.partial")
             state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
@@ -181,8 +187,38 @@ class BestEpoch(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self._begin(self.model._initial_epoch or 0)  # of a fit whose last epoch had been finished before
         if self.epoch:
-            self.model.load_weights(self.weights)
             if hasattr(self.model, "take_averages"):
-                self.model.take_averages()
+                self.model.take_averages()  # they are what was saved, and end here
+            self.model.load_weights(self.weights)
             chosen = "lowest mean score of the stop set" if self.labels is None else "oracle: highest AUROC with labels"
             print(f"Went back to epoch {self.epoch} ({chosen}, {self.value:.6g}).")
+
+
+class OracleLoss(keras.callbacks.Callback):
+    """Logs `oracle_loss` after every epoch: what labelled rows say of the scores; in Keras's bar, used for nothing.
+
+    It is `evaluation.scaled_cross_entropy`, the loss by which scripts on EfficientGAN stop; here it stops nothing.
+
+    Args:
+        rows: (n, ...).
+        labels: (n,): 1 anomalous, 0 normal.
+        batch_size: rows in one pass.
+
+    Raises:
+        ValueError: for another number of labels, or labels of one kind.
+    """
+
+    def __init__(self, rows: Any, labels: Any, batch_size: int = 256) -> None:
+        super().__init__()
+        if len(rows) != len(labels) or len(np.unique(np.asarray(labels).astype(bool))) < 2:
+            raise ValueError(
+                f"Expected one label for each row, of both kinds. Received: {len(rows)} rows, {len(labels)} labels."
+            )
+        self.rows, self.labels, self.batch_size = rows, labels, batch_size
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        from keras_anogan.evaluation import scaled_cross_entropy
+
+        if logs is not None:
+            scores = score_rows(self.model, self.rows, self.batch_size)
+            logs["oracle_loss"] = scaled_cross_entropy(self.labels, scores)
