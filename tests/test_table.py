@@ -85,6 +85,18 @@ def test_numbers_dates_and_categories_are_told_apart():
         choose_columns(frame[["id"]], drop=["id"])
 
 
+def test_dates_in_a_csv_are_dates_and_days_that_do_not_exist_are_told(tmp_path):
+    (tmp_path / "t.csv").write_text("day,at,text\n2026-01-01,2026-01-01T08:30:00Z,2026-01-01 or so\n2026-01-03,,x\n")
+    frame = read_table(tmp_path / "t.csv")
+    assert choose_columns(frame) == {"day": "float32", "at": "float32", "text": "string"}
+    seconds = raw_columns(frame, {"day": "float32", "at": "float32"})
+    assert seconds["day"][1] - seconds["day"][0] == pytest.approx(2 * 86_400, abs=256)  # float32 of 1.8e9
+    assert np.isnan(seconds["at"][1])
+    (tmp_path / "t.csv").write_text("day\n2026-13-45\n2026-01-03\n")
+    with pytest.raises(ValueError, match="Received: '2026-13-45' in row 0"):
+        raw_columns(read_table(tmp_path / "t.csv"), {"day": "float32"})
+
+
 def test_conditions_tell_normal_rows_and_name_their_columns():
     frame = parts()
     normal, named = normal_rows(frame, 'label == "ok" and `size, mm` < 100')
@@ -224,7 +236,7 @@ def test_train_on_a_table_writes_a_whole_run(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["auroc"] > 0.8
     assert metrics["rows"]["test"] == 70 + 126
-    assert list(metrics["baselines"]) == ["pca_5"]
+    assert list(metrics["baselines"]) == ["pca_4"]
     page = (run / "report.html").read_text()
     assert "deviates in" in page
     assert "size, mm" in page

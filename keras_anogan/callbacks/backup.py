@@ -54,7 +54,8 @@ class EpochBackup(keras.callbacks.Callback):
         now = time.perf_counter()
         self.history.append({key: float(value) for key, value in (logs or {}).items()})
         self.seconds = self._seconds_before + now - self._began
-        if now - self._saved < self.every_seconds and len(self.history) < self.params["epochs"]:
+        last = len(self.history) >= self.params["epochs"] or self.model.stop_training
+        if now - self._saved < self.every_seconds and not last:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
@@ -157,6 +158,8 @@ class BestEpoch(keras.callbacks.Callback):
             state = json.loads(self.state.read_text())
             if state["epoch"] <= finished:
                 self.epoch, self.value = state["epoch"], state["value"]
+            if self.patience is not None and self.epoch and finished - self.epoch >= self.patience:
+                self.model.stop_training = True
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._begin(epoch)

@@ -33,7 +33,7 @@ def is_table(path: Any) -> bool:
 
 
 def read_table(path: Any) -> pd.DataFrame:
-    """A CSV (with a header) or Parquet file as a DataFrame.
+    """A CSV (with a header) or Parquet file as a DataFrame; columns of ISO 8601 dates become dates.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -59,7 +59,22 @@ def read_table(path: Any) -> pd.DataFrame:
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
     frame.columns = [str(name) for name in frame.columns]
+    for name in frame.columns:
+        if _looks_like_dates(frame[name]):
+            frame[name] = pd.to_datetime(frame[name], format="ISO8601", errors="coerce", utc=True)
     return frame
+
+
+def _looks_like_dates(column: pd.Series) -> bool:
+    """Whether all cells are text such as 2026-11-22 or 2026-11-22T08:30:00Z, and dates that there are."""
+    import pandas as pd
+
+    cells = column.dropna()
+    if len(cells) == 0 or not all(isinstance(cell, str) for cell in cells):
+        return False
+    if not cells.str.match(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}|$)").all():
+        return False
+    return bool(pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True).notna().all())
 
 
 def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -138,7 +153,7 @@ def raw_columns(frame: Any, dtypes: dict[str, str]) -> dict[str, np.ndarray]:
             found[name] = _as_text(column).to_numpy(dtype=object).astype(str)
             continue
         if pd.api.types.is_datetime64_any_dtype(column):
-            column = (column - pd.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
+            column = (pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
         values = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
         bad = np.flatnonzero((np.isnan(values) & ~column.isna().to_numpy()) | np.isinf(values))
         if len(bad):
