@@ -271,7 +271,8 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
     )
     if metrics["auroc"] is not None:
         name, pca = baseline_of(metrics)
-        epoch = "last epoch" if arguments.patience is None else "epoch of the lowest stop score"
+        epoch = "solved" if arguments.detector == "pca" else "last epoch"
+        epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
         console.print(
             f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before"
         )

@@ -79,8 +79,11 @@ class AdversarialModel(keras.Model):
         return bool(layers) and not convolves and _replicas() == 1
 
     def default_steps_per_execution(self) -> int:
-        """Training steps that Keras runs in one call: 32 for tables, whose steps take about as long as a call."""
-        return 32 if len(self.sample_shape) == 1 else 1
+        """Training steps that Keras runs in one call: 32 for tables, whose steps take about as long as a call.
+
+        One on several replicas, where TensorFlow can't run these models in a loop.
+        """
+        return 32 if len(self.sample_shape) == 1 and _replicas() == 1 else 1
 
     def rows_per_step(self, batch_size: int) -> int:
         """Rows of data that one `train_step` takes when a player's batch has `batch_size` rows."""
@@ -272,7 +275,7 @@ class AdversarialModel(keras.Model):
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         callbacks = [_EpochStart(x), *callbacks]
         if not isinstance(x, Batches):
-            return super().fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
+            return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
         if kwargs.pop("validation_split", 0):
@@ -282,7 +285,14 @@ class AdversarialModel(keras.Model):
             kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
         elif held_out is not None:
             kwargs.setdefault("validation_batch_size", 256)
-        return super().fit(x.as_dataset(), callbacks=callbacks, shuffle=False, **kwargs)
+        return self._fit(x.as_dataset(), callbacks=callbacks, shuffle=False, **kwargs)
+
+    def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        try:
+            return super().fit(*args, **kwargs)
+        except BaseException:  # Ctrl-C too: nobody asked the next fit to follow these averages
+            self.drop_averages()
+            raise
 
     uses_labels: ClassVar[bool] = False
 
@@ -323,6 +333,14 @@ class AdversarialModel(keras.Model):
         finally:
             held.swap()
             self.averages = held
+
+    def drop_averages(self) -> None:
+        """Forget the averages, where there are any; the weights are what training made of them."""
+        if self.averages is not None:
+            if self.averages.swapped:
+                self.averages.swap()
+            self.averages = None
+            self.train_function = None
 
     def take_averages(self) -> None:
         """Put the averages, where there are any, in the place of the weights for good, and follow no longer."""

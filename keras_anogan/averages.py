@@ -27,7 +27,7 @@ class NetworkAverages:
         if not 0.0 <= momentum < 1.0:
             raise ValueError(f"Expected 0 <= momentum < 1. Received: momentum={momentum!r}.")
         self.momentum = momentum
-        self.loaded = False
+        self.loaded = self.swapped = False
         unique = {id(weight): weight for network in networks for weight in network.weights if _is_float(weight)}
         self.weights = list(unique.values())
         self.values = [
@@ -46,6 +46,7 @@ class NetworkAverages:
 
     def swap(self) -> None:
         """Exchange averages and weights."""
+        self.swapped = not self.swapped
         for value, weight in zip(self.values, self.weights, strict=True):
             held = keras.ops.convert_to_numpy(value)
             value.assign(weight.value)

@@ -49,7 +49,7 @@ class FittedDetector(keras.Model):
         map_threshold: keras.Layer | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name=name, dtype="float32", autocast=False)  # columns of a table come as float64
         if not isinstance(detector, AnomalyDetector):
             raise ValueError(f"Expected `detector` to be an AnomalyDetector. Received: {detector!r}.")
         image = len(detector.sample_shape) == 3 and preprocessing is not None
@@ -228,7 +228,7 @@ class FittedDetector(keras.Model):
         for column in self.raw_columns or {}:
             name = re.sub(r"\W", "_", column, flags=re.ASCII)
             name = name if name[:1].isalpha() else f"column_{name}"
-            while name.lower() in {taken.lower() for taken in names.values()}:
+            while name.lower() in {"self", *(taken.lower() for taken in names.values())}:
                 name += "_"
             names[column] = name
         return names

@@ -57,7 +57,7 @@ class _SpectralNormalization:
         raw = ops.convert_to_tensor(super().kernel)  # type: ignore[misc]
         matrix = ops.cast(ops.reshape(raw, (-1, raw.shape[-1])), "float32")  # (inputs, outputs)
         fixed = ops.stop_gradient(matrix)
-        u = ops.convert_to_tensor(self.u)
+        u = _unit(ops.convert_to_tensor(self.u))  # a mean of unit vectors (`NetworkEMA`) is shorter than one
         v = _unit(ops.matmul(u, ops.transpose(fixed)))
         if training:
             u = _unit(ops.matmul(v, fixed))

@@ -1,7 +1,7 @@
 """The run folder: train, resume, score, export. The command line is this module's thin face.
 
 RUN/config.json      arguments, data fingerprint, versions: what the run is
-RUN/detector.keras   FittedDetector, raw uint8 images in
+RUN/detector.keras   FittedDetector: raw uint8 images, or the columns of a table, in
 RUN/serving/1/       the same as a SavedModel
 RUN/history.csv      losses by phase and epoch
 RUN/metrics.json     what the test rows say; written last, so a run that has it is finished
@@ -217,8 +217,8 @@ def _per_sample(fitted: FittedDetector, rows: Any) -> dict[str, np.ndarray]:
 
 def _evaluate(fitted: FittedDetector, task: Task, arguments: Arguments) -> tuple[dict, dict, dict]:
     scores = _per_sample(fitted, task.test)
-    components = max(1, min(32, int(np.prod(task.shape)) // 2))  # as many as there are features would reproduce all
-    pca = PCA(task.shape, n_components=components, seed=arguments.seed)
+    pca = PCA(task.shape, seed=arguments.seed)
+    components = pca.n_components
     pca.compile()
     pca.fit(task.train)
     baseline = np.concatenate([batch["score"] for batch in _explain_rows(pca.explain, task.test)])
@@ -443,18 +443,19 @@ def _table_to_score(
     arguments: Arguments, fitted: FittedDetector, data: str
 ) -> tuple[np.ndarray, list[str], np.ndarray | None, list[str]]:
     """Encoded rows, their names, labels where the run's condition can be asked, and what should be told of them."""
-    frame = read_table(data)
+    frame = read_table(data, text=[name for name, kind in fitted.raw_columns.items() if kind == "string"])
     raw = fitted.preprocessing.check_raw(frame)
     remarks = [
-        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that no training row had, such as "
+        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that the detector does not know, such as "
         f"{value!r} in row {row + 1}; it counts as unknown."
         for name, count, value, row in fitted.preprocessing.unseen(raw)
     ]
     labels = None
     if arguments.normal_where is not None:
         try:
-            normal, _ = normal_rows(frame, arguments.normal_where)
-            labels = (~normal).astype("int64")
+            normal, named = normal_rows(frame, arguments.normal_where)
+            if not frame[list(named)].isna().any(axis=None):
+                labels = (~normal).astype("int64")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
     return fitted.preprocessing.encode(raw), [f"row-{i + 1}" for i in range(len(frame))], labels, remarks

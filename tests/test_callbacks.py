@@ -452,3 +452,44 @@ def test_oracle_loss_is_shown_in_the_bar_and_changes_nothing(tiny_images, capsys
         assert np.array_equal(a, b)
     with pytest.raises(ValueError, match="of both kinds"):
         OracleLoss(tiny_images, np.zeros(32))
+
+
+def test_an_interrupted_fit_forgets_the_averages(tiny_images):
+    class Interrupt(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):  # the networks have their averages for weights now
+            raise KeyboardInterrupt
+
+    detector = make_detector(tiny_images)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(
+            tiny_images, batch_size=8, verbose=0, validation_data=tiny_images, callbacks=[NetworkEMA(0.9), Interrupt()]
+        )
+    plain = make_detector(tiny_images)
+    plain.fit(tiny_images, batch_size=8, verbose=0)
+    assert detector.averages is None
+    for a, b in zip(detector.encoder.weights, plain.encoder.weights, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_fit_that_stopped_early_is_not_gone_on_with(tiny_images, tmp_path):
+    def fit():
+        detector = make_detector(tiny_images)
+        callbacks = [Scripted(values), BestEpoch(tiny_images, tmp_path, patience=2), EpochBackup(tmp_path / "b", 60.0)]
+        history = detector.fit(tiny_images, epochs=9, verbose=0, callbacks=callbacks).history
+        return detector.get_weights(), len(history.get("loss", []))
+
+    values = [3.0, 0.5, 4.0, 4.0, 0.1, 0.1, 0.1, 0.1, 0.1]
+    weights, epochs = fit()
+    assert epochs < 9
+    assert len(read_backup(tmp_path / "b")[0]) == epochs  # although 60 seconds have not gone by
+    again, more = fit()
+    assert more == 0
+    for a, b in zip(weights, again, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_collapse_monitor_refuses_a_discriminator_of_pairs(tiny_images):
+    from keras_anogan import build_detector
+
+    with pytest.raises(ValueError, match="Received: EfficientGAN"):
+        CollapseMonitor(tiny_images).set_model(build_detector("efficientgan", (8, 8, 1), latent_dim=4))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import FAnoGAN
+from keras_anogan import FAnoGAN, build_detector
 from keras_anogan.adversarial import _agree_on_overflow
 from keras_anogan.batches import Batches, check_rows
-from keras_anogan.callbacks import EpochBackup
+from keras_anogan.callbacks import EpochBackup, NetworkEMA
 from keras_anogan.models import WGANGP
 from keras_anogan.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 from keras_anogan.testing import changed, save_and_load, weights_by_path
@@ -304,6 +304,18 @@ def test_one_mirrored_step_of_wgan_gp_equals_the_one_device_step(policy, scale, 
         np.testing.assert_allclose(alone[name], together[name], atol=tolerance, err_msg=name)
     moved = max(np.abs(alone[name] - start[name]).max() for name in alone if name != "own/0")
     assert moved > 20 * tolerance  # the step is larger than what the comparison forgives
+
+
+@pytest.mark.timeout(120)
+def test_a_table_trains_on_several_replicas_with_what_compile_chooses():
+    rows = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    with mirrored().scope():
+        detector = build_detector("efficientgan", (6,), latent_dim=3)
+        detector.compile()
+    before = detector.get_weights()
+    detector.fit(rows, batch_size=8, steps_per_epoch=40, verbose=0, callbacks=[NetworkEMA(0.9)])
+    assert np.isfinite(detector.predict(rows)).all()
+    assert any((a != b).any() for a, b in zip(before, detector.get_weights(), strict=True))
 
 
 @pytest.mark.timeout(120)

@@ -46,7 +46,10 @@ class EpochBackup(keras.callbacks.Callback):
         self._began = self._saved = time.perf_counter()
         if self.history:
             self.model.load_weights(self.directory / f"epoch-{len(self.history):04d}.weights.h5")
-            self.model._initial_epoch = len(self.history)  # Keras's own hook for BackupAndRestore
+            stopped = json.loads((self.directory / "state.json").read_text()).get("stopped", False)
+            self.model._initial_epoch = (  # Keras's own hook for BackupAndRestore
+                self.params["epochs"] if stopped else len(self.history)
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.model.stop_training and not all(math.isfinite(float(v)) for v in (logs or {}).values()):
@@ -63,7 +66,9 @@ class EpochBackup(keras.callbacks.Callback):
         self.model.save_weights(partial, overwrite=True)
         os.replace(partial, weights)
         state = self.directory / "state.json.partial"
-        state.write_text(json.dumps({"seconds": self.seconds, "history": self.history}, indent=1))
+        stopped = bool(self.model.stop_training)  # early: a resumed fit has nothing left to do
+        content = {"seconds": self.seconds, "stopped": stopped, "history": self.history}
+        state.write_text(json.dumps(content, indent=1))
         os.replace(state, self.directory / "state.json")
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != weights:
@@ -158,8 +163,6 @@ class BestEpoch(keras.callbacks.Callback):
             state = json.loads(self.state.read_text())
             if state["epoch"] <= finished:
                 self.epoch, self.value = state["epoch"], state["value"]
-            if self.patience is not None and self.epoch and finished - self.epoch >= self.patience:
-                self.model.stop_training = True
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._begin(epoch)

@@ -11,8 +11,10 @@ class NetworkEMA(keras.callbacks.Callback):
     """Keeps an exponential moving average of every weight while a model trains, and leaves the model with it.
 
     Batch-norm statistics are averaged too, and the average follows after every single step, inside the compiled
-    training step. Validation scores (`val_score`), `BestEpoch` and `TensorBoardLogs` look at the averages; when `fit`
-    ends, they take the place of the weights. `EpochBackup` keeps both, so that a resumed run goes on exactly.
+    training step. Validation scores (`val_score`) and the scores of `BestEpoch` and `TensorBoardLogs` are those of the
+    averages; when `fit` ends, they take the place of the weights; a `fit` that is interrupted forgets them.
+    `EpochBackup` keeps both, so that a resumed run goes on exactly. Keras's own `EarlyStopping` and `ModelCheckpoint`
+    would keep the weights that are not averaged: `BestEpoch` takes their place.
 
     Args:
         momentum: of the average, in [0, 1); 0.999 looks back about 1,000 steps.

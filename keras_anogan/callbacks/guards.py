@@ -48,7 +48,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     the data), it says so: one sentence, once. A young generator makes equal images too, so nothing is said in the
     first `warm_up` steps, or in the first half of a shorter `fit`.
 
-    The model needs a `generator` z -> x, and a `critic` or `discriminator` whose first output is its value.
+    The model needs a `generator` z -> x, and a `critic` or `discriminator` of x alone whose first output is its value.
 
     Args:
         real: held-out normal rows, (n, ...), n >= 2; the stop set, say.
@@ -61,7 +61,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         warning: the sentence, or None while all is well.
 
     Raises:
-        ValueError: for fewer than two real rows, or real rows that are all equal.
+        ValueError: for fewer than two real rows, real rows that are all equal, or another model.
     """
 
     def __init__(
@@ -81,6 +81,15 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.bounds = {"diversity": least_diversity, "balance": least_balance}
         self.patience, self.warm_up, self.seed = patience, warm_up, seed
         self.warning: str | None = None
+
+    def set_model(self, model: keras.Model) -> None:
+        super().set_model(model)
+        judge = getattr(model, "critic", None) or getattr(model, "discriminator", None)
+        if judge is None or len(judge.inputs) != 1 or not hasattr(model, "generator"):
+            raise ValueError(
+                "Expected a model with a generator, and a critic or discriminator of images alone. "
+                f"Received: {type(model).__name__}."
+            )
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.warning = None

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import datetime
+import decimal
 import pathlib
+import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +26,7 @@ from keras_anogan.datasets.protocols import three_ways
 if TYPE_CHECKING:
     import pandas as pd
 
+DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}|$)"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MISSING = "(missing)"
 CHUNK = 16_384
@@ -32,8 +37,15 @@ def is_table(path: Any) -> bool:
     return str(path).lower().endswith(SUFFIXES)
 
 
-def read_table(path: Any) -> pd.DataFrame:
-    """A CSV (with a header) or Parquet file as a DataFrame; columns of ISO 8601 dates become dates.
+def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV (with a header) or Parquet file as a DataFrame.
+
+    Numbers and ISO 8601 dates are told from text by a whole column. What a detector has learnt as text is named in
+    `text` when rows are scored, so that 007 is not 7 because no letter stands in that file.
+
+    Args:
+        path: the file.
+        text: columns to read as text, whatever they look like.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -45,36 +57,68 @@ def read_table(path: Any) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
     try:
-        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path, low_memory=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+            frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, text)
     except ImportError as error:
         raise ValueError(
             f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
         ) from error
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
         raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
+    frame.columns = [str(name) for name in frame.columns]
     if frame.columns.duplicated().any():
-        raise ValueError(
-            f"Expected every column once in {path}. Received: {frame.columns[frame.columns.duplicated()][0]!r}."
-        )
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"Expected every column once in {path}. Received: {twice!r} twice.")
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
-    frame.columns = [str(name) for name in frame.columns]
     for name in frame.columns:
-        if _looks_like_dates(frame[name]):
-            frame[name] = pd.to_datetime(frame[name], format="ISO8601", errors="coerce", utc=True)
+        if name not in text:
+            frame[name] = _typed(frame[name])
+    return frame.reset_index(drop=True)
+
+
+def _read_csv(path: pathlib.Path, text: Sequence[str]) -> pd.DataFrame:
+    """A CSV in which columns that are no numbers are text as it stands in the file: "true" is not True."""
+    import pandas as pd
+
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].tolist()
+    frame = pd.read_csv(path, low_memory=False, index_col=False)
+    if len({str(name) for name in header}) < len(header):
+        frame.columns = header
+        return frame
+    numeric = {name for name in frame.columns if _is_number(frame[name])}
+    as_text = [name for name in frame.columns if name not in numeric or name in text]
+    if as_text:
+        again = pd.read_csv(path, index_col=False, usecols=as_text, dtype=str)
+        for name in as_text:
+            frame[name] = again[name].astype(object)
     return frame
 
 
-def _looks_like_dates(column: pd.Series) -> bool:
-    """Whether all cells are text such as 2026-11-22 or 2026-11-22T08:30:00Z, and dates that there are."""
+def _is_number(column: pd.Series) -> bool:
     import pandas as pd
 
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Decimals and durations as numbers, dates and ISO 8601 texts of dates as dates; other columns as they are."""
+    import pandas as pd
+
+    if pd.api.types.is_timedelta64_dtype(column):
+        return column.dt.total_seconds()
+    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
+        return column
     cells = column.dropna()
-    if len(cells) == 0 or not all(isinstance(cell, str) for cell in cells):
-        return False
-    if not cells.str.match(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}|$)").all():
-        return False
-    return bool(pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True).notna().all())
+    if len(cells) and all(isinstance(cell, decimal.Decimal) for cell in cells):
+        return column.astype("float64")
+    if len(cells) and all(isinstance(cell, datetime.date) for cell in cells):
+        return pd.to_datetime(column, utc=True)
+    if len(cells) and all(isinstance(cell, str) for cell in cells) and cells.str.match(DATE).all():
+        dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+        return dates if dates.notna().sum() == len(cells) else column
+    return column
 
 
 def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -88,7 +132,8 @@ def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[
         ValueError: if it is not an expression over columns of the table that is true or false for each row.
     """
     try:
-        tree = ast.parse(condition.replace("`", ""), mode="eval")
+        quoted = re.findall("`([^`]+)`", condition)  # names that Python does not know for names
+        tree = ast.parse(re.sub("`[^`]+`", "_", condition), mode="eval")
         found = frame.eval(condition, engine="python")
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -96,14 +141,17 @@ def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[
             f"Expected a condition over the columns {_some(frame.columns)}, such as 'label == \"ok\"'. "
             f"Received: {condition!r} ({reason})."
         ) from error
-    if getattr(found, "shape", None) != (len(frame),) or found.dtype != bool:
+    import pandas as pd
+
+    if getattr(found, "shape", None) != (len(frame),) or not pd.api.types.is_bool_dtype(found):
         raise ValueError(f"Expected a condition that is true or false for each row. Received: {condition!r}.")
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return found.to_numpy(), tuple(name for name in frame.columns if name in named or f"`{name}`" in condition)
+    named |= set(quoted)
+    return found.fillna(False).to_numpy(bool), tuple(name for name in frame.columns if name in named)
 
 
 def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, str]:
-    """What a detector reads: name to "float32" (numbers, and dates as seconds) or "string" (categories).
+    """What a detector reads: name to "float64" (numbers, and dates as seconds) or "string" (categories).
 
     That is all columns but those in `drop` and those without any cell; numbers are columns in which every cell is one.
 
@@ -112,6 +160,9 @@ def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, s
     """
     import pandas as pd
 
+    if any(not isinstance(name, str) for name in frame.columns):
+        wrong = next(name for name in frame.columns if not isinstance(name, str))
+        raise ValueError(f"Expected columns with names. Received: {wrong!r}; frame.columns.astype(str) would do.")
     if unknown := [name for name in drop if name not in frame.columns]:
         raise ValueError(f"Expected columns of the table, {_some(frame.columns)}. Received: --drop {unknown[0]}.")
     dtypes = {}
@@ -119,56 +170,67 @@ def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, s
         if name in drop or frame[name].isna().all():
             continue
         column = frame[name]
-        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        dtypes[name] = "float32" if numeric or pd.api.types.is_datetime64_any_dtype(column) else "string"
+        dtypes[name] = "float64" if _is_number(column) or pd.api.types.is_datetime64_any_dtype(column) else "string"
     if not dtypes:
         raise ValueError(f"Expected a column to learn from. Received: none but {_some(drop)} and empty ones.")
     return dtypes
 
 
 def raw_columns(frame: Any, dtypes: dict[str, str]) -> dict[str, np.ndarray]:
-    """The columns a detector reads as arrays: float32 (n,) with NaN for missing, str (n,) with "(missing)".
+    """The columns a detector reads as arrays: float64 (n,) with NaN for missing, text (n,) with "(missing)".
 
     Args:
         frame: a DataFrame, or a dict of arrays.
-        dtypes: name to "float32" or "string".
+        dtypes: name to "float64" or "string".
 
     Raises:
-        ValueError: for a missing column, text where a number was, an infinite number, or no rows.
+        ValueError: for anything else, a missing column, text where a number was, an infinite number, or no rows.
     """
     import pandas as pd
 
-    frame = (
-        frame if isinstance(frame, pd.DataFrame) else pd.DataFrame({k: np.asarray(v).ravel() for k, v in frame.items()})
-    )
+    if isinstance(frame, dict):
+        frame = pd.DataFrame({name: np.asarray(values).ravel() for name, values in frame.items()})
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"Expected a DataFrame or a dict of columns. Received: {type(frame).__name__}.")
     if lost := [name for name in dtypes if name not in frame.columns]:
         raise ValueError(f"Expected the columns {_some(dtypes)}. Received: a table without {lost[0]!r}.")
+    if twice := [name for name in dtypes if frame.columns.tolist().count(name) > 1]:
+        raise ValueError(f"Expected every column once. Received: {twice[0]!r} twice.")
     if len(frame) == 0:
         raise ValueError("Expected at least one row. Received: none.")
-    found: dict[str, np.ndarray] = {}
-    for name, dtype in dtypes.items():
-        column = frame[name]
-        if dtype == "string":
-            column = column.map(lambda cell: cell.decode() if isinstance(cell, bytes) else cell)
-            found[name] = _as_text(column).to_numpy(dtype=object).astype(str)
-            continue
-        if pd.api.types.is_datetime64_any_dtype(column):
-            column = (pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
-        values = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
-        bad = np.flatnonzero((np.isnan(values) & ~column.isna().to_numpy()) | np.isinf(values))
-        if len(bad):
-            raise ValueError(f"Expected numbers in column {name!r}. Received: {column.iloc[bad[0]]!r} in row {bad[0]}.")
-        found[name] = values.astype("float32")
-    return found
+    return {
+        name: _texts(frame[name]) if dtype == "string" else _numbers(frame[name], name)
+        for name, dtype in dtypes.items()
+    }
 
 
-def _as_text(column: pd.Series) -> pd.Series:
-    """Cells as text; whole numbers without a decimal point, so that a column with cells missing reads as without."""
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
     import pandas as pd
 
-    whole = pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all()
-    text = column.astype("Int64").astype(object) if whole else column.astype(object)
-    return text.map(lambda cell: MISSING if cell is pd.NA or cell is None or cell != cell else str(cell))
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = (pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    values = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
+    bad = np.flatnonzero((np.isnan(values) & ~column.isna().to_numpy()) | np.isinf(values))
+    if len(bad):
+        found: Any = column.iloc[int(bad[0])]
+        found = found.item() if hasattr(found, "item") else found
+        raise ValueError(f"Expected numbers in column {name!r}. Received: {found!r} in row {bad[0] + 1}.")
+    return values
+
+
+def _texts(column: pd.Series) -> np.ndarray:
+    missing = column.isna().to_numpy()
+    cells = column.astype(object).to_numpy()
+    return np.array([MISSING if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)], dtype=object)
+
+
+def _text(cell: Any) -> str:
+    """A cell as text; a whole number without a decimal point, so that 1.0 beside a missing cell reads as 1 without."""
+    if isinstance(cell, bytes):
+        return cell.decode(errors="replace")
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer() and abs(float(cell)) < 2**53:
+        return str(int(cell))
+    return str(cell)
 
 
 # The encoder.
@@ -181,9 +243,13 @@ class NumericColumn(layers.Layer):
     Mean and spread are those of the training rows; a missing number stands at the mean.
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)  # seconds since 1970 need all of float64's digits
+
     def build(self, input_shape: Any) -> None:
-        self.mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean")
-        self.spread = self.add_weight(shape=(), initializer="ones", trainable=False, name="spread")
+        fixed = {"shape": (), "trainable": False, "dtype": "float64"}
+        self.mean = self.add_weight(initializer="zeros", name="mean", **fixed)
+        self.spread = self.add_weight(initializer="ones", name="spread", **fixed)
         self.built = True
 
     def adapt(self, values: Any) -> None:
@@ -204,11 +270,24 @@ class NumericColumn(layers.Layer):
 
     def call(self, x: Any) -> Any:
         missing = ops.isnan(x)
-        scaled = ops.clip((x - self.mean) / self.spread, -10.0, 10.0)
-        return ops.concatenate([ops.where(missing, 0.0, scaled), ops.cast(missing, "float32")], axis=-1)
+        x = ops.cast(x, "float64")
+        scaled = ops.cast(ops.clip((x - self.mean) / self.spread, -10.0, 10.0), "float32")
+        known = ops.where(missing, ops.zeros_like(scaled), scaled)
+        return ops.concatenate([known, ops.cast(missing, "float32")], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         return (*input_shape[:-1], 2)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class CategoryColumn(layers.StringLookup):
+    """Keras's StringLookup with the words it is given.
+
+    They stand in the config: a file of words, which is what an adapted one saves, loses those with line ends.
+    """
+
+    def adapt(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: `FeatureSpace.adapt` calls it for every column."""
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -219,7 +298,7 @@ class TableEncoder(layers.Layer):
     `max_categories` most frequent ones, and one, the first, for all others. `adapt` comes before anything else.
 
     Args:
-        dtypes: name of a column to "float32" or "string", in the order of the features.
+        dtypes: name of a column to "float64" or "string", in the order of the features.
         max_categories: values of a column that get a feature of their own.
         encoder: the model over the columns that `adapt` made; loading passes it.
     """
@@ -231,7 +310,7 @@ class TableEncoder(layers.Layer):
         encoder: keras.Model | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name=name, dtype="float32", autocast=False)
         self.dtypes = dict(dtypes)
         self.max_categories = max_categories
         self.encoder = encoder
@@ -241,12 +320,15 @@ class TableEncoder(layers.Layer):
         from keras.utils import FeatureSpace
 
         features = {}
-        for key, dtype in zip(self._keys(), self.dtypes.values(), strict=True):
-            if dtype == "float32":
+        for key, (name, dtype) in zip(self._keys(), self.dtypes.items(), strict=True):
+            if dtype == "float64":
                 preprocessor: layers.Layer = NumericColumn(name=f"number_{key}", dtype="float32")
             else:
-                preprocessor = layers.StringLookup(
-                    max_tokens=self.max_categories + 1, num_oov_indices=1, output_mode="one_hot", name=f"category_{key}"
+                preprocessor = CategoryColumn(
+                    vocabulary=self._most_frequent(raw[name]),
+                    num_oov_indices=1,
+                    output_mode="one_hot",
+                    name=f"category_{key}",
                 )
             features[key] = FeatureSpace.feature(preprocessor=preprocessor, dtype=dtype, output_mode="float")
         space = FeatureSpace(features=features, output_mode="dict")
@@ -257,8 +339,12 @@ class TableEncoder(layers.Layer):
         self.encoder = keras.Model([inputs[key] for key in features], joined, name="columns")
         return self
 
+    def _most_frequent(self, cells: np.ndarray) -> list[str]:
+        values, counts = np.unique(cells.astype(object), return_counts=True)
+        return [str(value) for value in values[np.argsort(-counts, kind="stable")[: self.max_categories]]]
+
     def call(self, raw: dict[str, Any]) -> Any:
-        return self._adapted([ops.reshape(raw[name], (-1, 1)) for name in self.dtypes])
+        return ops.cast(self._adapted([ops.reshape(raw[name], (-1, 1)) for name in self.dtypes]), "float32")
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         return (None, *self._adapted.output_shape[1:])
@@ -280,10 +366,10 @@ class TableEncoder(layers.Layer):
         for name in self.dtypes:
             layer, known = self._layer(name), self.categories(name)
             if known is not None:
-                found[name] = draw.choice([*known, "(unseen)"], rows).astype(str)
+                found[name] = draw.choice(np.array([*known, "(unseen)"], dtype=object), rows)
                 continue
             values = float(layer.mean) + 2.0 * float(layer.spread) * draw.standard_normal(rows)
-            found[name] = np.where(draw.random(rows) < 0.1, np.nan, values).astype("float32")
+            found[name] = np.where(draw.random(rows) < 0.1, np.nan, values)
         return found
 
     def encode(self, raw: dict[str, np.ndarray]) -> np.ndarray:
@@ -301,14 +387,16 @@ class TableEncoder(layers.Layer):
     def categories(self, name: str) -> list[str] | None:
         """The values of a category that have a feature of their own; None for a column of numbers."""
         layer = self._layer(name)
-        return None if isinstance(layer, NumericColumn) else layer.get_vocabulary(include_special_tokens=False)
+        if isinstance(layer, NumericColumn):
+            return None
+        return [str(value) for value in layer.get_vocabulary(include_special_tokens=False)]
 
     def unseen(self, raw: dict[str, np.ndarray]) -> list[tuple[str, int, str, int]]:
         """(column, how many rows, one of the values, its row) for values without a feature of their own."""
         found = []
         for name, values in raw.items():
             if (known := self.categories(name)) is not None:
-                rows = np.flatnonzero(~np.isin(values, known))
+                rows = np.flatnonzero(~np.isin(values.astype(object), np.array(known, dtype=object)))
                 found += [(name, len(rows), str(values[rows[0]]), int(rows[0]))] if len(rows) else []
         return found
 
@@ -316,7 +404,7 @@ class TableEncoder(layers.Layer):
         return [f"column_{i}" for i in range(len(self.dtypes))]  # a column may have a name that no layer may have
 
     def _layer(self, name: str) -> Any:
-        kind = "number" if self.dtypes[name] == "float32" else "category"
+        kind = "number" if self.dtypes[name] == "float64" else "category"
         return self._adapted.get_layer(f"{kind}_column_{list(self.dtypes).index(name)}")
 
     def _width(self, name: str) -> int:
@@ -384,6 +472,11 @@ def split_table(
         ValueError: for a bad condition or column, or fewer than 20 normal rows.
     """
     normal, named = (np.ones(len(frame), bool), ()) if normal_where is None else normal_rows(frame, normal_where)
+    if len(named) and frame[list(named)].isna().any(axis=None):
+        gone = int(frame[list(named)].isna().any(axis=1).sum())
+        raise ValueError(
+            f"Expected every row to have {_some(named)}, which tells whether it is normal. Received: {gone} without."
+        )
     if normal.sum() < 20:
         raise ValueError(
             f"Expected at least 20 normal rows to learn from. Received: {int(normal.sum())} of {len(frame)}."

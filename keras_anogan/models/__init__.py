@@ -154,7 +154,7 @@ def _kind(shape: tuple[int, ...], latent_dim: int | None, sizes: dict[str, int])
     return kind, shape[0] if kind == "table" else shape, latent_dim or sizes[kind]
 
 
-def pca_phases(shape: tuple[int, ...], n_components: int = 32, seed: int = 0) -> Phases:
+def pca_phases(shape: tuple[int, ...], n_components: int | None = None, seed: int = 0) -> Phases:
     """PCA alone."""
     return {"pca": PCA(shape, n_components=n_components, seed=seed)}
 

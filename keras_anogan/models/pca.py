@@ -22,7 +22,8 @@ class PCA(AnomalyDetector):
 
     Args:
         shape: shape of one sample, e.g. (28, 28, 1).
-        n_components: dimension of the subspace.
+        n_components: dimension of the subspace; default: 32, or half of the entries where they are fewer than 64 (a
+            subspace of all of them would reproduce every row).
         seed: integer, for scikit-learn's randomised solver.
 
     Raises:
@@ -31,8 +32,11 @@ class PCA(AnomalyDetector):
 
     tags = Tags(closed_form=True)
 
-    def __init__(self, shape: tuple[int, ...], n_components: int = 32, seed: int = 0, name: str | None = None) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], n_components: int | None = None, seed: int = 0, name: str | None = None
+    ) -> None:
         super().__init__(seed=seed, name=name)
+        n_components = max(1, min(32, int(np.prod(shape)) // 2)) if n_components is None else n_components
         if n_components < 1:
             raise ValueError(f"Expected n_components >= 1. Received: n_components={n_components!r}.")
         self.shape = tuple(shape)
