@@ -188,7 +188,6 @@ def train(
     _import_tensorflow()
     from keras_anogan.tasks import Arguments
 
-    drop = drop or []
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     _train(Arguments(**settings), out, tensorboard)
 

@@ -55,7 +55,7 @@ class Arguments:
     normal: int | None = None
     abnormal: int | None = None
     normal_where: str | None = None
-    drop: list[str] = dataclasses.field(default_factory=list)
+    drop: list[str] | None = None
     detector: str | None = None
     architecture: str | None = None
     image_size: int | None = None
@@ -256,7 +256,7 @@ def _load_folder(arguments: Arguments) -> Task:
 
 def _load_table(arguments: Arguments) -> Task:
     frame = read_table(arguments.data)
-    table = split_table(frame, arguments.normal_where, arguments.drop, seed=arguments.seed)
+    table = split_table(frame, arguments.normal_where, arguments.drop or (), seed=arguments.seed)
     limit = 256 if arguments.smoke else len(frame)
     some = np.sort(np.random.default_rng(0).permutation(len(table.test))[:limit])
     remarks = []
