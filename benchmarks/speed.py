@@ -251,7 +251,7 @@ def usual_loop(name: str):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    from keras_anogan.models.efficientgan import build_table_encoder, build_table_generator
+    from keras_anogan.networks import build_table_encoder, build_table_generator
 
     encoder, generator = build_table_encoder(FEATURES), build_table_generator(FEATURES)
     slope = lambda: keras.layers.LeakyReLU(0.1)  # noqa: E731

@@ -248,6 +248,27 @@ def build_resnet_encoder(
     return keras.Model(x, layers.Activation(latent_activation, dtype="float32")(z), name="encoder")
 
 
+def build_table_encoder(
+    features: int, latent_dim: int = 32, slope: float = 0.1, seed: int | None = None
+) -> keras.Model:
+    """Encoder x (batch, features) -> z (batch, latent_dim): 64 units with LeakyReLU, then linear."""
+    init = initializers("glorot_uniform", seed)
+    x = keras.Input((features,), name="x")
+    h = layers.LeakyReLU(slope)(layers.Dense(64, kernel_initializer=next(init))(x))
+    z = layers.Dense(latent_dim, kernel_initializer=next(init))(h)
+    return keras.Model(x, float32_outputs(z=z)[0], name="encoder")
+
+
+def build_table_generator(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
+    """Generator z (batch, latent_dim) -> x (batch, features): 64 and 128 units with ReLU, then linear."""
+    init = initializers("glorot_uniform", seed)
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.Dense(64, activation="relu", kernel_initializer=next(init))(z)
+    h = layers.Dense(128, activation="relu", kernel_initializer=next(init))(h)
+    x = layers.Dense(features, kernel_initializer=next(init))(h)
+    return keras.Model(z, float32_outputs(x=x)[0], name="generator")
+
+
 def has_batch_normalization(network: keras.Model) -> bool:
     """Whether any layer of a network, however deeply nested, normalises over the batch."""
     return any(isinstance(layer, layers.BatchNormalization) for layer in network._flatten_layers())

@@ -115,7 +115,7 @@ def efficientgan_phases(
     """
     kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 200})
     cycle = {"table": 0.1, "image": 0.0}[kind] if cycle is None else cycle
-    build = {role: getattr(efficientgan, f"build_{kind}_{role}") for role in EfficientGAN.networks}
+    build = {role: _builder(efficientgan, f"build_{kind}_{role}") for role in EfficientGAN.networks}
     parts = {role: make(size, latent_dim, seed=3 * seed + i) for i, (role, make) in enumerate(build.items())}
     return {"efficientgan": EfficientGAN(**parts, score=score, weight=weight, degree=degree, cycle=cycle, seed=seed)}
 
@@ -134,7 +134,7 @@ def alad_phases(
     kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 100})
     reads = {"discriminator_xx": (size,), "discriminator_zz": (latent_dim,)}
     parts = {
-        role: getattr(alad, f"build_{kind}_{role}")(*reads.get(role, (size, latent_dim)), seed=5 * seed + i)
+        role: _builder(alad, f"build_{kind}_{role}")(*reads.get(role, (size, latent_dim)), seed=5 * seed + i)
         for i, role in enumerate(ALAD.networks)
     }
     return {"alad": ALAD(**parts, score=score, seed=seed)}
@@ -146,6 +146,11 @@ def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: in
     if name in AVERAGED and len(shape) == 1:
         return max(LEAST_STEPS, -(-rows // batch_size))
     return None
+
+
+def _builder(paper: Any, name: str) -> Callable[..., Any]:
+    """A paper's own network, or the one that it shares with another."""
+    return getattr(paper, name, None) or getattr(networks, name)
 
 
 def _kind(shape: tuple[int, ...], latent_dim: int | None, sizes: dict[str, int]) -> tuple[str, Any, int]:

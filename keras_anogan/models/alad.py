@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses, scores
+from keras_anogan import losses, networks, scores
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import (
     SpectralConv2D,
@@ -31,22 +31,11 @@ SCORES = ("features", "logits", "l1", "l2")
 
 
 def build_table_encoder(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
-    """Encoder x (batch, features) -> z (batch, latent_dim): 64 units with LeakyReLU(0.2), then linear."""
-    init = initializers("glorot_uniform", seed)
-    x = keras.Input((features,), name="x")
-    h = layers.LeakyReLU(0.2)(layers.Dense(64, kernel_initializer=next(init))(x))
-    z = layers.Dense(latent_dim, kernel_initializer=next(init))(h)
-    return keras.Model(x, float32_outputs(z=z)[0], name="encoder")
+    """Encoder x (batch, features) -> z (batch, latent_dim): EfficientGAN's, with LeakyReLU(0.2).
 
-
-def build_table_generator(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
-    """Generator z (batch, latent_dim) -> x (batch, features): 64 and 128 units with ReLU, then linear."""
-    init = initializers("glorot_uniform", seed)
-    z = keras.Input((latent_dim,), name="z")
-    h = layers.Dense(64, activation="relu", kernel_initializer=next(init))(z)
-    h = layers.Dense(128, activation="relu", kernel_initializer=next(init))(h)
-    x = layers.Dense(features, kernel_initializer=next(init))(h)
-    return keras.Model(z, float32_outputs(x=x)[0], name="generator")
+    The generator is EfficientGAN's as it is, `networks.build_table_generator`.
+    """
+    return networks.build_table_encoder(features, latent_dim, slope=0.2, seed=seed)
 
 
 def build_table_discriminator_xz(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:

@@ -21,26 +21,7 @@ from keras_anogan.networks import check_inverse, check_judge, float32_outputs, i
 SCORES = ("feature_matching", "cross_entropy", "cross_entropy_generated")
 
 
-# Tables: the paper's KDD99 networks, which are also the seed's but for the sigmoid that sits in the loss here.
-
-
-def build_table_encoder(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
-    """Encoder x (batch, features) -> z (batch, latent_dim): 64 units with LeakyReLU(0.1), then linear."""
-    init = initializers("glorot_uniform", seed)
-    x = keras.Input((features,), name="x")
-    h = layers.LeakyReLU(0.1)(layers.Dense(64, kernel_initializer=next(init))(x))
-    z = layers.Dense(latent_dim, kernel_initializer=next(init))(h)
-    return keras.Model(x, float32_outputs(z=z)[0], name="encoder")
-
-
-def build_table_generator(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
-    """Generator z (batch, latent_dim) -> x (batch, features): 64 and 128 units with ReLU, then linear."""
-    init = initializers("glorot_uniform", seed)
-    z = keras.Input((latent_dim,), name="z")
-    h = layers.Dense(64, activation="relu", kernel_initializer=next(init))(z)
-    h = layers.Dense(128, activation="relu", kernel_initializer=next(init))(h)
-    x = layers.Dense(features, kernel_initializer=next(init))(h)
-    return keras.Model(z, float32_outputs(x=x)[0], name="generator")
+# Tables: the paper's KDD99 networks; encoder and generator are `networks.build_table_encoder`, `build_table_generator`.
 
 
 def build_table_discriminator(features: int, latent_dim: int = 32, seed: int | None = None) -> keras.Model:
