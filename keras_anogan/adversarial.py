@@ -251,7 +251,8 @@ class AdversarialModel(keras.Model):
 
         Args:
             x: normal data. An array (n, ...), an object with `__len__` and `rows[indices]`, a `Batches`,
-                a pair of one of these and labels, or anything else Keras takes (its order is then yours).
+                a `video.VideoWindows`, a pair of one of the first two and labels, or anything else Keras takes (its
+                order is then yours).
             y: labels; ignored unless the class says that it uses labels of normal data.
             batch_size: rows in one player's batch (default 32).
             **kwargs: as in `keras.Model.fit`; `validation_data` may be rows too.
@@ -274,7 +275,7 @@ class AdversarialModel(keras.Model):
         callbacks = kwargs.pop("callbacks", None) or []
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         callbacks = [_EpochStart(x), *callbacks]
-        if not isinstance(x, Batches):
+        if not _has_epochs(x):
             return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
@@ -387,7 +388,7 @@ class _EpochStart(keras.callbacks.Callback):
         self.data = data
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if isinstance(self.data, Batches):
+        if _has_epochs(self.data):
             self.data.epoch = epoch
         self.model._seed_layers()
 
@@ -402,6 +403,11 @@ def _agree_on_overflow(gradients: list[Any]) -> list[Any]:
 
 def _replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _has_epochs(x: Any) -> bool:
+    """Whether these are batches whose order is a function of the epoch: `Batches`, `video.VideoWindows`."""
+    return hasattr(x, "epoch") and hasattr(x, "as_dataset")
 
 
 def _is_rows(x: Any) -> bool:

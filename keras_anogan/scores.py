@@ -40,5 +40,21 @@ def residual_map(x: Any, x_hat: Any) -> Any:
     return ops.mean(ops.absolute(x - x_hat), axis=-1)
 
 
+def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:
+    """Mean of the `top` largest means over blocks of a fixed grid: errors (batch, H, W) to (batch,).
+
+    A block at the right or lower edge has the pixels that are left.
+
+    Args:
+        error_map: shape (batch, H, W), H and W known.
+        block: side of a block in pixels.
+        top: how many blocks; all of them where there are fewer.
+    """
+    means = ops.average_pool(error_map[..., None], block, block, padding="same")
+    count = means.shape[1] * means.shape[2]
+    largest, _ = ops.top_k(ops.reshape(means, (-1, count)), min(top, count))
+    return ops.mean(largest, axis=-1)
+
+
 def _sample_axes(x: Any) -> tuple[int, ...]:
     return tuple(range(1, len(x.shape)))

@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,6 +25,8 @@ class EpochBackup(keras.callbacks.Callback):
         directory: folder of the backup.
         every_seconds: save after an epoch only if the last backup is at least so old; the last epoch is always
             saved, and 0 saves every one.
+        every_epochs: save after every so many epochs only, and after the last.
+        say: takes a line of news: that a backup is gone on from, or that it is finished and training is skipped.
 
     Attributes:
         restored_epochs: epochs that the backup had finished; 0 without one.
@@ -31,10 +34,18 @@ class EpochBackup(keras.callbacks.Callback):
         seconds: training time of these epochs, that of earlier processes included.
     """
 
-    def __init__(self, directory: Any, every_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        directory: Any,
+        every_seconds: float = 0.0,
+        every_epochs: int = 1,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__()
         self.directory = pathlib.Path(directory)
         self.every_seconds = every_seconds
+        self.every_epochs = every_epochs
+        self.say = say or (lambda line: None)
         self.restored_epochs = 0
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
@@ -50,6 +61,9 @@ class EpochBackup(keras.callbacks.Callback):
             self.model._initial_epoch = (  # Keras's own hook for BackupAndRestore
                 self.params["epochs"] if stopped else len(self.history)
             )
+            finished = stopped or len(self.history) >= self.params["epochs"]
+            done = f"{len(self.history)} of {self.params['epochs']} epochs are done in {self.directory}"
+            self.say(f"{done}; training is skipped." if finished else f"{done}; going on.")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.model.stop_training and not all(math.isfinite(float(v)) for v in (logs or {}).values()):
@@ -58,7 +72,8 @@ class EpochBackup(keras.callbacks.Callback):
         self.history.append({key: float(value) for key, value in (logs or {}).items()})
         self.seconds = self._seconds_before + now - self._began
         last = len(self.history) >= self.params["epochs"] or self.model.stop_training
-        if now - self._saved < self.every_seconds and not last:
+        soon = now - self._saved < self.every_seconds or len(self.history) % self.every_epochs
+        if soon and not last:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"

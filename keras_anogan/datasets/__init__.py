@@ -4,14 +4,18 @@ from keras_anogan.datasets.digits import load_digits
 from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder
 from keras_anogan.datasets.kdd99 import TableSplit, kdd99_paper, kdd99_realistic, load_kdd99
 from keras_anogan.datasets.mnist import load_mnist
+from keras_anogan.datasets.ped2 import Ped2, load_ped2
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
 from keras_anogan.datasets.storage import data_dir
+from keras_anogan.datasets.street import StreetDay, make_street, write_street
 from keras_anogan.datasets.table import TableEncoder, TableTask, is_table, normal_rows, read_table, split_table
 
 __all__ = [
     "ImageFolder",
     "ImageRows",
+    "Ped2",
     "Split",
+    "StreetDay",
     "TableEncoder",
     "TableSplit",
     "TableTask",
@@ -26,6 +30,8 @@ __all__ = [
     "load_kdd99",
     "load_masks",
     "load_mnist",
+    "load_ped2",
+    "make_street",
     "normal_rows",
     "one_anomalous",
     "one_class",
@@ -33,4 +39,5 @@ __all__ = [
     "scan_image_folder",
     "split_table",
     "three_ways",
+    "write_street",
 ]

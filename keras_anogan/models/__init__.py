@@ -12,8 +12,9 @@ from typing import Any
 from keras_anogan import networks
 from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector
-from keras_anogan.models import alad, efficientgan
+from keras_anogan.models import alad, cvgan, efficientgan
 from keras_anogan.models.alad import ALAD
+from keras_anogan.models.cvgan import CVGAN, VGAN
 from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
 from keras_anogan.models.pca import PCA
@@ -29,9 +30,9 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
     """What has to be fitted, in order, to train a detector; the last one is the detector.
 
     Args:
-        name: "fanogan", "efficientgan", "alad" or "pca".
-        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1) or (121,), or a `keras.InputSpec`.
-        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`, `PCA`.
+        name: "fanogan", "efficientgan", "alad", "cvgan" or "pca".
+        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a `keras.InputSpec`.
+        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`, `cvgan_phases`, `PCA`.
 
     Raises:
         ValueError: for an unknown name or parameter.
@@ -140,6 +141,41 @@ def alad_phases(
     return {"alad": ALAD(**parts, score=score, seed=seed)}
 
 
+def cvgan_phases(
+    shape: tuple[int, ...],
+    horizon: int = 1,
+    filters: int = 16,
+    lambda_: float = 100.0,
+    lambda_forecast: float = 100.0,
+    mask_weight: float = 0.0,
+    reduction: str = "top_blocks",
+    skip_connections: bool = True,
+    background: str = "last_frame",
+    seed: int = 0,
+) -> Phases:
+    """C-VGAN, with the additions that made it forecast better (see `CVGAN`, `build_video_generator`).
+
+    filters=64, lambda_=10, lambda_forecast=0, reduction="mean", skip_connections=False, background="stream" is the
+    thesis.
+
+    Args:
+        shape: of a window, (past + horizon, H, W, C), sides that 32 divides.
+        horizon: frames of it that are forecast.
+        filters: of the generator; the discriminator has half of it.
+        lambda_, lambda_forecast, mask_weight, reduction: as in `CVGAN`.
+        skip_connections, background: as in `build_video_generator`.
+        seed: of the initial weights and the data order.
+    """
+    if len(shape) != 4:
+        raise ValueError(f"Expected windows (frames, H, W, C). Received: shape {shape}.")
+    generator = cvgan.build_video_generator(
+        shape[1:], shape[0] - horizon, horizon, filters, skip_connections, background, seed=2 * seed
+    )
+    discriminator = cvgan.build_video_discriminator(shape, max(1, filters // 2), seed=2 * seed + 1)
+    weights = {"lambda_": lambda_, "lambda_forecast": lambda_forecast, "mask_weight": mask_weight}
+    return {"cvgan": CVGAN(generator, discriminator, **weights, reduction=reduction, seed=seed)}
+
+
 def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: int) -> int | None:
     """Steps of an epoch for `fit`: at least 500 for EfficientGAN and ALAD on tables, which take thousands of steps
     however few the rows are; None, one pass over the rows, for the others."""
@@ -170,13 +206,16 @@ DETECTORS: dict[str, Callable[..., Phases]] = {
     "fanogan": fanogan_phases,
     "efficientgan": efficientgan_phases,
     "alad": alad_phases,
+    "cvgan": cvgan_phases,
     "pca": pca_phases,
 }
 
 __all__ = [
     "ALAD",
     "AVERAGED",
+    "CVGAN",
     "PCA",
+    "VGAN",
     "WGANGP",
     "EfficientGAN",
     "FAnoGAN",

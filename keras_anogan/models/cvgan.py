@@ -1,0 +1,550 @@
+"""VGAN and C-VGAN: "Generating Videos with Scene Dynamics" (Vondrick et al., NIPS 2016, arXiv 1609.02612).
+
+A two-stream generator: a moving foreground f, a still background b and a mask m, video = m f + (1 - m) b. VGAN draws
+videos from noise; C-VGAN, here with the layers of the thesis behind IFTM for video (Hofmann 2020), continues the frames
+that it is given, and its error on the frame it forecasts is the anomaly score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_anogan import losses, scores
+from keras_anogan.adversarial import AdversarialModel
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.networks import check_judge, float32_outputs, initializers
+
+REDUCTIONS = ("mean", "top_blocks")
+BACKGROUNDS = ("stream", "last_frame")
+STAGES = 5  # each halves height and width
+TIME_ORDER = (3, 1, 4, 2, 0)  # stages of a decoder that double the frames: the first of these, as many as it takes
+
+
+# C-VGAN's generator: two encoders, two decoders; widths are multiples of `filters`, 64 in the thesis.
+
+
+def build_foreground_encoder(
+    shape: Sequence[int] = (7, 64, 128, 3), filters: int = 64, levels: bool = False, seed: int | None = None
+) -> keras.Model:
+    """Encoder of motion: frames (batch, past, H, W, C) -> code (batch, past/4, H/32, W/32, 16 filters).
+
+    Five 3D convolutions that halve the sides; the second and the fourth halve the frames too. Batch normalisation from
+    the second on, ReLU, no biases.
+
+    Args:
+        shape: (past, H, W, C), sides that 32 divides.
+        filters: of the first convolution.
+        levels: whether the other four feature maps are outputs too, finest first, before the code.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    past, *_ = shape = _check_video_shape(shape)
+    init = initializers("he_normal", seed)
+    x = h = keras.Input(shape, name="past")
+    maps = []
+    for i in range(STAGES):
+        strides = (2 if i in (1, 3) else 1, 2, 2)
+        h = _convolution(layers.Conv3D, filters * 2**i, _kernel(h), strides, init)(h)
+        h = layers.ReLU()(h if i == 0 else layers.BatchNormalization()(h))
+        maps.append(h)
+    return keras.Model(x, maps if levels else h, name="foreground_encoder")
+
+
+def build_background_encoder(
+    shape: Sequence[int] = (7, 64, 128, 3), filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """Encoder of what stands still: frames (batch, past, H, W, C) -> code (batch, H/32, W/32, 16 filters).
+
+    Three 3D convolutions that halve sides and frames, then two 2D ones; arguments as in `build_foreground_encoder`.
+    """
+    shape = _check_video_shape(shape)
+    init = initializers("he_normal", seed)
+    x = h = keras.Input(shape, name="past")
+    for i in range(3):
+        h = _convolution(layers.Conv3D, filters * 2**i, _kernel(h), 2, init)(h)
+        h = layers.ReLU()(h if i == 0 else layers.BatchNormalization()(h))
+    frames, height, width, channels = h.shape[1:]
+    h = layers.Permute((2, 3, 1, 4))(h) if frames > 1 else h
+    h = layers.Reshape((height, width, frames * channels))(h)
+    for i in (3, 4):
+        h = _convolution(layers.Conv2D, filters * 2**i, 3, 2, init)(h)
+        h = layers.ReLU()(layers.BatchNormalization()(h))
+    return keras.Model(x, h, name="background_encoder")
+
+
+def build_foreground_stream(
+    code_shape: Sequence[int],
+    frames: int = 8,
+    channels: int = 3,
+    filters: int = 64,
+    level_shapes: Sequence[Sequence[int]] = (),
+    seed: int | None = None,
+) -> keras.Model:
+    """Decoder of motion: code -> [foreground (batch, frames, H, W, C) in [-1, 1], mask (batch, frames, H, W, 1) in
+    [0, 1]].
+
+    Four transposed 3D convolutions with batch normalisation and ReLU, and one each for foreground (tanh) and mask
+    (sigmoid); they double the sides, and some of them the frames.
+
+    Args:
+        code_shape: (past/4, H/32, W/32, 16 filters).
+        frames: to make; the decoder makes the next power of two times past/4 and cuts the rest off.
+        channels: of a frame.
+        filters: as of the encoder.
+        level_shapes: shapes of the encoder's other feature maps, finest first, to read them too (skip connections,
+            which neither the paper nor the thesis has); the inputs are then [*levels, code].
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: for more frames than 32 times past/4.
+    """
+    doublings = max(0, math.ceil(math.log2(frames / code_shape[0])))
+    if doublings > STAGES:
+        most = code_shape[0] * 2**STAGES
+        raise ValueError(f"Expected at most {most} frames from a code of {code_shape[0]}. Received: frames={frames}.")
+    strides = [(2 if i in TIME_ORDER[:doublings] else 1, 2, 2) for i in range(STAGES)]
+    init = initializers("he_normal", seed)
+    heads = initializers("glorot_uniform", None if seed is None else seed + 500)
+    code = h = keras.Input(code_shape, name="code")
+    levels = [keras.Input(shape, name=f"level_{i}") for i, shape in enumerate(level_shapes)]
+    for i in range(STAGES - 1):
+        h = _convolution(layers.Conv3DTranspose, filters * 2 ** (3 - i), 3, strides[i], init)(h)
+        h = layers.ReLU()(layers.BatchNormalization()(h))
+        if levels:
+            level = levels[STAGES - 2 - i]
+            when = [min(frame, level.shape[1] - 1) for frame in range(h.shape[1])]  # the last frame stands on
+            h = layers.Concatenate()([h, ops.take(level, when, axis=1)])
+    outputs = []
+    for name, width, activation in (("foreground", channels, "tanh"), ("mask", 1, "sigmoid")):
+        y = _convolution(layers.Conv3DTranspose, width, 3, strides[-1], heads)(h)
+        y = layers.Cropping3D(((0, y.shape[1] - frames), (0, 0), (0, 0)))(y) if y.shape[1] > frames else y
+        outputs.append(layers.Activation(activation, dtype="float32", name=name)(y))
+    return keras.Model([*levels, code] if levels else code, outputs, name="foreground_stream")
+
+
+def build_background_stream(
+    code_shape: Sequence[int], channels: int = 3, filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """Decoder of what stands still: code (batch, H/32, W/32, 16 filters) -> background (batch, H, W, C) in [-1, 1].
+
+    Four transposed 2D convolutions with batch normalisation and ReLU, and one with tanh; arguments as in
+    `build_foreground_stream`.
+    """
+    init = initializers("he_normal", seed)
+    heads = initializers("glorot_uniform", None if seed is None else seed + 500)
+    code = h = keras.Input(code_shape, name="code")
+    for i in range(STAGES - 1):
+        h = _convolution(layers.Conv2DTranspose, filters * 2 ** (3 - i), 3, 2, init)(h)
+        h = layers.ReLU()(layers.BatchNormalization()(h))
+    h = _convolution(layers.Conv2DTranspose, channels, 3, 2, heads)(h)
+    return keras.Model(code, layers.Activation("tanh", dtype="float32", name="background")(h), name="background_stream")
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class CombineStreams(layers.Layer):
+    """[f (batch, T, H, W, C), m (batch, T, H, W, 1), b (batch, H, W, C)] -> m f + (1 - m) b, shape of f."""
+
+    def call(self, streams: Sequence[Any]) -> Any:
+        foreground, mask, background = streams
+        return mask * foreground + (1.0 - mask) * ops.expand_dims(background, 1)
+
+    def compute_output_shape(self, shapes: Sequence[Any]) -> Any:
+        return shapes[0]
+
+
+def combine_streams(foreground: Any, mask: Any, background: Any, name: str = "video") -> Any:
+    """m f + (1 - m) b, the video of a two-stream generator (section 3.2 of the paper), by a layer of that name."""
+    return CombineStreams(dtype="float32", name=name)([foreground, mask, background])
+
+
+def build_video_generator(
+    shape: Sequence[int] = (64, 128, 3),
+    past: int = 7,
+    horizon: int = 1,
+    filters: int = 64,
+    skip_connections: bool = False,
+    background: str = "stream",
+    seed: int | None = None,
+) -> keras.Model:
+    """C-VGAN's generator: frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C) in [-1, 1].
+
+    Its first `past` frames reconstruct the input, the others are the forecast. past=7, horizon=1 is the thesis;
+    past=1, horizon=31 the paper's conditional variant, one frame in, 32 out. The layer "video"
+    combines the streams.
+
+    Args:
+        shape: of a frame, (H, W, C), sides that 32 divides.
+        past, horizon: frames that are given, and that are forecast.
+        filters: 64 in the thesis; widths are 1 to 16 times that.
+        skip_connections: whether the foreground's decoder reads the encoder's finer maps; our addition.
+        background: "stream", a network as published, or "last_frame", the last frame that is given: what the mask
+            leaves out is then forecast to stay as it is; our addition.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: for another shape or background, past or horizon below 1, or a horizon that is too long.
+    """
+    if background not in BACKGROUNDS:
+        raise ValueError(f"Expected the background to be one of {BACKGROUNDS}. Received: background={background!r}.")
+    if past < 1 or horizon < 1:
+        raise ValueError(f"Expected past >= 1 and horizon >= 1. Received: past={past!r}, horizon={horizon!r}.")
+    shape = _check_video_shape((past, *shape))
+    seeds: list[int | None] = [None if seed is None else 4 * seed + i for i in range(4)]
+    foreground_encoder = build_foreground_encoder(shape, filters, levels=skip_connections, seed=seeds[0])
+    *level_shapes, code_shape = [tuple(output.shape[1:]) for output in foreground_encoder.outputs]
+    foreground_stream = build_foreground_stream(
+        code_shape, past + horizon, shape[-1], filters, level_shapes, seed=seeds[2]
+    )
+    x = keras.Input(shape, name="past")
+    foreground, mask = foreground_stream(foreground_encoder(x))
+    if background == "last_frame":
+        still = layers.Identity(dtype="float32", name="background")(x[:, -1])
+    else:
+        encoder = build_background_encoder(shape, filters, seed=seeds[1])
+        still = build_background_stream(encoder.output_shape[1:], shape[-1], filters, seed=seeds[3])(encoder(x))
+    return keras.Model(x, combine_streams(foreground, mask, still), name="generator")
+
+
+def build_video_discriminator(
+    shape: Sequence[int] = (8, 64, 128, 3),
+    filters: int = 32,
+    slope: float = 0.3,
+    dropout: float = 0.0,
+    seed: int | None = None,
+) -> keras.Model:
+    """Discriminator video (batch, T, H, W, C) -> (logit (batch, 1), features: the flattened last convolution).
+
+    Five 3D convolutions of 1 to 16 times `filters` that halve the sides, the second and the fourth the frames too;
+    batch normalisation from the second on; LeakyReLU with the thesis's slope, Keras's default.
+    """
+    shape = _check_video_shape(shape)
+    init = initializers("he_normal", seed)
+    x = h = keras.Input(shape, name="x")
+    for i in range(STAGES):
+        strides = (2 if i in (1, 3) else 1, 2, 2)
+        h = _convolution(layers.Conv3D, filters * 2**i, _kernel(h), strides, init)(h)
+        h = layers.LeakyReLU(slope)(h if i == 0 else layers.BatchNormalization()(h))
+        h = layers.Dropout(dropout)(h) if dropout > 0.0 else h
+    features = layers.Flatten()(h)
+    head = keras.initializers.GlorotUniform(seed=None if seed is None else 1000 * seed + 900)
+    logit = layers.Dense(1, kernel_initializer=head)(features)
+    return keras.Model(x, float32_outputs(logit=logit, features=features), name="discriminator")
+
+
+# The unconditional VGAN of the paper: 100 numbers to 32 frames of 64 x 64 pixels.
+
+
+def build_vgan_generator(
+    latent_dim: int = 100, channels: int = 3, filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """VGAN's generator z (batch, latent_dim) -> video (batch, 32, 64, 64, C) in [-1, 1].
+
+    Transposed convolutions 4x4(x4) from 2 frames of 4 x 4 with 8 to 1 times `filters` channels, batch normalisation,
+    ReLU; N(0, 0.01^2) initial weights, as in cvondrick/videogan.
+    """
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.01), seed)
+    scale = initializers(keras.initializers.RandomNormal(1.0, 0.02), None if seed is None else seed + 500)
+
+    def decoded(h: Any, kind: Any, widths: Sequence[int]) -> Any:
+        for width in widths:
+            h = layers.ReLU()(layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(h))
+            h = kind(width, 4, 2, "same", kernel_initializer=next(init))(h)
+        return h
+
+    z = keras.Input((latent_dim,), name="z")
+    deep = layers.Dense(2 * 4 * 4 * 8 * filters, kernel_initializer=next(init))(z)
+    deep = decoded(layers.Reshape((2, 4, 4, 8 * filters))(deep), layers.Conv3DTranspose, [4 * filters, 2 * filters])
+    deep = decoded(deep, layers.Conv3DTranspose, [filters])
+    deep = layers.ReLU()(layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(deep))
+    heads = [layers.Conv3DTranspose(k, 4, 2, "same", kernel_initializer=next(init))(deep) for k in (channels, 1)]
+    flat = layers.Dense(4 * 4 * 8 * filters, kernel_initializer=next(init))(z)
+    flat = decoded(
+        layers.Reshape((4, 4, 8 * filters))(flat),
+        layers.Conv2DTranspose,
+        [4 * filters, 2 * filters, filters, channels],
+    )
+    foreground = layers.Activation("tanh", dtype="float32", name="foreground")(heads[0])
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(heads[1])
+    background = layers.Activation("tanh", dtype="float32", name="background")(flat)
+    return keras.Model(z, combine_streams(foreground, mask, background), name="generator")
+
+
+def build_vgan_discriminator(channels: int = 3, filters: int = 64, seed: int | None = None) -> keras.Model:
+    """VGAN's discriminator video (batch, 32, 64, 64, C) -> (logit (batch, 1), features).
+
+    Four 3D convolutions 4x4x4 with stride 2 of 1 to 8 times `filters`, LeakyReLU(0.2), batch normalisation from the
+    second on. The paper's two-class softmax is one logit here: the same function.
+    """
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.01), seed)
+    scale = initializers(keras.initializers.RandomNormal(1.0, 0.02), None if seed is None else seed + 500)
+    x = h = keras.Input((32, 64, 64, channels), name="x")
+    for i in range(4):
+        h = layers.Conv3D(filters * 2**i, 4, 2, "same", kernel_initializer=next(init))(h)
+        h = h if i == 0 else layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(h)
+        h = layers.LeakyReLU(0.2)(h)
+    features = layers.Flatten()(h)
+    logit = layers.Dense(1, kernel_initializer=next(init))(features)
+    return keras.Model(x, float32_outputs(logit=logit, features=features), name="discriminator")
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class VGAN(AdversarialModel):
+    """The unconditional video GAN of the paper: a generator of videos from noise. It scores nothing.
+
+    Discriminator loss: cross-entropy of real and generated videos, halved; generator loss: non-saturating, plus
+    `mask_weight` times the mean of the mask, so that it marks little (section 3.3). Both from one forward pass.
+
+    Args:
+        generator: keras.Model z (batch, latent_dim) -> video, with a layer "video" (`combine_streams`).
+        discriminator: keras.Model video -> (logit (batch, 1), features).
+        mask_weight: 0.1 in the authors' code.
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
+
+    Raises:
+        ValueError: for networks whose shapes do not meet, a negative weight, or no mask to weigh.
+    """
+
+    networks = ("generator", "discriminator")
+    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    logs = ("discriminator_loss", "generator_loss", "mask_mean")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        mask_weight: float = 0.1,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
+        check_judge(
+            discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features")
+        )
+        self.mask_weight = _check_weight("mask_weight", mask_weight)
+        self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """(frames, H, W, C) of a real video."""
+        return tuple(self.generator.output_shape[1:])
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(2e-4, beta_1=0.5), as in the authors' code."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        z = self.random_normal("z", tf.shape(x)[0], self.generator.input_shape[1:])
+        with tf.GradientTape(persistent=True) as tape:
+            made = self._streams(z, training=True)
+            real, _ = self.discriminator(x, training=True)
+            fake, _ = self.discriminator(made["video"], training=True)
+            discriminator_loss = 0.5 * (
+                losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(fake, False)
+            )
+            generator_loss = losses.binary_cross_entropy(fake, True)
+            logged = {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
+            if self.mask_weight > 0.0:
+                logged["mask_mean"] = tf.reduce_mean(made["mask"])
+                generator_loss += self.mask_weight * logged["mask_mean"]
+        self.update("discriminator", tape, discriminator_loss)
+        self.update("generator", tape, generator_loss)
+        return self.log(**logged)
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """Videos in [-1, 1] for z (batch, latent_dim), in inference mode."""
+        return self.generator(z, training=False)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class CVGAN(AnomalyDetector):
+    """Conditional video GAN: continues the frames that it is given, and is surprised by what it did not forecast.
+
+    A sample is a window of past + horizon frames, (T, H, W, C) in [-1, 1]; the generator's shapes say how it is split.
+    In training, pairs (first `past` frames, whole window), the form of IFTM and the thesis's generators, are taken
+    too: the window is what counts. Losses, from one forward pass, then both players' steps:
+
+        L_D = BCE(D(window), 1) + BCE(D(video), 0)
+        L_G = BCE(D(video), 1) + lambda_ MAE(the first `past` frames) + lambda_forecast MAE(the others)
+              + mask_weight mean(mask)
+
+    The thesis has lambda_ = 10 and nothing else: its only frame that is scored, the forecast, is never compared with
+    the real one in training. It also gives the mask an activity regulariser L1(0.1), which its training loop never
+    adds; Keras would sum it over all mask values, some 65,000 a window, where Torch's takes the mean, as here.
+
+    The score is the absolute error of the forecast, per pixel, in [-1, 1] units, reduced by
+
+    - "mean": over all pixels, as in the thesis;
+    - "top_blocks": mean of the `top` largest means of blocks of `block` x `block` pixels; anomalies are small.
+
+    Args:
+        generator: keras.Model frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C).
+        discriminator: keras.Model video -> (logit (batch, 1), features).
+        lambda_: weight of the reconstruction of the past.
+        lambda_forecast: weight of the forecast; 0 in the thesis.
+        mask_weight: weight of the mean of the mask; 0 is what the thesis ran, 0.1 what VGAN has.
+        reduction: "mean" or "top_blocks".
+        block, top: of "top_blocks".
+        seed: integer; data order is a function of (seed, epoch).
+
+    Raises:
+        ValueError: for an unknown reduction, a negative weight, block or top below 1, networks whose shapes do not
+            meet, or a mask_weight for a generator without a mask.
+    """
+
+    tags = Tags(input="window")
+    networks = ("generator", "discriminator")
+    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    logs = ("discriminator_loss", "generator_loss", "past_loss", "forecast_loss", "mask_mean")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        lambda_: float = 10.0,
+        lambda_forecast: float = 0.0,
+        mask_weight: float = 0.0,
+        reduction: str = "mean",
+        block: int = 8,
+        top: int = 4,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
+        self.past, self.horizon = _past_and_horizon(generator)
+        check_judge(
+            discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features")
+        )
+        self.lambda_ = _check_weight("lambda_", lambda_)
+        self.lambda_forecast = _check_weight("lambda_forecast", lambda_forecast)
+        self.mask_weight = _check_weight("mask_weight", mask_weight)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
+        if block < 1 or top < 1:
+            raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
+        self.reduction = reduction
+        self.block = block
+        self.top = top
+        self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """(past + horizon, H, W, C)."""
+        return tuple(self.generator.output_shape[1:])
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(2e-4, beta_1=0.5), as in the thesis."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        window = self._window(data)
+        past, future = window[:, : self.past], window[:, self.past :]
+        with tf.GradientTape(persistent=True) as tape:
+            made = self._streams(past, training=True)
+            video = made["video"]
+            real, _ = self.discriminator(window, training=True)
+            fake, _ = self.discriminator(video, training=True)
+            discriminator_loss = losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(fake, False)
+            past_loss = tf.reduce_mean(tf.abs(video[:, : self.past] - past))
+            forecast_loss = tf.reduce_mean(tf.abs(video[:, self.past :] - future))
+            generator_loss = losses.binary_cross_entropy(fake, True) + self.lambda_ * past_loss
+            if self.lambda_forecast > 0.0:
+                generator_loss += self.lambda_forecast * forecast_loss
+            logged = {"past_loss": past_loss, "forecast_loss": forecast_loss}
+            if "mask" in made:
+                logged["mask_mean"] = tf.reduce_mean(made["mask"])
+                generator_loss += self.mask_weight * logged["mask_mean"]
+        self.update("discriminator", tape, discriminator_loss)
+        self.update("generator", tape, generator_loss)
+        return self.log(discriminator_loss=discriminator_loss, generator_loss=generator_loss, **logged)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Mean score of held-out windows, or pairs."""
+        return super().test_step((self._window(data),))
+
+    def _window(self, data: Any) -> tf.Tensor:
+        """The whole window of a batch of windows, windows and labels, or (past frames, whole window)."""
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return x if y is None or len(y.shape) != len(x.shape) else y
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score`, both reductions by name, and what they are made of.
+
+        `reconstruction` is the whole video, `forecast` its last `horizon` frames; `anomaly_map` (batch, H, W) is the
+        absolute error of the forecast, averaged over its frames and channels; `mask`, `foreground` and `background`
+        are there where the generator has two streams.
+        """
+        made = self._streams(x[:, : self.past], training=False)
+        video = made.pop("video")
+        forecast = video[:, self.past :]
+        error = tf.reduce_mean(tf.abs(forecast - x[:, self.past :]), axis=(1, 4))  # (batch, H, W)
+        reduced = {
+            "mean": tf.reduce_mean(error, axis=(1, 2)),
+            "top_blocks": scores.top_blocks(error, self.block, self.top),
+        }
+        return {
+            "score": reduced[self.reduction],
+            **reduced,
+            "reconstruction": video,
+            "forecast": forecast,
+            "anomaly_map": error,
+            **made,
+        }
+
+
+def _streams(generator: keras.Model, needed: bool) -> keras.Model:
+    """The generator with its streams as outputs beside the video, where it combines any.
+
+    Raises:
+        ValueError: if they are needed and it does not.
+    """
+    combined = [layer for layer in generator.layers if isinstance(layer, CombineStreams)]
+    if not combined:
+        if needed:
+            raise ValueError("Expected a generator with a mask (`combine_streams`) for mask_weight > 0. Received: none.")
+        return keras.Model(generator.inputs, {"video": generator.outputs[0]})
+    foreground, mask, background = combined[-1].input
+    outputs = {"video": generator.outputs[0], "foreground": foreground, "mask": mask, "background": background}
+    return keras.Model(generator.inputs, outputs)
+
+
+def _past_and_horizon(generator: keras.Model) -> tuple[int, int]:
+    given, made = tuple(generator.input_shape[1:]), tuple(generator.output_shape[1:])
+    if len(given) != 4 or len(made) != 4 or given[1:] != made[1:] or not 1 <= given[0] < made[0]:
+        raise ValueError(
+            "Expected a generator of frames (past, H, W, C) to videos (past + horizon, H, W, C). "
+            f"Received: {given} to {made}."
+        )
+    return given[0], made[0] - given[0]
+
+
+def _check_weight(name: str, value: float) -> float:
+    if not value >= 0.0:
+        raise ValueError(f"Expected {name} >= 0. Received: {name}={value!r}.")
+    return value
+
+
+def _check_video_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in shape)
+    if len(shape) != 4 or min(shape) < 1 or shape[1] % 2**STAGES or shape[2] % 2**STAGES:
+        raise ValueError(
+            f"Expected video (frames, height, width, channels) with sides that {2**STAGES} divides. Received: {shape}."
+        )
+    return shape
+
+
+def _kernel(h: Any) -> tuple[int, int, int]:
+    """3 x 3 x 3; 1 x 3 x 3 for a single frame, which has no neighbours."""
+    return (3 if h.shape[1] > 1 else 1, 3, 3)
+
+
+def _convolution(kind: Any, filters: int, kernel: Any, strides: Any, init: Any) -> keras.Layer:
+    return kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=next(init))
