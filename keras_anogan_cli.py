@@ -1,4 +1,4 @@
-"""The command line: `keras-anogan demo | train | score | export | reproduce`.
+"""The command line: `keras-anogan demo | train | score | export | prepare | train-video | ... | reproduce`.
 
 It stands outside the package because importing the package imports TensorFlow, and here the environment
 is set first (oneDNN kernels on, start-up chatter off), and `--help` and a mistyped option answer at once.
@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 app = typer.Typer(
-    help="GAN-based anomaly detection: train on normal images, score new ones, serve the detector.",
+    help="GAN-based anomaly detection: train on normal images, rows or footage, score new ones, serve the detector.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -90,7 +90,7 @@ def _explain(error: Exception) -> int:
             return 2
         hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
         return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, (ValueError, OSError, ImportError)):
         return _complain(str(error), 2)
     if isinstance(error, RuntimeError) and "\n" not in str(error):
         return _complain(str(error), 1)
@@ -232,6 +232,165 @@ def export(
 
     runs.export(run, folder)
     console.print(f"Exported, scores agree: {folder}", markup=False)
+
+
+Size = Annotated[str | None, typer.Option(help="Size of the frames the networks see, such as 128x64.")]
+
+
+@app.command()
+def prepare(
+    raw: Annotated[
+        list[str],
+        typer.Argument(metavar="RAW... OUT", help="Folder of days, or days, and last the store.", show_default=False),
+    ],
+    size: Size = None,
+    grey: Annotated[bool, typer.Option("--grey", help="Make frames grey.")] = False,
+    every: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+) -> None:
+    """Convert days of video files or frames once to a store with random access; an interrupted one goes on."""
+    if len(raw) < 2:
+        raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
+    _import_tensorflow()
+    from keras_anogan import video
+    from keras_anogan.video_runs import parse_size
+
+    sides = parse_size(size)
+    *days, out = raw
+    footage = video.prepare(
+        days[0] if len(days) == 1 else days,
+        out,
+        None if sides is None else sides[::-1],
+        True if grey else None,
+        every,
+        say=lambda line: console.print(line, markup=False),
+    )
+    height, width, channels = footage.frame_shape
+    kind = "grey" if channels == 1 else "RGB"
+    console.print(
+        f"{len(footage):,} frames, {width} x {height}, {kind}, of {len(footage.days)} day(s): {out}", markup=False
+    )
+
+
+@app.command()
+def train_video(
+    days: Annotated[
+        list[str],
+        typer.Argument(metavar="DAYS...", help="A prepared store, or folders of normal days.", show_default=False),
+    ],
+    out: Annotated[
+        pathlib.Path, typer.Option(help="Folder for the run; an unfinished one is resumed.", show_default=False)
+    ],
+    size: Size = None,
+    grey: Annotated[bool, typer.Option("--grey", help="Make frames grey.")] = False,
+    every: Annotated[int, typer.Option(help="Take every so many frames.")] = 1,
+    past: Annotated[int, typer.Option(help="Frames that are given.")] = 7,
+    horizon: Annotated[int, typer.Option(help="Frames that are forecast.")] = 1,
+    stride: Annotated[
+        int | None, typer.Option(help="Frames from one training window to the next. Default: past + horizon.")
+    ] = None,
+    filters: Annotated[int, typer.Option(help="Of the generator; 64 in the thesis.")] = 16,
+    epochs: Annotated[int, typer.Option(help="Passes over the training windows.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam, for both networks.")] = 1e-3,
+    threshold: Annotated[
+        str,
+        typer.Option(
+            help="conformal or peaks (--alpha), cumulative, exponential, double_exponential or sliding (--k)."
+        ),
+    ] = "conformal",
+    alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
+    k: Annotated[float, typer.Option(help="Standard deviations above the mean.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Of weights and order.")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One step: does everything work?")] = False,
+) -> None:
+    """Train C-VGAN on days of normal footage and write a run folder: detector, SavedModel, report."""
+    _import_tensorflow()
+    from keras_anogan import video_runs
+
+    settings = {key: value for key, value in locals().items() if key in video_runs.VideoArguments.__dataclass_fields__}
+    settings["size"] = video_runs.parse_size(size)
+    metrics = video_runs.train_video(
+        video_runs.VideoArguments(**settings),
+        out,
+        say=lambda line: console.print(line, markup=False),
+        progress=_progress,
+    )
+    console.print(
+        f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above."
+    )
+    console.print(f"Report: {(out / 'report.html').resolve()}", markup=False)
+
+
+@app.command()
+def score_video(
+    run: Run,
+    days: Annotated[
+        list[str], typer.Argument(metavar="DAYS...", help="Footage, as in train-video.", show_default=False)
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="CSV file to write, one line for each frame.")] = pathlib.Path(
+        "frames.csv"
+    ),
+    labels: Annotated[
+        pathlib.Path | None, typer.Option(help="File with one 0 or 1 for each frame (.npy or text), if known.")
+    ] = None,
+    annotate: Annotated[
+        pathlib.Path | None, typer.Option(help="Video file to write, with alarms marked, such as alarms.mp4.")
+    ] = None,
+) -> None:
+    """Score footage with a finished run: a CSV file of frames, a sheet of alarms, a report with a timeline."""
+    _import_tensorflow()
+    from keras_anogan import video_runs
+
+    say = lambda line: console.print(line, markup=False)  # noqa: E731
+    summary = video_runs.score_video(run, days, out, labels=labels, annotate=annotate, say=say)
+    auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
+    console.print(
+        f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
+        f"{summary['events']:,} events{auroc}: {out}",
+        markup=False,
+    )
+    console.print(f"Report: {out.with_suffix('.html').resolve()}", markup=False)
+
+
+@app.command()
+def watch(
+    run: Run,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="File, folder, or rtsp:// or http:// address.", show_default=False)
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="CSV file, written line by line.")] = pathlib.Path("watched.csv"),
+    learn: Annotated[bool, typer.Option("--learn", help="Go on learning the threshold.")] = False,
+    protect: Annotated[
+        bool, typer.Option("--protect/--learn-all", help="Learn only from frames without an alarm, or from all.")
+    ] = True,
+    state: Annotated[
+        pathlib.Path | None, typer.Option(help="File with the threshold's state: gone on from, and written.")
+    ] = None,
+    pictures: Annotated[pathlib.Path | None, typer.Option(help="Folder for a picture of each event.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds without a frame that end it.")] = 10.0,
+    most: Annotated[int | None, typer.Option("--frames", help="Frames to judge; default: all.")] = None,
+) -> None:
+    """Judge a stream frame by frame as it comes, and say when an alarm begins."""
+    _import_tensorflow()
+    from keras_anogan import video_runs
+
+    counts = video_runs.watch(
+        run,
+        source,
+        out,
+        learn=learn,
+        protect=protect,
+        state=state,
+        pictures=pictures,
+        timeout=timeout,
+        most=most,
+        say=lambda line: console.print(line, markup=False),
+    )
+    console.print(
+        f"Watched {counts['frames']:,} frames, {counts['judged']:,} judged: {counts['alarms']:,} alarms in "
+        f"{counts['events']:,} events, {counts['problems']:,} frames of no use: {out}",
+        markup=False,
+    )
 
 
 @app.command()

@@ -275,6 +275,7 @@ class AdversarialModel(keras.Model):
         callbacks = kwargs.pop("callbacks", None) or []
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         callbacks = [_EpochStart(x), *callbacks]
+        self._remember(x)
         if not _has_epochs(x):
             return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
@@ -294,6 +295,12 @@ class AdversarialModel(keras.Model):
         except BaseException:  # Ctrl-C too: nobody asked the next fit to follow these averages
             self.drop_averages()
             raise
+
+    def _remember(self, x: Any) -> None:
+        """Days of video that these networks were trained on, so that nobody calibrates on them unawares."""
+        for model in (self, *(getattr(self, key) for key in self.networks)):
+            known = getattr(model, "fitted_on", frozenset())
+            model.__dict__["fitted_on"] = known | getattr(x, "day_keys", frozenset())
 
     uses_labels: ClassVar[bool] = False
 

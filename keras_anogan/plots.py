@@ -160,6 +160,67 @@ def plot_by_kind(values: dict[str, dict[str, float]], measure: str) -> Figure:
     return figure
 
 
+def plot_timeline(
+    scores: np.ndarray,
+    threshold: float,
+    labels: np.ndarray | None = None,
+    days: dict[str, tuple[int, int]] | None = None,
+) -> Figure:
+    """Scores of frames over time, a panel for each day, with the threshold; the truth is shaded where it is known.
+
+    Args:
+        scores: (frames,), NaN where a frame is not judged.
+        threshold: above which there is an alarm.
+        labels: (frames,): 1 anomalous, 0 normal; None where nobody knows.
+        days: name -> (first frame, frame after the last); None for a single panel.
+    """
+    panels = days or {"": (0, len(scores))}
+    figure = Figure(figsize=(9.0, 1.2 + 1.25 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    finite = scores[np.isfinite(scores)]
+    top = 1.08 * max([*finite, threshold if np.isfinite(threshold) else 0.0, 1e-12])
+    ink = matplotlib.rcParams["text.color"]
+    for axes, (day, (first, last)) in zip(grid, panels.items(), strict=True):
+        values, frames = scores[first:last], np.arange(last - first)
+        if labels is not None:
+            truth = labels[first:last] == 1
+            axes.fill_between(frames, 0, top, where=truth, color=ANOMALOUS, alpha=0.18, linewidth=0, label="anomalous")
+        axes.plot(frames, values, color=NORMAL, linewidth=0.9, label="score")
+        with np.errstate(invalid="ignore"):
+            alarms = np.flatnonzero(values > threshold)
+        axes.plot(alarms, values[alarms], ".", color=ANOMALOUS, markersize=3, label="alarm")
+        axes.axhline(threshold, color=ink, linewidth=0.9, linestyle="--", label=f"threshold {threshold:.4g}")
+        axes.set(ylim=(0, top), xlim=(0, max(1, last - first - 1)), ylabel=f"{day}\nscore" if day else "score")
+        _tidy(axes, legend=None)
+    grid[-1].set_xlabel("Frame")
+    handles, names = grid[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
+    """Pictures in lines, each line with a title.
+
+    Args:
+        lines: (title, name -> uint8 (H, W) or (H, W, 3)), the same names in each.
+    """
+    names = list(lines[0][1])
+    figure = Figure(figsize=(2.6 * len(names), 1.75 * len(lines)), layout="constrained")
+    grid = figure.subplots(len(lines), len(names), squeeze=False)
+    for row, (title, pictures) in zip(grid, lines, strict=True):
+        for axes, name in zip(row, names, strict=True):
+            axes.imshow(pictures[name], cmap="gray", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(name, fontsize=9)
+        row[0].set_title(f"{title}\n{names[0]}", fontsize=9, loc="left")
+    return figure
+
+
+def save_panels(lines: list[tuple[str, dict[str, np.ndarray]]], path: Any) -> None:
+    """Write `plot_panels` as a PNG."""
+    plot_panels(lines).savefig(path, dpi=110, format="png")
+
+
 def plot_images(rows: dict[str, np.ndarray], columns: int = 12) -> Figure:
     """Images in rows, each with its title on the left.
 
@@ -275,7 +336,8 @@ def _draw_by_epoch(axes: Any, logs: list[dict[str, float]], keys: list[str]) -> 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _tidy(axes: Any, legend: str) -> None:
+def _tidy(axes: Any, legend: str | None) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
-    axes.legend(loc=legend, fontsize=9, framealpha=0.9, edgecolor="none")
+    if legend is not None:
+        axes.legend(loc=legend, fontsize=9, framealpha=0.9, edgecolor="none")

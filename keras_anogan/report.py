@@ -85,8 +85,6 @@ def write_report(
         history: logs by phase and epoch.
         most, least: the most and the least anomalous test images (`Example`), or rows (`RowExample`).
     """
-    import jinja2
-
     both = labels is not None and 0 < labels.sum() < len(labels)
     draw = plots.themed_uris
     figures = {
@@ -104,10 +102,9 @@ def write_report(
             if logs and plots.plot_health(logs) is not None
         ],
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("report.html.jinja").render(
+    _render(
+        path,
+        "report.html.jinja",
         title=title,
         config=config,
         metrics=metrics,
@@ -118,6 +115,124 @@ def write_report(
         examples=[("Most anomalous", most), ("Least anomalous", least)],
         seconds=_seconds(metrics),
     )
+
+
+DAYS = 12  # panels of a timeline
+
+
+def write_video_report(
+    path: Any,
+    *,
+    title: str,
+    run: str,
+    footage: Any,
+    scores: np.ndarray,
+    threshold: float,
+    labels: np.ndarray | None,
+    events: Sequence[Any],
+    panels: list[tuple[str, dict[str, np.ndarray]]],
+    summary: dict[str, Any],
+    history: dict[str, list[dict[str, float]]],
+    settings: dict[str, Any],
+) -> None:
+    """Write the report of footage, of a training or of a scoring, as one self-contained HTML file.
+
+    Args:
+        path: the file; written under a temporary name and renamed.
+        title, run: what was judged, and by whom.
+        footage: with `days`, `recordings` and `offsets`.
+        scores: (frames,), NaN where nothing judges a frame.
+        threshold: above which there is an alarm.
+        labels: (frames,) or None.
+        events: the alarms that are shown, loudest first.
+        panels: (title, name -> picture), a line for each event, or example.
+        summary: of `score_video`, or `metrics.json` of a training.
+        history: logs by phase and epoch; empty for a scoring.
+        settings: the arguments; empty for a scoring.
+    """
+    days: dict[str, tuple[int, int]] = {}
+    for recording, first, last in zip(footage.recordings, footage.offsets[:-1], footage.offsets[1:], strict=True):
+        days[recording.day] = (days.get(recording.day, (int(first), 0))[0], int(last))
+    shown = {day: days[day] for day in list(days)[:DAYS] if np.isfinite(scores[slice(*days[day])]).any()}
+    draw = plots.themed_uris
+    lines = [
+        {"title": name, "pictures": [(key, plots.pixels_uri(pixels)) for key, pixels in pictures.items()]}
+        for name, pictures in panels
+    ]
+    for line, event in zip(lines, events, strict=False):
+        line["title"] = f"{event.day}/{event.recording}, frames {event.first} to {event.last}: up to {event.score:.4g}"
+    _render(
+        path,
+        "video_report.html.jinja",
+        title=title,
+        run=run,
+        trained=bool(history),
+        threshold=threshold,
+        tiles=_video_tiles(summary, threshold),
+        figures={
+            "timeline": draw(lambda: plots.plot_timeline(scores, threshold, labels, shown or days)),
+            "history": [
+                (name, draw(lambda name=name, logs=logs: plots.plot_history(name, logs)))  # type: ignore[misc]
+                for name, logs in history.items()
+                if logs
+            ],
+        },
+        shown_days=len(shown),
+        hidden_days=max(0, len(days) - DAYS),
+        gap=6,
+        panels=lines,
+        settings=settings,
+        seconds=_seconds(summary) if "seconds" in summary else "",
+    )
+
+
+def _video_tiles(summary: dict[str, Any], threshold: float) -> list[dict[str, str]]:
+    if "alarms" not in summary:
+        rows = summary["rows"]
+        return [
+            {"name": "Threshold", "value": f"{threshold:.4g}", "beside": f"{rows['calibrate']:,} windows"},
+            {
+                "name": "Calibration windows above it",
+                "value": _percent(summary["calibration_alarms"]),
+                "beside": "what it was fitted on: new footage has more",
+            },
+            {"name": "Trained on", "value": f"{rows['train']:,}", "beside": "windows of normal footage"},
+        ]
+    judged = summary["judged"]
+    tiles = [
+        {"name": "Frames judged", "value": f"{judged:,}", "beside": f"of {summary['frames']:,}"},
+        {
+            "name": "Alarms",
+            "value": f"{summary['alarms']:,}",
+            "beside": f"{_percent(summary['alarms'] / max(1, judged))} of the frames, {summary['events']:,} events",
+        },
+    ]
+    if "false_alarm_rate" in summary:
+        tiles += [
+            {
+                "name": "False alarms",
+                "value": _percent(summary["false_alarm_rate"]),
+                "beside": "share of normal frames with an alarm",
+            },
+            {
+                "name": "Detected",
+                "value": _percent(summary["detection_rate"]),
+                "beside": "share of anomalous frames with an alarm",
+            },
+        ]
+    if "auroc" in summary:
+        tiles.append({"name": "AUROC of frames", "value": _number(summary["auroc"]), "beside": "0.5 is guessing"})
+    return tiles
+
+
+def _render(path: Any, template: str, **values: Any) -> None:
+    """Fill a template of this folder, and write it under a temporary name first."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template(template).render(**values)
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(page, encoding="utf-8")

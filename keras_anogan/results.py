@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan.runs import versions
+from keras_anogan.run_folder import versions
 
 Numbers = dict[str, float]
 

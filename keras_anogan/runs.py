@@ -15,9 +15,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import pathlib
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +25,6 @@ import keras
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan._version import __version__
 from keras_anogan.callbacks import (
     BestEpoch,
     CollapseMonitor,
@@ -41,6 +38,17 @@ from keras_anogan.callbacks import (
 from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
 from keras_anogan.fitted import FittedDetector
 from keras_anogan.models import AVERAGED, PCA, build_phases, steps_per_epoch
+from keras_anogan.run_folder import (
+    check_folder,
+    continues,
+    lies_in,
+    read_config,
+    replacing,
+    save_fitted,
+    versions,
+    write_history,
+    write_json,
+)
 from keras_anogan.tasks import NAMED_SETS, Arguments, Task, load_task
 from keras_anogan.thresholds import ConformalThreshold, QuantileThreshold
 
@@ -72,7 +80,7 @@ def train(
         RuntimeError: if a loss becomes NaN or infinite, or the exported model scores differently.
     """
     out = pathlib.Path(out)
-    _check_folder(arguments, out)
+    check_folder(arguments, () if arguments.data in NAMED_SETS else (arguments.data,), out)
     if tensorboard is not None:
         try:
             pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
@@ -85,14 +93,14 @@ def train(
     task = load_task(arguments)
     phases = _build(arguments, task.shape)
     config = _config(arguments, task)
-    if _continues(out, config):
+    if continues(out, config):
         if (out / "metrics.json").exists():
             shutil.rmtree(out / ".backup", ignore_errors=True)
             say(f"{out} is finished already; nothing to do.")
             return json.loads((out / "metrics.json").read_text())
         say(f"Resuming the unfinished run in {out}.")
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(out / "config.json", config)
+    write_json(out / "config.json", config)
     if task.skipped:
         say(f"Left out {task.skipped} image file(s) that can't be read.")
     for remark in task.remarks:
@@ -112,7 +120,7 @@ def train(
         warnings += [monitor.warning] if monitor is not None and monitor.warning else []
     detector = list(phases.values())[-1]
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
-    _write_history(out / "history.csv", history)
+    write_history(out / "history.csv", history)
 
     start = time.perf_counter()
     calibration, peaks = _calibration(detector, task.calibrate)
@@ -120,13 +128,13 @@ def train(
     threshold = ConformalThreshold(arguments.alpha, capacity=capacity).adapt(calibration)
     map_threshold = None if peaks is None else QuantileThreshold(arguments.alpha, capacity=capacity).adapt(peaks)
     fitted = FittedDetector(task.preprocessing, detector, threshold, map_threshold=map_threshold)
-    _save_fitted(fitted, out)
+    save_fitted(fitted, out)
     metrics, scores, baselines = _evaluate(fitted, task, arguments)
     seconds["evaluation"] = time.perf_counter() - start
     metrics["warnings"] = warnings
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     _write_report(out, config, metrics, task, fitted, scores, baselines, history)
-    _write_json(out / "metrics.json", metrics)
+    write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
 
@@ -365,7 +373,9 @@ def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
     run = pathlib.Path(run)
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
-    config = _read_config(run)
+    config = read_config(run)
+    if config.get("kind") == "video":
+        raise ValueError(f"Expected a run of images or tables. Received: {run}, a run of video; use score-video.")
     if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
         raise FileNotFoundError(
             f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command."
@@ -401,7 +411,7 @@ def score(
     """
     if pathlib.Path(out).is_dir():
         raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
-    if maps is not None and data not in NAMED_SETS and _lies_in(maps, data):
+    if maps is not None and data not in NAMED_SETS and lies_in(maps, data):
         raise ValueError(f"Expected a folder for the maps outside the data. Received: {maps} in {data}.")
     fitted, config = load_run(run)
     arguments = Arguments(**config["arguments"])
@@ -489,7 +499,7 @@ def _write_scores(out: pathlib.Path, ids: list[str], labels: np.ndarray | None, 
     header += ["anomaly_score" if key == "score" else key for key in terms] + ["p_value", "is_anomaly"]
     header += ["deviates_in"] if "deviates_in" in result else []
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+    with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for i, name in enumerate(ids):
@@ -509,7 +519,7 @@ def _write_maps(folder: pathlib.Path, fitted: FittedDetector, rows: Any, ids: li
         for anomaly_map in batch["anomaly_map"]:
             path = folder / f"{ids[done]}.png"  # the id with its own suffix: a.png and a.jpg have two maps
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _replacing(path) as partial:
+            with replacing(path) as partial:
                 Image.fromarray(heat_pixels(anomaly_map)).save(partial, format="PNG")
             done += 1
 
@@ -534,119 +544,9 @@ def export(run: Any, folder: Any) -> None:
     fitted.export(folder)
 
 
-def _save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
-    partial = out / ".detector.partial.keras"
-    fitted.save(partial)
-    os.replace(partial, out / "detector.keras")
-    shutil.rmtree(out / "serving", ignore_errors=True)
-    fitted.export(out / "serving" / "1")
-
-
 def _config(arguments: Arguments, task: Task) -> dict[str, Any]:
     return {
         "arguments": dataclasses.asdict(arguments),
         "data": {"fingerprint": task.fingerprint, "name": task.name},
         "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides a number."""
-    import tensorflow as tf
-
-    return {
-        "keras_anogan": __version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _check_folder(arguments: Arguments, out: pathlib.Path) -> None:
-    """Refuse a folder that holds something else, before any data are read."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
-    if arguments.data not in NAMED_SETS and _lies_in(out, arguments.data):
-        raise ValueError(
-            f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
-            f"{arguments.data}."
-        )
-    others = [p for p in out.iterdir() if not p.name.endswith(".partial")] if out.is_dir() else []
-    if others and not (out / "config.json").exists():
-        raise ValueError(
-            f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."
-        )
-    if (out / "config.json").exists():
-        config = _read_config(out)
-        wanted = dataclasses.asdict(arguments)
-        for key, value in config["arguments"].items():
-            if wanted.get(key) != value:
-                raise ValueError(
-                    f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
-                    "repeat the same command to resume it, or choose another folder."
-                )
-
-
-def _read_config(run: pathlib.Path) -> dict[str, Any]:
-    """The `config.json` of a run of this version, or a sentence."""
-    path = run / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        written = config["versions"]["keras_anogan"]
-        complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
-    except (ValueError, KeyError, TypeError):
-        complete = False
-    if not complete:
-        raise ValueError(f"Expected the config.json of a run. Received: {path}, which is not one.")
-    if written.split(".")[:2] != __version__.split(".")[:2]:
-        raise ValueError(f"{run} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
-    return config
-
-
-def _continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
-    if not (out / "config.json").exists():
-        return False
-    before = _read_config(out)
-    if before["data"]["fingerprint"] != config["data"]["fingerprint"]:
-        raise ValueError(
-            f"{out} was started on other data of that name (the fingerprint differs); choose another folder."
-        )
-    return True
-
-
-def _write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]) -> None:
-    keys = list(dict.fromkeys(key for logs in history.values() for entry in logs for key in entry))
-    with _replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["phase", "epoch", *keys])
-        writer.writeheader()
-        for phase, logs in history.items():
-            writer.writerows({"phase": phase, "epoch": i + 1, **entry} for i, entry in enumerate(logs))
-
-
-def _write_json(path: pathlib.Path, content: Any) -> None:
-    with _replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-class _replacing:
-    """A temporary name beside a file, renamed to it only when all has been written."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
-
-    def __enter__(self) -> pathlib.Path:
-        return self.partial
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            if kind is None:
-                os.replace(self.partial, self.path)
-        finally:
-            self.partial.unlink(missing_ok=True)
-
-
-def _lies_in(path: Any, folder: Any) -> bool:
-    """Whether a path is a folder or lies below it."""
-    return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve())

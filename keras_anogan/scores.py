@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 
@@ -50,7 +51,12 @@ def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:
         block: side of a block in pixels.
         top: how many blocks; all of them where there are fewer.
     """
-    means = ops.average_pool(error_map[..., None], block, block, padding="same")
+    sides = error_map.shape[1:]
+    beyond = [-side % block for side in sides]
+    padded = ops.pad(error_map, ((0, 0), (0, beyond[0]), (0, beyond[1])))
+    means = ops.average_pool(padded[..., None], block, block)[..., 0]
+    shares = [np.minimum(block, side - np.arange(0, side, block)) / block for side in sides]  # of a block inside
+    means = means / ops.convert_to_tensor(np.outer(*shares).astype("float32"))
     count = means.shape[1] * means.shape[2]
     largest, _ = ops.top_k(ops.reshape(means, (-1, count)), min(top, count))
     return ops.mean(largest, axis=-1)

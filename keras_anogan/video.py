@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -233,7 +234,8 @@ class VideoFile:
                         break
         if wanted:
             raise ValueError(
-                f"Could not decode frame {indices[min(wanted.values())]} of {self.path}; `prepare` leaves such frames out."
+                f"Could not decode frame {indices[min(wanted.values())]} of {self.path}; `prepare` leaves such frames "
+                "out."
             )
         return frames
 
@@ -287,6 +289,7 @@ class Footage:
                     f"{recording.frame_shape} in {recording.day}/{recording.name}; a size resizes them."
                 )
         self.offsets = np.concatenate([[0], np.cumsum([len(recording) for recording in self.recordings])])
+        self.keep: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
@@ -323,6 +326,13 @@ class Footage:
         i = bisect.bisect_right(self.offsets, frame) - 1
         return self.recordings[i].day, self.recordings[i].name, int(frame - self.offsets[i])
 
+    def masked(self, keep: Any) -> Footage:
+        """The same footage, of which only the frames that `keep`, bool (n,), marks can be used."""
+        part = Footage(self.recordings)
+        part.__dict__["segments"] = np.where(np.asarray(keep, bool), self.segments, -1).astype("int32")
+        part.keep = np.asarray(keep, bool)
+        return part
+
     def of_days(self, days: Sequence[str]) -> Footage:
         """The recordings of these days alone.
 
@@ -350,18 +360,33 @@ class Footage:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over names, sizes and some sixty-four frames of each recording."""
+        """SHA-256 over names, sizes and some frames of each recording."""
         digest = hashlib.sha256()
         for recording in self.recordings:
-            digest.update(f"{recording.day}\0{recording.name}\0{len(recording)}\0{recording.frame_shape}\n".encode())
-            good = np.setdiff1d(np.arange(len(recording)), np.asarray(recording.corrupt, "int64"))
-            digest.update(recording.read(good[:: max(1, len(good) // 64)]).tobytes())
+            digest.update(f"{recording.day}\0{recording.name}\n{_contents(recording)}".encode())
         return digest.hexdigest()
 
+    @functools.cached_property
+    def day_keys(self) -> frozenset[tuple[str, str]]:
+        """(SHA-256 over sizes and some frames, name) of each day."""
+        keys = set()
+        for day in self.days:
+            parts = [_contents(recording) for recording in self.recordings if recording.day == day]
+            if self.keep is not None:
+                parts.append(hashlib.sha256(self.keep.tobytes()).hexdigest())
+            keys.add((hashlib.sha256("".join(parts).encode()).hexdigest(), day))
+        return frozenset(keys)
 
-def open_footage(
-    source: Any, size: tuple[int, int] | None = None, grey: bool | None = None, every: int = 1
-) -> Footage:
+
+def _contents(recording: Any) -> str:
+    """SHA-256 over size, shape, and some sixteen frames of a recording."""
+    good = np.setdiff1d(np.arange(len(recording)), np.asarray(recording.corrupt, "int64"))
+    digest = hashlib.sha256(f"{len(recording)}\0{recording.frame_shape}".encode())
+    digest.update(recording.read(good[:: max(1, len(good) // 16)]).tobytes())
+    return digest.hexdigest()
+
+
+def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | None = None, every: int = 1) -> Footage:
     """Footage of a store, of days on disk, or of arrays.
 
     Args:
@@ -396,7 +421,8 @@ def open_footage(
         if (paths[0] / STORE).exists():
             if size is not None or grey is not None or every != 1:
                 raise ValueError(
-                    f"Expected no size, grey or every for a prepared store. Received: some for {paths[0]}; prepare again."
+                    f"Expected no size, grey or every for a prepared store. Received: some for {paths[0]}; prepare "
+                    "again."
                 )
             return _open_store(paths[0])
         if not _sources(paths[0], deep=False):
@@ -533,6 +559,43 @@ def _pixels(frame: Any, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
     height, width = size or (frame.height, frame.width)
     pixels = frame.reformat(width, height, format="gray" if grey else "rgb24", interpolation="AREA").to_ndarray()
     return pixels[..., None] if grey else pixels
+
+
+def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None:
+    """Write frames, uint8 (H, W, 3) with even sides, as a video file, under a temporary name first.
+
+    Args:
+        path: file; its suffix decides the container (.mp4, .mkv, .avi).
+        frames: in order.
+        rate: frames a second.
+
+    Raises:
+        ImportError: without PyAV.
+        ValueError: for a suffix that is no video's, or no frames.
+    """
+    av = _av()
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        raise ValueError(f"Expected a video file to write ({', '.join(VIDEO_SUFFIXES[:3])}). Received: {path}.")
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        count = 0
+        with av.open(str(partial), "w") as container:
+            stream: Any = None
+            for frame in frames:
+                if stream is None:
+                    stream = container.add_stream("mpeg4", rate=rate)
+                    stream.height, stream.width = frame.shape[:2]
+                    stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+                count += 1
+            if stream is not None:
+                container.mux(stream.encode())
+        if count == 0:
+            raise ValueError(f"Expected frames to write to {path}. Received: none.")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 # A prepared store.
@@ -724,7 +787,7 @@ class VideoWindows(keras.utils.PyDataset):
             count = -(-len(windows) // self.batch_size)
             edges = np.arange(self.batch_size + 1) * len(windows) // self.batch_size
             columns = []
-            for first, last in zip(edges[:-1], edges[1:], strict=True):
+            for first, last in itertools.pairwise(edges.tolist()):
                 part = draw.permutation(windows[first:last]) if last > first else draw.choice(windows, 1)
                 columns.append(np.resize(part, count))  # a shorter part repeats what it began with
             batches += list(np.stack(columns, axis=1))
@@ -749,6 +812,11 @@ class VideoWindows(keras.utils.PyDataset):
         frames = to_float(self.footage.read(unique))
         return frames[back.reshape(places.shape)]
 
+    @property
+    def day_keys(self) -> frozenset[tuple[str, str]]:
+        """What tells these days from others: (contents, name) of each, so that two sets of windows can be compared."""
+        return self.footage.day_keys
+
     def on_epoch_end(self) -> None:
         """Move on to the order of the next epoch; Keras calls it."""
         if self.sampling == "uniform":
@@ -767,9 +835,7 @@ class VideoWindows(keras.utils.PyDataset):
             return windows if self.subsample_size is None else (windows[:, : self.subsample_size], windows)
 
         epoch = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64))
-        dataset = epoch.flat_map(
-            lambda e: tf.data.Dataset.range(len(self)).map(lambda i: (i, tf.ensure_shape(e, ())))
-        )
+        dataset = epoch.flat_map(lambda e: tf.data.Dataset.range(len(self)).map(lambda i: (i, tf.ensure_shape(e, ()))))
         dataset = dataset.map(load, num_parallel_calls=2)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
         options = tf.data.Options()
@@ -788,6 +854,63 @@ def to_float(frames: np.ndarray) -> np.ndarray:
     scaled -= 127.5
     scaled /= 127.5
     return scaled
+
+
+def split_footage(
+    footage: Footage, sample_size: int = 8, stop: float = 0.1, calibrate: float = 0.2
+) -> dict[str, Footage]:
+    """Normal footage split into "train", "stop" and "calibrate", each spread over the whole recording.
+
+    Six days and more are split by days; less footage by blocks of each segment, so that all three see all hours.
+    Never the last days for calibration: scenes drift, and a threshold from one quiet evening is no threshold.
+
+    Args:
+        footage: normal footage.
+        sample_size: frames of a window; a block has at least twice as many.
+        stop, calibrate: shares.
+
+    Raises:
+        ValueError: for shares that leave nothing to train on, or footage too short to be split.
+    """
+    if not (0.0 < stop < 1.0 and 0.0 < calibrate < 1.0 and stop + calibrate < 1.0):
+        raise ValueError(f"Expected shares that leave some to train on. Received: stop={stop}, calibrate={calibrate}.")
+    if len(footage.days) >= 6:
+        roles = _spread(len(footage.days), stop, calibrate)
+        numbers = np.array([footage.days.index(recording.day) for recording in footage.recordings])
+        role = np.repeat(roles[numbers], np.diff(footage.offsets))
+    else:
+        blocks = _blocks(footage.segments, 2 * sample_size)
+        usable = np.unique(blocks[blocks >= 0])
+        if len(usable) < 3:
+            raise ValueError(
+                f"Expected at least {6 * sample_size} frames in a row to split. Received: {len(footage)} frames."
+            )
+        of_block = np.zeros(len(blocks) + 1, int)
+        of_block[usable] = _spread(len(usable), stop, calibrate)
+        role = of_block[blocks]
+    return {name: footage.masked(role == i) for i, name in enumerate(("train", "stop", "calibrate"))}
+
+
+def _spread(n: int, stop: float, calibrate: float) -> np.ndarray:
+    """Roles 0 (train), 1 (stop), 2 (calibrate) of n blocks in a row, evenly spread, never an end if that can be."""
+    roles = np.zeros(n, int)
+    for role, share in ((2, calibrate), (1, stop)):
+        free = np.flatnonzero(roles == 0)
+        count = min(max(1, round(share * n)), len(free) - 1)
+        roles[free[((np.arange(count) + 0.5) * len(free) / count).astype(int)]] = role
+    return roles
+
+
+def _blocks(segments: np.ndarray, least: int) -> np.ndarray:
+    """For each frame the number of its block, -1 where it has none: segments cut into up to twenty blocks each."""
+    blocks, number = np.full(len(segments), -1), 0
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(segments)) + 1, [len(segments)]])
+    for first, last in itertools.pairwise(edges.tolist()):
+        if segments[first] >= 0 and last - first >= least:
+            count = min(20, (last - first) // least)
+            blocks[first:last] = number + np.arange(last - first) * count // (last - first)
+            number += count
+    return blocks
 
 
 def scores_by_frame(windows: VideoWindows, scores: Any, at: int = -1) -> np.ndarray:

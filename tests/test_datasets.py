@@ -3,6 +3,7 @@
 import hashlib
 import pathlib
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from keras_anogan.datasets import (
     load_image,
     load_masks,
     load_mnist,
+    load_ped2,
     mnist,
     one_anomalous,
     one_class,
@@ -323,3 +325,65 @@ def test_folders_that_cannot_be_used_get_a_sentence(tmp_path, mvtec):
         scan_image_folder(tmp_path / "empty")
     with pytest.raises(ValueError, match="only files that can't be read"):
         scan_image_folder(tmp_path / "empty", skip_broken=True)
+
+
+# UCSD Ped2.
+
+
+def write_ped2(root, original):
+    """Two training clips and one test clip, in the data folder's layout or in the original archive's."""
+    draw = np.random.default_rng(0)
+    train, test, suffix, mask_suffix = ("Train", "Test", "tif", "bmp") if original else ("train", "test", "png", "png")
+
+    def clip(folder, frames, suffix):
+        folder.mkdir(parents=True)
+        for i, frame in enumerate(frames):
+            Image.fromarray(frame).save(folder / f"{i + 1:03d}.{suffix}")
+
+    for name in ("001", "002"):
+        folder = root / train / (f"Train{name}" if original else name)
+        clip(folder, draw.integers(0, 256, (3, 24, 36), dtype="uint8"), suffix)
+    folder = root / test / ("Test001" if original else "001")
+    clip(folder, draw.integers(0, 256, (4, 24, 36), dtype="uint8"), suffix)
+    masks = np.zeros((4, 24, 36), "uint8")
+    masks[1, 4:16, 6:24] = 255
+    masks[3, 0, 0] = 255  # a single pixel, gone when the frame is made smaller
+    clip(folder.with_name(folder.name + "_gt"), masks, mask_suffix)
+
+
+@pytest.mark.parametrize("original", [False, True])
+def test_ped2_is_read_in_both_layouts(original, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path))
+    place = "UCSD_Anomaly_Dataset.v1p2/UCSDped2" if original else "ucsd_ped2"
+    write_ped2(tmp_path / place, original)
+    ped2 = load_ped2(size=(12, 18))
+    assert list(ped2.train) == ["001", "002"]
+    assert list(ped2.test) == ["001"]
+    assert ped2.train["001"].shape == (3, 12, 18, 1)
+    assert ped2.train["001"].dtype == np.uint8
+    assert ped2.labels["001"].tolist() == [0, 1, 0, 1]
+    assert ped2.masks["001"].sum(axis=(1, 2)).tolist() == [0, 6 * 9, 0, 0]
+    assert load_ped2(size=None).test["001"].shape == (4, 24, 36, 1)
+
+
+def test_ped2_is_downloaded_and_unpacked(tmp_path, monkeypatch):
+    write_ped2(tmp_path / "made" / "UCSD_Anomaly_Dataset.v1p2" / "UCSDped2", original=True)
+    (tmp_path / "made" / "UCSD_Anomaly_Dataset.v1p2" / "UCSDped1").mkdir()
+    archive = tmp_path / "server.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "made" / "UCSD_Anomaly_Dataset.v1p2", "UCSD_Anomaly_Dataset.v1p2")
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("keras_anogan.datasets.ped2.ORIGIN", archive.as_uri())
+    assert len(load_ped2(size=(12, 18)).train) == 2
+    assert not (tmp_path / "data" / "UCSD_Anomaly_Dataset.v1p2" / "UCSDped1").exists()
+
+
+def test_ped2_that_is_not_whole_gets_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_ANOGAN_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("keras_anogan.datasets.ped2.ORIGIN", (tmp_path / "nothing").as_uri())
+    with pytest.raises(FileNotFoundError, match="KERAS_ANOGAN_DATA"):
+        load_ped2()
+    write_ped2(tmp_path / "data" / "ucsd_ped2", original=False)
+    (tmp_path / "data" / "ucsd_ped2" / "test" / "001_gt" / "002.png").unlink()
+    with pytest.raises(ValueError, match=r"Expected 4 masks .* Received: 3"):
+        load_ped2()

@@ -95,7 +95,7 @@ def _make_day(number: int, frames: int, kinds: tuple[str, ...], seed: int) -> St
     weather = WEATHERS[int(draw.integers(len(WEATHERS)))]
     movers = _traffic(draw, frames)
     events = _events(draw, frames, kinds)
-    strange = [(kind, first, last, _strange(draw, kind, first, last)) for kind, first, last in events]
+    strange = [(first, last, _strange(draw, kind, first, last)) for kind, first, last in events]
     shift = (int(draw.choice([-1, 1])) * int(draw.integers(2, 5)), int(draw.integers(4, 9)))  # rows, columns
     still = _scene()
     film = np.empty((frames, HEIGHT, WIDTH, 3), "uint8")
@@ -104,13 +104,13 @@ def _make_day(number: int, frames: int, kinds: tuple[str, ...], seed: int) -> St
         picture = still.copy()
         for mover in movers:
             _paint(picture, mover, t)
-        for kind, first, last, mover in strange:
+        for first, last, thing in strange:
             if first <= t < last:
-                if mover is None:
+                if thing is None:
                     masks[t] = True
                     picture = np.roll(picture, shift, axis=(0, 1))
                 else:
-                    masks[t] |= _paint(picture, mover, t) > 0.5
+                    masks[t] |= _paint(picture, thing, t) > 0.5
         film[t] = _expose(picture, _daylight(t / frames), weather, draw)
     labels = np.zeros(frames, "int64")
     for _, first, last in events:

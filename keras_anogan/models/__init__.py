@@ -31,8 +31,10 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
 
     Args:
         name: "fanogan", "efficientgan", "alad", "cvgan" or "pca".
-        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a `keras.InputSpec`.
-        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`, `cvgan_phases`, `PCA`.
+        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a
+            `keras.InputSpec`.
+        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`,
+            `cvgan_phases`, `PCA`.
 
     Raises:
         ValueError: for an unknown name or parameter.
@@ -150,26 +152,25 @@ def cvgan_phases(
     mask_weight: float = 0.0,
     reduction: str = "top_blocks",
     skip_connections: bool = True,
-    background: str = "last_frame",
+    residual: bool = True,
     seed: int = 0,
 ) -> Phases:
     """C-VGAN, with the additions that made it forecast better (see `CVGAN`, `build_video_generator`).
 
-    filters=64, lambda_=10, lambda_forecast=0, reduction="mean", skip_connections=False, background="stream" is the
-    thesis.
+    filters=64, lambda_=10, lambda_forecast=0, reduction="mean", skip_connections=False, residual=False is the thesis.
 
     Args:
         shape: of a window, (past + horizon, H, W, C), sides that 32 divides.
         horizon: frames of it that are forecast.
         filters: of the generator; the discriminator has half of it.
         lambda_, lambda_forecast, mask_weight, reduction: as in `CVGAN`.
-        skip_connections, background: as in `build_video_generator`.
+        skip_connections, residual: as in `build_video_generator`.
         seed: of the initial weights and the data order.
     """
     if len(shape) != 4:
         raise ValueError(f"Expected windows (frames, H, W, C). Received: shape {shape}.")
     generator = cvgan.build_video_generator(
-        shape[1:], shape[0] - horizon, horizon, filters, skip_connections, background, seed=2 * seed
+        shape[1:], shape[0] - horizon, horizon, filters, skip_connections, residual, seed=2 * seed
     )
     discriminator = cvgan.build_video_discriminator(shape, max(1, filters // 2), seed=2 * seed + 1)
     weights = {"lambda_": lambda_, "lambda_forecast": lambda_forecast, "mask_weight": mask_weight}

@@ -7,6 +7,7 @@ that it is given, and its error on the frame it forecasts is the anomaly score.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,6 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import check_judge, float32_outputs, initializers
 
 REDUCTIONS = ("mean", "top_blocks")
-BACKGROUNDS = ("stream", "last_frame")
 STAGES = 5  # each halves height and width
 TIME_ORDER = (3, 1, 4, 2, 0)  # stages of a decoder that double the frames: the first of these, as many as it takes
 
@@ -30,7 +30,11 @@ TIME_ORDER = (3, 1, 4, 2, 0)  # stages of a decoder that double the frames: the 
 
 
 def build_foreground_encoder(
-    shape: Sequence[int] = (7, 64, 128, 3), filters: int = 64, levels: bool = False, seed: int | None = None
+    shape: Sequence[int] = (7, 64, 128, 3),
+    filters: int = 64,
+    levels: bool = False,
+    normalize: bool = True,
+    seed: int | None = None,
 ) -> keras.Model:
     """Encoder of motion: frames (batch, past, H, W, C) -> code (batch, past/4, H/32, W/32, 16 filters).
 
@@ -40,20 +44,21 @@ def build_foreground_encoder(
     Args:
         shape: (past, H, W, C), sides that 32 divides.
         filters: of the first convolution.
-        levels: whether the other four feature maps are outputs too, finest first, before the code.
+        normalize: whether there is batch normalisation.
+        levels: whether the frames and the other four feature maps are outputs too, finest first, before the code.
         seed: of the initial weights.
 
     Raises:
         ValueError: for another shape.
     """
-    past, *_ = shape = _check_video_shape(shape)
+    shape = _check_video_shape(shape)
     init = initializers("he_normal", seed)
     x = h = keras.Input(shape, name="past")
-    maps = []
+    maps = [layers.Identity(name="frames")(x)]
     for i in range(STAGES):
         strides = (2 if i in (1, 3) else 1, 2, 2)
         h = _convolution(layers.Conv3D, filters * 2**i, _kernel(h), strides, init)(h)
-        h = layers.ReLU()(h if i == 0 else layers.BatchNormalization()(h))
+        h = layers.ReLU()(layers.BatchNormalization()(h) if i > 0 and normalize else h)
         maps.append(h)
     return keras.Model(x, maps if levels else h, name="foreground_encoder")
 
@@ -86,21 +91,28 @@ def build_foreground_stream(
     channels: int = 3,
     filters: int = 64,
     level_shapes: Sequence[Sequence[int]] = (),
+    changes: bool = False,
+    normalize: bool = True,
     seed: int | None = None,
 ) -> keras.Model:
     """Decoder of motion: code -> [foreground (batch, frames, H, W, C) in [-1, 1], mask (batch, frames, H, W, 1) in
     [0, 1]].
 
     Four transposed 3D convolutions with batch normalisation and ReLU, and one each for foreground (tanh) and mask
-    (sigmoid); they double the sides, and some of them the frames.
+    (sigmoid); they double the sides, and some of them the frames. With `level_shapes` each stage also reads what the
+    encoder saw at its size, and two plain convolutions make foreground and mask of that and of the frames themselves;
+    no paper has these skip connections.
 
     Args:
         code_shape: (past/4, H/32, W/32, 16 filters).
         frames: to make; the decoder makes the next power of two times past/4 and cuts the rest off.
         channels: of a frame.
         filters: as of the encoder.
-        level_shapes: shapes of the encoder's other feature maps, finest first, to read them too (skip connections,
-            which neither the paper nor the thesis has); the inputs are then [*levels, code].
+        level_shapes: shapes of the frames and of the encoder's other feature maps, finest first; the inputs are then
+            [*levels, code].
+        normalize: whether there is batch normalisation.
+        changes: whether the foreground is a change of something, at first zero, and not bounded by tanh; needs
+            `level_shapes`.
         seed: of the initial weights.
 
     Raises:
@@ -115,16 +127,25 @@ def build_foreground_stream(
     heads = initializers("glorot_uniform", None if seed is None else seed + 500)
     code = h = keras.Input(code_shape, name="code")
     levels = [keras.Input(shape, name=f"level_{i}") for i, shape in enumerate(level_shapes)]
-    for i in range(STAGES - 1):
-        h = _convolution(layers.Conv3DTranspose, filters * 2 ** (3 - i), 3, strides[i], init)(h)
-        h = layers.ReLU()(layers.BatchNormalization()(h))
+    for i in range(STAGES if levels else STAGES - 1):
+        width, kernel = (filters * 2 ** (3 - i), 3) if i < STAGES - 1 else (max(1, filters // 2), (1, 3, 3))
+        h = _convolution(layers.Conv3DTranspose, width, kernel, strides[i], init)(h)
+        h = layers.ReLU()(layers.BatchNormalization()(h) if normalize else h)
         if levels:
-            level = levels[STAGES - 2 - i]
-            when = [min(frame, level.shape[1] - 1) for frame in range(h.shape[1])]  # the last frame stands on
+            level = levels[STAGES - 1 - i]
+            late = h.shape[1] - level.shape[1]
+            when = [max(0, frame - late) for frame in range(h.shape[1])]  # the last ones meet: a forecast sees motion
             h = layers.Concatenate()([h, ops.take(level, when, axis=1)])
+    if levels:
+        h = layers.ReLU()(_convolution(layers.Conv3D, filters, 3, 1, init)(h))
+        y = _convolution(layers.Conv3D, channels + 1, (1, 3, 3), 1, itertools.repeat("zeros") if changes else heads)(h)
+        streams = [y[..., :channels], y[..., channels:]]
+    else:
+        streams = [_convolution(layers.Conv3DTranspose, k, 3, strides[-1], heads)(h) for k in (channels, 1)]
     outputs = []
-    for name, width, activation in (("foreground", channels, "tanh"), ("mask", 1, "sigmoid")):
-        y = _convolution(layers.Conv3DTranspose, width, 3, strides[-1], heads)(h)
+    for name, y, activation in zip(
+        ("foreground", "mask"), streams, ("linear" if changes else "tanh", "sigmoid"), strict=True
+    ):
         y = layers.Cropping3D(((0, y.shape[1] - frames), (0, 0), (0, 0)))(y) if y.shape[1] > frames else y
         outputs.append(layers.Activation(activation, dtype="float32", name=name)(y))
     return keras.Model([*levels, code] if levels else code, outputs, name="foreground_stream")
@@ -171,7 +192,8 @@ def build_video_generator(
     horizon: int = 1,
     filters: int = 64,
     skip_connections: bool = False,
-    background: str = "stream",
+    residual: bool = False,
+    normalize: bool = True,
     seed: int | None = None,
 ) -> keras.Model:
     """C-VGAN's generator: frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C) in [-1, 1].
@@ -185,28 +207,38 @@ def build_video_generator(
         past, horizon: frames that are given, and that are forecast.
         filters: 64 in the thesis; widths are 1 to 16 times that.
         skip_connections: whether the foreground's decoder reads the encoder's finer maps; our addition.
-        background: "stream", a network as published, or "last_frame", the last frame that is given: what the mask
-            leaves out is then forecast to stay as it is; our addition.
+        residual: whether the last frame that is given is the background, and the foreground is a change of it, at
+            first none; our addition. A forecast then begins as "nothing moves", which is hard to beat.
         seed: of the initial weights.
 
     Raises:
-        ValueError: for another shape or background, past or horizon below 1, or a horizon that is too long.
+        ValueError: for another shape, past or horizon below 1, or a horizon that is too long.
     """
-    if background not in BACKGROUNDS:
-        raise ValueError(f"Expected the background to be one of {BACKGROUNDS}. Received: background={background!r}.")
+    if residual and not skip_connections:
+        raise ValueError("Expected skip_connections=True for residual=True. Received: skip_connections=False.")
     if past < 1 or horizon < 1:
         raise ValueError(f"Expected past >= 1 and horizon >= 1. Received: past={past!r}, horizon={horizon!r}.")
     shape = _check_video_shape((past, *shape))
     seeds: list[int | None] = [None if seed is None else 4 * seed + i for i in range(4)]
-    foreground_encoder = build_foreground_encoder(shape, filters, levels=skip_connections, seed=seeds[0])
+    foreground_encoder = build_foreground_encoder(
+        shape, filters, levels=skip_connections, normalize=normalize, seed=seeds[0]
+    )
     *level_shapes, code_shape = [tuple(output.shape[1:]) for output in foreground_encoder.outputs]
     foreground_stream = build_foreground_stream(
-        code_shape, past + horizon, shape[-1], filters, level_shapes, seed=seeds[2]
+        code_shape,
+        past + horizon,
+        shape[-1],
+        filters,
+        level_shapes,
+        changes=residual,
+        normalize=normalize,
+        seed=seeds[2],
     )
     x = keras.Input(shape, name="past")
     foreground, mask = foreground_stream(foreground_encoder(x))
-    if background == "last_frame":
+    if residual:
         still = layers.Identity(dtype="float32", name="background")(x[:, -1])
+        foreground = layers.Add(dtype="float32", name="changed")([foreground, ops.expand_dims(still, 1)])
     else:
         encoder = build_background_encoder(shape, filters, seed=seeds[1])
         still = build_background_stream(encoder.output_shape[1:], shape[-1], filters, seed=seeds[3])(encoder(x))
@@ -325,9 +357,7 @@ class VGAN(AdversarialModel):
         name: str | None = None,
     ) -> None:
         super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
-        check_judge(
-            discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features")
-        )
+        check_judge(discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features"))
         self.mask_weight = _check_weight("mask_weight", mask_weight)
         self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
 
@@ -420,9 +450,7 @@ class CVGAN(AnomalyDetector):
     ) -> None:
         super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
         self.past, self.horizon = _past_and_horizon(generator)
-        check_judge(
-            discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features")
-        )
+        check_judge(discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features"))
         self.lambda_ = _check_weight("lambda_", lambda_)
         self.lambda_forecast = _check_weight("lambda_forecast", lambda_forecast)
         self.mask_weight = _check_weight("mask_weight", mask_weight)
@@ -509,11 +537,13 @@ def _streams(generator: keras.Model, needed: bool) -> keras.Model:
     combined = [layer for layer in generator.layers if isinstance(layer, CombineStreams)]
     if not combined:
         if needed:
-            raise ValueError("Expected a generator with a mask (`combine_streams`) for mask_weight > 0. Received: none.")
-        return keras.Model(generator.inputs, {"video": generator.outputs[0]})
+            raise ValueError(
+                "Expected a generator with a mask (`combine_streams`) for mask_weight > 0. Received: none."
+            )
+        return keras.Model(generator.input, {"video": generator.outputs[0]})
     foreground, mask, background = combined[-1].input
     outputs = {"video": generator.outputs[0], "foreground": foreground, "mask": mask, "background": background}
-    return keras.Model(generator.inputs, outputs)
+    return keras.Model(generator.input, outputs)
 
 
 def _past_and_horizon(generator: keras.Model) -> tuple[int, int]:
