@@ -3,23 +3,58 @@
 from keras_anogan._version import __version__
 from keras_anogan.detector import AnomalyDetector, Explainer, Tags
 from keras_anogan.fitted import FittedDetector, image_preprocessing
-from keras_anogan.models import ALAD, PCA, WGANGP, EfficientGAN, FAnoGAN, build_detector, build_phases
-from keras_anogan.thresholds import ConformalThreshold, QuantileThreshold
+from keras_anogan.iftm import IFTM, PredictionError
+from keras_anogan.models import (
+    ALAD,
+    CVGAN,
+    PCA,
+    VGAN,
+    WGANGP,
+    EfficientGAN,
+    FAnoGAN,
+    build_detector,
+    build_phases,
+)
+from keras_anogan.patches import PatchDetector
+from keras_anogan.thresholds import (
+    ConformalThreshold,
+    CumulativeAggregation,
+    DoubleExponentialThreshold,
+    ExponentialThreshold,
+    PeaksOverThreshold,
+    QuantileThreshold,
+    SlidingWindowThreshold,
+    false_discovery_control,
+)
+from keras_anogan.video import VideoWindows, open_footage
 
 __all__ = [
     "ALAD",
+    "CVGAN",
+    "IFTM",
     "PCA",
+    "VGAN",
     "WGANGP",
     "AnomalyDetector",
     "ConformalThreshold",
+    "CumulativeAggregation",
+    "DoubleExponentialThreshold",
     "EfficientGAN",
     "Explainer",
+    "ExponentialThreshold",
     "FAnoGAN",
     "FittedDetector",
+    "PatchDetector",
+    "PeaksOverThreshold",
+    "PredictionError",
     "QuantileThreshold",
+    "SlidingWindowThreshold",
     "Tags",
+    "VideoWindows",
     "__version__",
     "build_detector",
     "build_phases",
+    "false_discovery_control",
     "image_preprocessing",
+    "open_footage",
 ]

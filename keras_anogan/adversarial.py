@@ -209,20 +209,20 @@ class AdversarialModel(keras.Model):
         return self._draw(tf.random.stateless_uniform, name, rows, shape)
 
     def check_mirrored(self, mirror: bool) -> None:
-        """Refuse `mirror` for rows that are not images.
+        """Refuse `mirror` for rows that are no images or windows of frames.
 
         Raises:
-            ValueError: if it is set and a row is not (H, W, C).
+            ValueError: if it is set and a row is not (H, W, C) or (frames, H, W, C).
         """
-        if mirror and len(self.sample_shape) != 3:
+        if mirror and len(self.sample_shape) not in (3, 4):
             raise ValueError(
                 f"Expected images (H, W, C) to mirror. Received: mirror=True for rows {self.sample_shape}."
             )
 
     def mirror_half(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """Images (batch, H, W, C), each mirrored left to right with probability 1/2."""
-        chosen = self.random_uniform(name, tf.shape(x)[0], (1, 1, 1)) < 0.5
-        return tf.where(chosen, tf.reverse(x, axis=[2]), x)
+        """Images (batch, H, W, C), or windows of frames, each mirrored left to right with probability 1/2."""
+        chosen = self.random_uniform(name, tf.shape(x)[0], (1,) * (len(x.shape) - 1)) < 0.5
+        return tf.where(chosen, tf.reverse(x, axis=[len(x.shape) - 2]), x)
 
     def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
         replicas = _replicas()

@@ -33,6 +33,7 @@ from keras_anogan.models import PCA, Phases, build_detector, build_phases
 from keras_anogan.results import Numbers, Recipe, run_recipe
 from keras_anogan.tasks import Arguments
 from keras_anogan.thresholds import ConformalThreshold
+from keras_anogan.video_recipes import VIDEO_RECIPES
 
 
 def demo_arguments() -> Arguments:
@@ -591,6 +592,7 @@ RECIPES: dict[str, Recipe] = {
             target=None,
             parts=tuple(range(10)),
         ),
+        *VIDEO_RECIPES,
     )
 }
 

@@ -66,13 +66,13 @@ ARROWS = {
         "detector",
         "evaluation",
         "fitted",
-        "iftm",
         "models",
         "results",
         "tasks",
         "thresholds",
-        "video",
+        "video_recipes",
     },
+    "video_recipes": {"datasets", "detector", "evaluation", "models", "results", "scores", "thresholds", "video"},
 }
 
 

@@ -147,12 +147,13 @@ def cvgan_phases(
     shape: tuple[int, ...],
     horizon: int = 1,
     filters: int = 16,
-    lambda_: float = 100.0,
-    lambda_forecast: float = 100.0,
+    lambda_: float = 10.0,
+    lambda_forecast: float = 10_000.0,
     mask_weight: float = 0.0,
     reduction: str = "top_blocks",
     skip_connections: bool = True,
     residual: bool = True,
+    mirror: bool = False,
     seed: int = 0,
 ) -> Phases:
     """C-VGAN, with the additions that made it forecast better (see `CVGAN`, `build_video_generator`).
@@ -163,7 +164,7 @@ def cvgan_phases(
         shape: of a window, (past + horizon, H, W, C), sides that 32 divides.
         horizon: frames of it that are forecast.
         filters: of the generator; the discriminator has half of it.
-        lambda_, lambda_forecast, mask_weight, reduction: as in `CVGAN`.
+        lambda_, lambda_forecast, mask_weight, reduction, mirror: as in `CVGAN`.
         skip_connections, residual: as in `build_video_generator`.
         seed: of the initial weights and the data order.
     """
@@ -174,7 +175,7 @@ def cvgan_phases(
     )
     discriminator = cvgan.build_video_discriminator(shape, max(1, filters // 2), seed=2 * seed + 1)
     weights = {"lambda_": lambda_, "lambda_forecast": lambda_forecast, "mask_weight": mask_weight}
-    return {"cvgan": CVGAN(generator, discriminator, **weights, reduction=reduction, seed=seed)}
+    return {"cvgan": CVGAN(generator, discriminator, **weights, reduction=reduction, mirror=mirror, seed=seed)}
 
 
 def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: int) -> int | None:

@@ -403,12 +403,14 @@ class CVGAN(AnomalyDetector):
     too: the window is what counts. Losses, from one forward pass, then both players' steps:
 
         L_D = BCE(D(window), 1) + BCE(D(video), 0)
-        L_G = BCE(D(video), 1) + lambda_ MAE(the first `past` frames) + lambda_forecast MAE(the others)
+        L_G = BCE(D(video), 1) + lambda_ MAE(the first `past` frames) + lambda_forecast MSE(the others)
               + mask_weight mean(mask)
 
     The thesis has lambda_ = 10 and nothing else: its only frame that is scored, the forecast, is never compared with
     the real one in training. It also gives the mask an activity regulariser L1(0.1), which its training loop never
-    adds; Keras would sum it over all mask values, some 65,000 a window, where Torch's takes the mean, as here.
+    adds; Keras would sum it over all mask values, some 65,000 a window, where Torch's takes the mean, as here. The
+    error of the forecast is squared, because a generator that begins at the last frame stays there under an absolute
+    one: most pixels do not move, and are best left alone.
 
     The score is the absolute error of the forecast, per pixel, in [-1, 1] units, reduced by
 
@@ -419,10 +421,11 @@ class CVGAN(AnomalyDetector):
         generator: keras.Model frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C).
         discriminator: keras.Model video -> (logit (batch, 1), features).
         lambda_: weight of the reconstruction of the past.
-        lambda_forecast: weight of the forecast; 0 in the thesis.
+        lambda_forecast: weight of the forecast's squared error, some hundredths of an absolute one; 0 in the thesis.
         mask_weight: weight of the mean of the mask; 0 is what the thesis ran, 0.1 what VGAN has.
         reduction: "mean" or "top_blocks".
         block, top: of "top_blocks".
+        mirror: whether each training window is mirrored left to right with probability 1/2.
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
@@ -445,6 +448,7 @@ class CVGAN(AnomalyDetector):
         reduction: str = "mean",
         block: int = 8,
         top: int = 4,
+        mirror: bool = False,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
@@ -461,6 +465,8 @@ class CVGAN(AnomalyDetector):
         self.reduction = reduction
         self.block = block
         self.top = top
+        self.check_mirrored(mirror)
+        self.mirror = mirror
         self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
 
     @property
@@ -474,6 +480,7 @@ class CVGAN(AnomalyDetector):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         window = self._window(data)
+        window = self.mirror_half("mirror", window) if self.mirror else window
         past, future = window[:, : self.past], window[:, self.past :]
         with tf.GradientTape(persistent=True) as tape:
             made = self._streams(past, training=True)
@@ -482,7 +489,7 @@ class CVGAN(AnomalyDetector):
             fake, _ = self.discriminator(video, training=True)
             discriminator_loss = losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(fake, False)
             past_loss = tf.reduce_mean(tf.abs(video[:, : self.past] - past))
-            forecast_loss = tf.reduce_mean(tf.abs(video[:, self.past :] - future))
+            forecast_loss = tf.reduce_mean(tf.square(video[:, self.past :] - future))
             generator_loss = losses.binary_cross_entropy(fake, True) + self.lambda_ * past_loss
             if self.lambda_forecast > 0.0:
                 generator_loss += self.lambda_forecast * forecast_loss
