@@ -62,7 +62,8 @@ benchmark: .venv/installed-bench
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/speed.py
 	for name in fanogan-mnist-digit1 fanogan-mnist-oneclass fanogan_mended-mnist-oneclass fanogan_best-mnist-oneclass \
-	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous; do \
+	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous \
+	  cvgan-ped2-frames cvgan-ped2-pixels cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \
 	  $(BIN)/keras-anogan reproduce $$name || exit 1; done
 	$(BIN)/python benchmarks/render.py
 

@@ -1,7 +1,8 @@
 """Speed against other code, both on two threads: `python benchmarks/speed.py [NAME ...]`.
 
-f-AnoGAN against the same layers in PyTorch; EfficientGAN against the loop in which it is usually found in Keras,
-`predict` for the batches and `train_on_batch` for the players (with one optimizer for each model, as Keras 3 wants it).
+f-AnoGAN and C-VGAN against the same layers in PyTorch; EfficientGAN against the loop in which it is usually found in
+Keras, `predict` for the batches and `train_on_batch` for the players (with one optimizer for each model, as Keras 3
+wants it); windows of video against decoding each window's pictures; IFTM's stream against its model's compiled call.
 
 Each side lives in a process of its own and is timed in turn, pair by pair, in one run; the result is the median of the
 ratios their time / ours. PyTorch is lean: eager, gradients of frozen networks off, channels_last for convolutions, the
@@ -13,6 +14,7 @@ reaches in TensorFlow, measured in the same run.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import json
 import math
 import os
@@ -58,8 +60,26 @@ CASES = {
         32_768,
         5.0,
     ),
+    "speed-windows-feed": (
+        "windows of 8 frames, 128 x 64, from a prepared store, against decoding the PNGs of each window",
+        4096,
+        5.0,
+    ),
+    "speed-iftm-score": (
+        "C-VGAN of 16 filters, window by window: time of its compiled call over that of `IFTM.stream`, which judges "
+        "and learns",
+        96,
+        round(1 / 1.05, 3),
+    ),
+    "speed-cvgan-train": ("C-VGAN step, the thesis's layers at 16 filters, 128 x 64, batch 4", 12, 1.0),
 }
-THEIR_UNITS = {"speed-fanogan_single-score": SINGLE, "speed-efficientgan-train": 20, "speed-efficientgan-score": 8192}
+THEIR_UNITS = {
+    "speed-fanogan_single-score": SINGLE,
+    "speed-efficientgan-train": 20,
+    "speed-efficientgan-score": 8192,
+    "speed-windows-feed": 256,
+}
+FRAME, CLIPS = (64, 128, 3), 4
 
 
 # Ours.
@@ -75,6 +95,12 @@ def ours(name: str):
     from keras_anogan import ConformalThreshold, FittedDetector, build_phases
     from keras_anogan.callbacks import CollapseMonitor, EpochBackup, ImageGrid, NetworkEMA, TerminateOnNonFinite
 
+    if "windows" in name:
+        return feed("ours")
+    if "iftm" in name:
+        return stream("ours")
+    if "cvgan" in name:
+        return cvgan_steps(name)
     if "efficientgan" in name:
         (table,) = build_phases("efficientgan", (FEATURES,)).values()
         table.compile()
@@ -132,6 +158,8 @@ def theirs(name: str):
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
+    if "cvgan" in name:
+        return torch_cvgan_steps(name)
     conv = "conv" in name
     generator, body, value, encoder = torch_conv() if conv else torch_mlp()
     x = torch.from_numpy(draw(CONV if conv else MLP))
@@ -295,6 +323,133 @@ def usual_loop(name: str):
     return score if name.endswith("score") else train
 
 
+# Video.
+
+
+def feed(side: str):
+    """Windows from a prepared store, or from the PNGs of each window."""
+    from PIL import Image
+
+    from keras_anogan.video import VideoWindows, prepare
+
+    folder = pathlib.Path(tempfile.mkdtemp())
+    frames = np.random.default_rng(0).integers(0, 256, (1200, *FRAME), dtype="uint8")
+    frames = frames.repeat(4, axis=1).repeat(4, axis=2)[:, : FRAME[0], : FRAME[1]]  # a picture that a PNG can pack
+    (folder / "raw" / "day").mkdir(parents=True)
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / "raw" / "day" / f"{i:05d}.png")
+    paths = sorted((folder / "raw" / "day").iterdir())
+    if side == "ours":
+        windows = VideoWindows(prepare(folder / "raw", folder / "store"), batch_size=32, stride=1)
+        batches = [i % len(windows) for i in range(CASES["speed-windows-feed"][1] // 32)]
+        return lambda: [windows[i] for i in batches]
+    starts = np.random.default_rng(1).integers(0, len(paths) - 8, THEIR_UNITS["speed-windows-feed"])
+    decoded = lambda i: np.stack([np.asarray(Image.open(path)) for path in paths[i : i + 8]])  # noqa: E731
+    return lambda: [decoded(i) / np.float32(127.5) - np.float32(1.0) for i in starts]
+
+
+def stream(side: str):
+    """C-VGAN's forecasts, one window after the other: by IFTM's stream, or by the compiled generator alone."""
+    import tensorflow as tf
+
+    from keras_anogan import IFTM, CumulativeAggregation, PredictionError
+    from keras_anogan.models.cvgan import build_video_generator
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    count = CASES["speed-iftm-score"][1]
+    frames = draw(FRAME, count + 7)
+    generator = build_video_generator(FRAME, filters=16, seed=0)
+    if side == "ours":
+        iftm = IFTM(generator, PredictionError(frames=-1), CumulativeAggregation(k=3.0))
+        return lambda: [result.error for result in iftm.stream(frames)]
+    graph = tf.function(lambda x: generator(x, training=False))
+    windows = [tf.constant(frames[i : i + 7][None]) for i in range(count)]
+    return lambda: [graph(x).numpy() for x in windows]
+
+
+def cvgan_steps(name: str):
+    """Training steps of C-VGAN with the thesis's layers."""
+    from keras_anogan.models.cvgan import CVGAN, build_video_discriminator, build_video_generator
+
+    model = CVGAN(build_video_generator(FRAME, filters=16), build_video_discriminator((8, *FRAME), filters=8))
+    model.compile()
+    x = draw((8, *FRAME), 16)
+    return lambda: model.fit(x, batch_size=CLIPS, epochs=1, steps_per_epoch=CASES[name][1], verbose=0)
+
+
+def torch_cvgan(filters: int = 16, judge: int = 8):
+    """The thesis's two streams and discriminator in PyTorch."""
+    import torch
+    from torch import nn
+
+    def block(kind: str, a: int, b: int, strides: tuple[int, ...], norm: bool = True, slope: float = 0.0):
+        extra = {"output_padding": tuple(s - 1 for s in strides)} if "Transpose" in kind else {}
+        convolution = getattr(nn, kind)(a, b, 3, strides, 1, bias=False, **extra)
+        parts = [convolution, getattr(nn, f"BatchNorm{kind[-2:]}")(b)] if norm else [convolution]
+        return nn.Sequential(*parts, nn.LeakyReLU(slope) if slope else nn.ReLU())
+
+    def chain(kind: str, widths: list[int], strides: list[tuple[int, ...]], first: bool = True, slope: float = 0.0):
+        pairs = zip(itertools.pairwise(widths), strides, strict=True)
+        return [block(kind, a, b, s, i > 0 or not first, slope) for i, ((a, b), s) in enumerate(pairs)]
+
+    flat, deep, f = (1, 2, 2), (2, 2, 2), [filters * 2**i for i in range(5)]
+    order, down = [flat, deep, flat, deep, flat], f[::-1]
+
+    class Generator(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.foreground = nn.Sequential(
+                *chain("Conv3d", [3, *f], order), *chain("ConvTranspose3d", down, order[:4], first=False)
+            )
+            heads = [nn.ConvTranspose3d(f[0], k, 3, flat, 1, (0, 1, 1), bias=False) for k in (3, 1)]
+            self.heads = nn.ModuleList(heads)
+            self.background = nn.Sequential(*chain("Conv3d", [3, *f[:3]], [deep] * 3))
+            self.still = nn.Sequential(
+                *chain("Conv2d", f[2:], [(2, 2)] * 2, first=False),
+                *chain("ConvTranspose2d", down, [(2, 2)] * 4, first=False),
+                nn.ConvTranspose2d(f[0], 3, 3, 2, 1, 1, bias=False),
+                nn.Tanh(),
+            )
+
+        def forward(self, x):
+            code = self.foreground(x)
+            video, mask = torch.tanh(self.heads[0](code)), torch.sigmoid(self.heads[1](code))
+            still = self.still(self.background(x).squeeze(2))
+            return mask * video + (1.0 - mask) * still[:, :, None]
+
+    judges = chain("Conv3d", [3, *(judge * 2**i for i in range(5))], order, slope=0.3)
+    return Generator(), nn.Sequential(*judges, nn.Flatten(), nn.Linear(2 * 2 * 4 * 16 * judge, 1))
+
+
+def torch_cvgan_steps(name: str):
+    """The same steps in PyTorch, channels last, fused Adam."""
+    import torch
+    from torch.nn import functional
+
+    generator, judge = (m.to(memory_format=torch.channels_last_3d) for m in torch_cvgan())
+    players = [(m, torch.optim.Adam(m.parameters(), 2e-4, (0.5, 0.999), fused=True)) for m in (generator, judge)]
+    x = torch.from_numpy(draw((8, *FRAME), 16)).permute(0, 4, 1, 2, 3).contiguous(memory_format=torch.channels_last_3d)
+
+    def steps() -> None:
+        for i in range(CASES[name][1]):
+            window = x[CLIPS * i % 16 :][:CLIPS]
+            video = generator(window[:, :, :7])
+            real, fake = judge(window), judge(video)
+            judge_loss = functional.softplus(-real).mean() + functional.softplus(fake).mean()
+            past = (video[:, :, :7] - window[:, :, :7]).abs().mean()
+            losses = (functional.softplus(-fake).mean() + 10.0 * past, judge_loss)
+            gradients = [
+                torch.autograd.grad(loss, list(module.parameters()), retain_graph=True)
+                for loss, (module, _) in zip(losses, players, strict=True)
+            ]
+            for (module, optimizer), found in zip(players, gradients, strict=True):
+                for parameter, gradient in zip(module.parameters(), found, strict=True):
+                    parameter.grad = gradient
+                optimizer.step()
+
+    return steps
+
+
 # Both.
 
 
@@ -304,7 +459,8 @@ def draw(shape: tuple[int, ...], rows: int = 8192) -> np.ndarray:
 
 def work(side: str, name: str) -> None:
     """Worker: warm up, then answer every line on standard input with the seconds of one timing."""
-    reference = usual_loop if "efficientgan" in name else theirs
+    references = {"efficientgan": usual_loop, "windows": lambda _: feed(side), "iftm": lambda _: stream(side)}
+    reference = references.get(name.split("-")[1], theirs)
     run = peak() if side == "peak" else (ours if side == "ours" else reference)(name)
     run()
     run()
@@ -371,21 +527,32 @@ def check_same_layers(name: str) -> None:
     """Stop unless both sides have networks of equally many trainable parameters."""
     from keras_anogan import build_phases
 
+    if "cvgan" in name:
+        from keras_anogan.models.cvgan import build_video_discriminator, build_video_generator
+
+        networks = build_video_generator(FRAME, filters=16), build_video_discriminator((8, *FRAME), filters=8)
+        for network, module in zip(networks, torch_cvgan(), strict=True):
+            _check_count(network, [module])
+        return
     conv = "conv" in name
     params = {"architecture": "dcgan", "latent_dim": 128} if conv else {"architecture": "mlp"}
     detector = build_phases("fanogan", CONV if conv else MLP, **params)["encoder"]
     generator, body, value, encoder = torch_conv() if conv else torch_mlp()
     sides = [(detector.generator, [generator]), (detector.critic, [body, value])]
     for network, modules in sides if conv else [*sides, (detector.encoder, [encoder])]:
-        here = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
-        there = sum(p.numel() for module in modules for p in module.parameters())
-        if here != there:
-            sys.exit(f"Expected equal networks. Received: {network.name} with {here:,} and {there:,} parameters.")
+        _check_count(network, modules)
+
+
+def _check_count(network, modules) -> None:
+    here = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+    there = sum(p.numel() for module in modules for p in module.parameters())
+    if here != there:
+        sys.exit(f"Expected equal networks. Received: {network.name} with {here:,} and {there:,} parameters.")
 
 
 def measure(name: str) -> dict:
     """Time both sides in turn and return the result."""
-    in_torch = "efficientgan" not in name
+    in_torch = "fanogan" in name or "cvgan" in name
     if in_torch:
         check_same_layers(name)
     start = time.perf_counter()
@@ -417,7 +584,8 @@ def measure(name: str) -> dict:
     if in_torch:
         top = 10 * 2.0 * 1024**3 / statistics.median(times["peak"])
         result["peak_gflops"] = round(top / 1e9, 1)
-        result["share_of_peak"] = round(flops(name) / our_time / top, 3)
+        if "fanogan" in name:
+            result["share_of_peak"] = round(flops(name) / our_time / top, 3)
         result["pytorch"] = importlib.metadata.version("torch")
     return result
 

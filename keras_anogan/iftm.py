@@ -160,9 +160,11 @@ class IFTM(keras.Model):
         if isinstance(error_function, str):
             if error_function not in ERRORS:
                 raise ValueError(f"Expected one of the errors {ERRORS}, or a function. Received: {error_function!r}.")
-            error_function = {"l1_error": l1_error, "l2_error": l2_error}[error_function]
+            chosen: Any = {"l1_error": l1_error, "l2_error": l2_error}[error_function]
+        else:
+            chosen = error_function
         self.identity = identity
-        self.error_function = error_function
+        self.error_function: Callable[[Any, Any], Any] | None = chosen
         self.threshold_model = threshold if threshold is not None else thresholds.CumulativeAggregation()
         self.jit_compile = False
         if not self.threshold_model.built:
@@ -392,7 +394,8 @@ class IFTM(keras.Model):
         path = pathlib.Path(path)
         partial = path.with_name(f".{path.name}.partial")
         with open(partial, "wb") as file:
-            np.savez(file, **{f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)})
+            arrays: dict[str, Any] = {f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)}
+            np.savez(file, **arrays)
         os.replace(partial, path)
 
     def load_state(self, path: Any) -> IFTM:

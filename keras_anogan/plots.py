@@ -198,6 +198,32 @@ def plot_timeline(
     return figure
 
 
+def plot_stream(
+    frames: np.ndarray, errors: np.ndarray, thresholds: np.ndarray, labels: np.ndarray | None = None
+) -> Figure:
+    """Errors of a stream with the threshold that each was compared with.
+
+    Args:
+        frames: (n,), the number of each frame.
+        errors, thresholds: (n,); a threshold may be -inf before anything was learned.
+        labels: (frames,): 1 anomalous, 0 normal; None where nobody knows.
+    """
+    figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+    axes = figure.subplots()
+    finite = np.where(np.isfinite(thresholds), thresholds, np.nan)
+    top = 1.08 * float(np.nanmax([np.nanmax(errors), *finite[np.isfinite(finite)]]))
+    if labels is not None:
+        truth = labels == 1
+        axes.fill_between(np.arange(len(labels)), 0, top, where=truth, color=ANOMALOUS, alpha=0.18, linewidth=0)
+    axes.plot(frames, errors, color=NORMAL, linewidth=0.9, label="error")
+    axes.plot(frames, finite, color=BASELINE, linewidth=1.1, label="threshold")
+    alarms = errors > thresholds
+    axes.plot(frames[alarms], errors[alarms], ".", color=ANOMALOUS, markersize=4, label="alarm")
+    axes.set(xlabel="Frame", ylabel="Error", ylim=(0, top), title="A stream, judged frame by frame")
+    _tidy(axes, legend="upper left")
+    return figure
+
+
 def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
     """Pictures in lines, each line with a title.
 

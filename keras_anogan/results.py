@@ -189,6 +189,16 @@ def baselines_of(result: dict[str, Any]) -> dict[str, float]:
     return {key.removesuffix(f" {measure}"): value for key, value in found.items()}
 
 
+def number_table(result: dict[str, Any]) -> str:
+    """A result's own numbers, mean and spread over its seeds, and its baselines, as a Markdown table."""
+    rows = [{"number": result["metric"], "mean": result["mean"], "std": f"{result['std']:.4f}"}]
+    rows += [
+        {"number": key, "mean": value["mean"], "std": f"{value['std']:.4f}"} for key, value in result["beside"].items()
+    ]
+    rows += [{"number": key, "mean": value, "std": "-"} for key, value in result["baselines"].items()]
+    return markdown_table(rows)
+
+
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows with equal keys as a Markdown table; floats with four digits."""
     cell = lambda value: f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)  # noqa: E731

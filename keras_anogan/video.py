@@ -536,7 +536,7 @@ def _av() -> Any:
     return av
 
 
-def _av_error() -> type[Exception]:
+def _av_error() -> Any:
     return _av().error.FFmpegError
 
 

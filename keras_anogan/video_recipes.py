@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -9,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan import evaluation, scores
-from keras_anogan.datasets import Ped2, load_ped2
+from keras_anogan import evaluation, plots, scores
+from keras_anogan.datasets import Ped2, load_ped2, make_street
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import build_detector
 from keras_anogan.results import Numbers, Recipe
@@ -20,7 +21,7 @@ from keras_anogan.thresholds import (
     ExponentialThreshold,
     SlidingWindowThreshold,
 )
-from keras_anogan.video import ArrayRecording, Footage, VideoWindows
+from keras_anogan.video import ArrayRecording, Footage, VideoWindows, to_float
 
 WINDOW = 8
 HELD_OUT = (1, 4, 6, 9, 11, 14)  # of the 16 training clips, spread over the recording: what calibrates and checks
@@ -32,24 +33,73 @@ def clips_as_footage(clips: dict[str, np.ndarray]) -> Footage:
     return Footage([ArrayRecording(frames, "ped2", name) for name, frames in clips.items()])
 
 
-def train_cvgan(
-    clips: dict[str, np.ndarray], seed: int, steps: int, batch_size: int = 8, rate: float = 1e-3, **params: Any
-) -> AnomalyDetector:
-    """C-VGAN on normal clips, all windows of eight frames; the last step counts.
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """Footage of an experiment.
+
+    Attributes:
+        training, calibration: normal footage.
+        testing: footage with anomalies.
+        labels: (frames of `testing`,): 1 anomalous, 0 normal.
+        steps: of training, for a notebook.
+        name: what it is.
+    """
+
+    training: Footage
+    calibration: Footage
+    testing: Footage
+    labels: np.ndarray
+    steps: int
+    name: str
+
+
+def load_film(quick: bool = False) -> Film:
+    """UCSD Ped2: ten training clips, six held out, four test clips; `quick` puts a small made-up street in its place.
+
+    Raises:
+        FileNotFoundError: see `load_ped2`.
+    """
+    if quick:
+        days = make_street(days=3, frames=120, seed=0)
+        grey = [day.frames[:, ::2, ::2].mean(axis=-1, keepdims=True).astype("uint8") for day in days]
+        parts = [clips_as_footage({day.name: frames}) for day, frames in zip(days, grey, strict=True)]
+        return Film(*parts, days[-1].labels, 8, "a made-up street, 64 x 32")
+    train, held = _split_clips()
+    shown = {name: ped2().test[name] for name in ("002", "004", "006", "012")}
+    labels = np.concatenate([ped2().labels[name] for name in shown])
+    parts = [clips_as_footage(clips) for clips in (train, held, shown)]
+    return Film(*parts, labels, 600, "UCSD Ped2, 128 x 64")
+
+
+def build_cvgan(shape: tuple[int, ...], seed: int, steps: int, rate: float = 1e-3, **params: Any) -> AnomalyDetector:
+    """C-VGAN, compiled for a number of steps.
 
     Args:
-        clips: name -> uint8 (n, H, W, C), sides that 32 divides.
+        shape: of a frame, (H, W, C), sides that 32 divides.
         seed: of weights, mirroring and order.
         steps: of training.
-        batch_size: windows of one step.
         rate: of the generator's Adam(beta_1=0.5), going down to 2 % by a cosine; the discriminator has 2e-4.
         **params: of `models.cvgan_phases`.
     """
-    windows = VideoWindows(clips_as_footage(clips), WINDOW, batch_size=batch_size, stride=1, seed=seed)
-    detector = build_detector("cvgan", (WINDOW, *windows.footage.frame_shape), seed=seed, **params)
+    detector = build_detector("cvgan", (WINDOW, *shape), seed=seed, **params)
     decay = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.02)
     rates = {"generator": decay, "discriminator": 2e-4}
     detector.compile(optimizers={p: keras.optimizers.Adam(rates[p], beta_1=0.5) for p in detector.players})
+    return detector
+
+
+def train_cvgan(
+    clips: dict[str, np.ndarray], seed: int, steps: int, batch_size: int = 8, rate: float = 1e-3, **params: Any
+) -> AnomalyDetector:
+    """`build_cvgan`, trained on all windows of eight frames of normal clips; the last step counts.
+
+    Args:
+        clips: name -> uint8 (n, H, W, C).
+        batch_size: windows of one step.
+        seed, steps, rate, **params: as in `build_cvgan`.
+    """
+    windows = VideoWindows(clips_as_footage(clips), WINDOW, batch_size=batch_size, stride=1, seed=seed)
+    detector = build_cvgan(windows.footage.frame_shape, seed, steps, rate, **params)
     epochs, rest = divmod(steps, len(windows))
     if epochs:
         detector.fit(windows, epochs=epochs, verbose=0)
@@ -70,6 +120,32 @@ def judge_clips(detector: AnomalyDetector, clips: dict[str, np.ndarray]) -> dict
             for key, was in (("mean", "mean"), ("top_blocks", "top_blocks"), ("map", "anomaly_map"))
         }
     return judged
+
+
+def panels(
+    detector: AnomalyDetector, windows: VideoWindows, numbers: Any, errors: np.ndarray
+) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """Lines for `plots.plot_panels`: frame, forecast, mask and error of some windows.
+
+    Args:
+        detector: a C-VGAN.
+        windows: of which `numbers` are some.
+        numbers: indices into `windows.starts`.
+        errors: (len(windows.starts),), for the titles.
+    """
+    explained = detector.explain(tf.constant(windows.load(numbers)))
+    lines = []
+    for i, number in enumerate(numbers):
+        place = int(windows.starts[number]) + WINDOW - 1
+        _, name, frame = windows.footage.where(place)
+        pictures = {
+            "frame": plots.to_pixels(to_float(windows.footage.read([place])[0])),
+            "forecast": plots.to_pixels(explained["forecast"][i, 0]),
+            "mask": plots.to_pixels(2.0 * np.asarray(explained["mask"][i, -1]) - 1.0),
+            "error": plots.heat_pixels(2.0 * np.asarray(explained["anomaly_map"][i])),
+        }
+        lines.append((f"clip {name}, frame {frame}, error {errors[number]:.3f}", pictures))
+    return lines
 
 
 def judge_by_previous_frame(clips: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

@@ -60,7 +60,7 @@ from keras_anogan.video import (
 )
 
 Say = Callable[[str], None]
-THRESHOLDS = {
+THRESHOLDS: dict[str, Callable[[Any], Any]] = {
     "conformal": lambda a: ConformalThreshold(a.alpha),
     "peaks": lambda a: PeaksOverThreshold(a.alpha),
     "cumulative": lambda a: CumulativeAggregation(a.k),
@@ -315,7 +315,8 @@ def score_video(
             f"Received: {footage.frame_shape}."
         )
     known = _read_labels(labels, len(footage))
-    windows = VideoWindows(footage, fitted.raw_shape[0], batch_size=32, sampling="sliding")
+    length = int(fitted.raw_shape[0] or 0)
+    windows = VideoWindows(footage, length, batch_size=32, sampling="sliding")
     begun = time.perf_counter()
     judged = _judged(lambda x: fitted.judge(fitted.detector.explain(x)), windows)
     say(f"Judged {len(windows.starts):,} windows in {time.perf_counter() - begun:.1f} s.")

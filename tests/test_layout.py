@@ -72,7 +72,17 @@ ARROWS = {
         "thresholds",
         "video_recipes",
     },
-    "video_recipes": {"datasets", "detector", "evaluation", "models", "results", "scores", "thresholds", "video"},
+    "video_recipes": {
+        "datasets",
+        "detector",
+        "evaluation",
+        "models",
+        "plots",
+        "results",
+        "scores",
+        "thresholds",
+        "video",
+    },
 }
 
 
