@@ -231,14 +231,15 @@ def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
         lines: (title, name -> uint8 (H, W) or (H, W, 3)), the same names in each.
     """
     names = list(lines[0][1])
-    figure = Figure(figsize=(2.6 * len(names), 1.75 * len(lines)), layout="constrained")
+    height, width = next(iter(lines[0][1].values())).shape[:2]
+    figure = Figure(figsize=(2.6 * len(names), (2.5 * height / width + 0.55) * len(lines)), layout="constrained")
     grid = figure.subplots(len(lines), len(names), squeeze=False)
     for row, (title, pictures) in zip(grid, lines, strict=True):
         for axes, name in zip(row, names, strict=True):
             axes.imshow(pictures[name], cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
             axes.set_title(name, fontsize=9)
-        row[0].set_title(f"{title}\n{names[0]}", fontsize=9, loc="left")
+        row[0].set_title(title, loc="left", pad=18, fontsize=9.5, weight="bold")
     return figure
 
 

@@ -370,7 +370,7 @@ class PeaksOverThreshold(_RunningThreshold):
         self.capacity = int(capacity)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"start": (), "peak_count": (), "peaks": (self.capacity,)}
+        return {"start": (), "peak_count": (), "shape": (), "scale": (), "peaks": (self.capacity,)}
 
     def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         from scipy.stats import genpareto
@@ -391,10 +391,12 @@ class PeaksOverThreshold(_RunningThreshold):
         state["peaks"][places] = kept
         state["peak_count"] = np.float64(seen + len(excess))
         state["count"] = np.float64(state["count"] + len(scores))
-        peaks = state["peaks"][: min(self.capacity, seen + len(excess))]
-        shape, _, scale = genpareto.fit(peaks, floc=0.0)
+        if len(excess):
+            peaks = state["peaks"][: min(self.capacity, seen + len(excess))]
+            shape, _, scale = genpareto.fit(peaks, floc=0.0)
+            state.update(shape=np.float64(shape), scale=np.float64(scale))
         share = self.alpha * float(state["count"]) / float(state["peak_count"])
-        return start + float(genpareto.isf(min(share, 1.0), shape, scale=scale)), 0.0
+        return start + float(genpareto.isf(min(share, 1.0), state["shape"], scale=state["scale"])), 0.0
 
     def get_config(self) -> dict:
         config = {**super().get_config(), "alpha": self.alpha, "level": self.level, "capacity": self.capacity}
