@@ -78,7 +78,7 @@ def run(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, before)
         console.show_cursor(True)
     if code == INTERRUPTED:
-        complaints.print("Interrupted. The same train command goes on from the last backup.", style="yellow")
+        complaints.print("Interrupted. A training goes on from its last backup with the same command.", style="yellow")
     return code
 
 

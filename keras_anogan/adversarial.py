@@ -276,7 +276,11 @@ class AdversarialModel(keras.Model):
         callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         callbacks = [_EpochStart(x), *callbacks]
         self._remember(x)
-        if not _has_epochs(x):
+        if _has_epochs(x) and not isinstance(x, Batches):
+            data = x.as_dataset(kwargs.pop("steps_per_epoch", None))
+        elif _has_epochs(x):
+            data = x.as_dataset()
+        else:
             return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
@@ -287,7 +291,12 @@ class AdversarialModel(keras.Model):
             kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
         elif held_out is not None:
             kwargs.setdefault("validation_batch_size", 256)
-        return self._fit(x.as_dataset(), callbacks=callbacks, shuffle=False, **kwargs)
+        try:
+            return self._fit(data, callbacks=callbacks, shuffle=False, **kwargs)
+        except tf.errors.OpError:
+            if (error := getattr(x, "error", None)) is not None:
+                raise error from None  # what could not be read, said by who read it
+            raise
 
     def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         try:
@@ -298,9 +307,10 @@ class AdversarialModel(keras.Model):
 
     def _remember(self, x: Any) -> None:
         """Days of video that these networks were trained on, so that nobody calibrates on them unawares."""
+        if not hasattr(x, "used"):
+            return
         for model in (self, *(getattr(self, key) for key in self.networks)):
-            known = getattr(model, "fitted_on", frozenset())
-            model.__dict__["fitted_on"] = known | getattr(x, "day_keys", frozenset())
+            model.__dict__["fitted_on"] = [*getattr(model, "fitted_on", []), x.used]
 
     uses_labels: ClassVar[bool] = False
 

@@ -16,7 +16,8 @@ import dataclasses
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+import zipfile
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_anogan import scores, thresholds
-from keras_anogan.video import BatchLoader, Feed
+from keras_anogan.video import BatchLoader, Feed, Frame
 
 ERRORS = ("l1_error", "l2_error")
 REDUCTIONS = ("mean", "top_blocks")
@@ -124,7 +125,7 @@ class IFTM(keras.Model):
     - a model whose output has its input's shape: it reconstructs a sample, `actual` is the sample;
     - a model of `past` steps (batch, past, ...) that gives all of past + horizon of them, as C-VGAN's generator:
       `actual` are all of them;
-    - a model of `past` steps that gives the next ones, (batch, horizon, ...), or the next one, (batch, ...): `actual`
+    - a model of `past` steps that gives fewer next ones, (batch, horizon, ...), or the next one, (batch, ...): `actual`
       are those;
     - a detector of this package: it judges `actual`, whole samples, by its own score, or by the error function on its
       reconstruction.
@@ -184,7 +185,7 @@ class IFTM(keras.Model):
     def _judge(self, x: Any, actual: Any) -> tuple[Any, Any]:
         """(predicted, errors (batch,))."""
         if not self.judges:
-            predicted = self.identity(x, training=False)
+            predicted = ops.cast(self.identity(x, training=False), "float32")
             return predicted, ops.cast(self.error_function(predicted, actual), "float32")  # type: ignore[misc]
         explained = self.identity.explain(actual)
         if self.error_function is None:
@@ -217,7 +218,7 @@ class IFTM(keras.Model):
         """Errors, float32 (n,), and labels, int64 (n,): 1 for an anomaly, 0 for normal.
 
         Args:
-            x: what the identity function is given, (n, ...).
+            x: what the identity function is given, (n, ...); images of bytes are scaled to [-1, 1], as in `stream`.
             actual: what its prediction is compared with, (n, ...); default: x.
             batch_size: samples in one pass.
 
@@ -259,6 +260,7 @@ class IFTM(keras.Model):
                 raise ValueError(f"Expected {name} of numbers. Received: dtype {array.dtype}.")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"Expected finite values. Received: NaN or infinity in {name}.")
+            array = _scaled(array, array.ndim - 1)
             arrays.append(array.astype("float32", copy=False) if array.dtype.kind == "f" else array)
         return arrays[0], arrays[1].astype("float32", copy=False)
 
@@ -315,7 +317,7 @@ class IFTM(keras.Model):
         warm_up: int = 100,
         timeout: float | None = 10.0,
         keep_frames: bool = False,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Judge one item after the other as it comes; a result comes before anything is learned from it.
 
         Of a model of windows an item is a frame (a step), and the first results come when a window is full. An item
@@ -330,23 +332,41 @@ class IFTM(keras.Model):
             timeout: seconds to wait for an item; None for ever.
             keep_frames: whether results hold `predicted` and `actual`.
 
-        Yields:
-            A `Result` for every item that can be judged, and for every one that can't.
+        Returns:
+            An iterator of `Result`: one for every window that is full, at its last item, and one for every item that
+            is of no use; none for the items with which a window fills up.
 
         Raises:
-            TimeoutError: if the source gives nothing for `timeout` seconds.
-            ValueError: for an identity function that does not work on a sequence of items, or a negative warm_up.
+            TimeoutError: while iterating, if the source gives nothing for `timeout` seconds.
+            ValueError: for a negative warm_up, or `learn` with a threshold model that can't learn from one error.
         """
         if warm_up < 0:
             raise ValueError(f"Expected warm_up >= 0. Received: warm_up={warm_up!r}.")
+        if learn and not self._learns_in_a_stream():
+            raise ValueError(
+                "Expected a threshold model that learns from one error at a time, such as CumulativeAggregation (or "
+                f"PeaksOverThreshold after train_threshold). Received: {type(self.threshold_model).__name__}; "
+                "learn=False leaves it as it is."
+            )
         items = source if isinstance(source, Feed) else Feed(source, timeout=timeout)
+        return self._stream(items, learn, protect, warm_up, keep_frames)
+
+    def _learns_in_a_stream(self) -> bool:
+        model = self.threshold_model
+        if isinstance(model, thresholds.QuantileThreshold):
+            return False
+        return model.adapted or not isinstance(model, thresholds.PeaksOverThreshold)
+
+    def _stream(
+        self, items: Feed, learn: bool, protect: bool, warm_up: int, keep_frames: bool
+    ) -> Generator[Result, None, None]:
         warming = 0 if self.threshold_model.adapted else warm_up
         shape = self._item_shape()
         length = max(1, self.past + self.horizon)
         waiting: list[np.ndarray] = []
         expected: int | None = None
-        for number, item in enumerate(items):
-            index = getattr(item, "index", number)
+        for item in items:
+            index = item.index if isinstance(item, Frame) else items.index
             value, problem = _value(item, shape)
             if expected is not None and index != expected:
                 waiting.clear()
@@ -367,10 +387,12 @@ class IFTM(keras.Model):
             learns = learn and np.isfinite(error) and (warming > 0 or not (protect and anomaly))
             kept = (predicted[0].numpy(), actual[0]) if keep_frames else (None, None)
             problem = "" if np.isfinite(error) else "the error is not finite"
-            yield Result(index, error, threshold, anomaly, bool(learns), problem, *kept)
-            if learns:
-                self.threshold_model.update_state(np.array([error]))
-                warming -= warming > 0
+            try:
+                yield Result(index, error, threshold, anomaly, bool(learns), problem, *kept)
+            finally:  # whoever stops here has been told that this was learned
+                if learns:
+                    self.threshold_model.update_state(np.array([error]))
+                    warming -= warming > 0
 
     def _item_shape(self) -> tuple[int | None, ...]:
         shape = _sample_shape(self.identity)
@@ -395,7 +417,7 @@ class IFTM(keras.Model):
         partial = path.with_name(f".{path.name}.partial")
         with open(partial, "wb") as file:
             arrays: dict[str, Any] = {f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)}
-            np.savez(file, **arrays)
+            np.savez(file, made_by=np.array(self._made_by()), **arrays)
         os.replace(partial, path)
 
     def load_state(self, path: Any) -> IFTM:
@@ -409,17 +431,21 @@ class IFTM(keras.Model):
             raise FileNotFoundError(f"Expected a state in {path}. Received: no such file.")
         try:
             with np.load(path, allow_pickle=False) as stored:
-                arrays = [stored[f"weight_{i}"] for i in range(len(stored.files))]
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"Could not read the state {path}: {error}.") from error
+                made_by = str(stored["made_by"])
+                arrays = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
+        except (OSError, ValueError, KeyError, EOFError, TypeError, IndexError, zipfile.BadZipFile) as error:
+            raise ValueError(f"Could not read the state {path}: it is damaged, or no state.") from error
         weights = self.threshold_model.weights
-        if [a.shape for a in arrays] != [tuple(w.shape) for w in weights]:
-            raise ValueError(
-                f"Expected a state of {type(self.threshold_model).__name__}. Received: {path}, another one's."
-            )
+        if made_by != self._made_by() or [a.shape for a in arrays] != [tuple(w.shape) for w in weights]:
+            raise ValueError(f"Expected a state of {self._made_by()}. Received: {path}, of {made_by}.")
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
         return self
+
+    def _made_by(self) -> str:
+        """Class and settings of the threshold model, as words."""
+        config = {k: v for k, v in self.threshold_model.get_config().items() if k not in ("name", "dtype", "trainable")}
+        return f"{type(self.threshold_model).__name__}({', '.join(f'{k}={v}' for k, v in sorted(config.items()))})"
 
     def get_config(self) -> dict:
         return {
@@ -444,10 +470,23 @@ def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:
 
 def _form(identity: keras.Model) -> tuple[str, int, int]:
     """How x and actual are cut from a sequence: (form, past, horizon); "sample" is no sequence."""
+    if hasattr(identity, "explain") and not hasattr(identity, "sample_shape"):
+        raise ValueError(
+            "Expected a detector, or any model of arrays. Received: a FittedDetector; pass its `.detector`."
+        )
     if hasattr(identity, "explain"):
         past, horizon = getattr(identity, "past", 0), getattr(identity, "horizon", 0)
         return ("judged" if past + horizon else "sample"), past, horizon
-    given, made = tuple(identity.input_shape[1:]), tuple(identity.output_shape[1:])
+    try:
+        given, made = tuple(identity.input_shape[1:]), tuple(identity.output_shape[1:])
+        one = len(identity.inputs) == len(identity.outputs) == 1
+    except (AttributeError, TypeError, RuntimeError, ValueError):
+        one = False
+    if not one:
+        raise ValueError(
+            "Expected an identity function with one input and one output of known shapes (a functional or Sequential "
+            f"model that is built). Received: {type(identity).__name__} {identity.name!r}."
+        )
     if given == made:
         return "sample", 0, 0
     if len(given) == len(made) and given[1:] == made[1:] and None not in (given[0], made[0]):
@@ -473,8 +512,14 @@ def _loaded(batches: Any, max_queue_size: int, no_workers: int, stack: contextli
 
 
 def _warn_of_training_data(batches: Any, trained_on: Any, identity: keras.Model) -> None:
-    seen = {contents for contents, _ in _days(trained_on) | getattr(identity, "fitted_on", frozenset())}
-    days = sorted(day for contents, day in _days(batches) if contents in seen)
+    seen = [*getattr(identity, "fitted_on", []), getattr(trained_on, "used", {})]
+    days = sorted(
+        {
+            day
+            for contents, (day, usable) in getattr(batches, "used", {}).items()
+            if any(contents in used and (used[contents][1] & usable).any() for used in seen)
+        }
+    )
     if days or (trained_on is not None and batches is trained_on):
         shared = f" (days {', '.join(days)})" if days else ""
         warnings.warn(
@@ -484,23 +529,23 @@ def _warn_of_training_data(batches: Any, trained_on: Any, identity: keras.Model)
         )
 
 
-def _days(windows: Any) -> frozenset:
-    return getattr(windows, "day_keys", frozenset())
+def _scaled(array: np.ndarray, rank: int) -> np.ndarray:
+    """Bytes of images, whose samples have three axes or more, as float32 in [-1, 1]; anything else as it is."""
+    return array.astype("float32") / 127.5 - 1.0 if array.dtype == np.uint8 and rank >= 3 else array
 
 
 def _value(item: Any, shape: tuple[int | None, ...]) -> tuple[Any, str]:
     """(float32 array of that shape, "") of an item, or (None, why not)."""
-    image = getattr(item, "image", item) if hasattr(item, "image") else item
+    image = item.image if isinstance(item, Frame) else item
     if image is None:
-        return None, getattr(item, "problem", "") or "no data"
+        return None, item.problem if isinstance(item, Frame) else "no data"
     try:
         value = np.asarray(image)
     except ValueError:
         return None, "not an array"
     if value.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
         return None, f"shape {value.shape} instead of {shape}"
-    if value.dtype == np.uint8 and value.ndim >= 2:
-        value = value.astype("float32") / 127.5 - 1.0
+    value = _scaled(value, len(shape))
     if value.dtype.kind not in "fiub":
         return None, f"dtype {value.dtype} instead of numbers"
     value = value.astype("float32")

@@ -74,6 +74,13 @@ class PatchDetector(AnomalyDetector):
             self.detector.compile(**kwargs)
         super().compile(jit_compile=False, run_eagerly=kwargs.get("run_eagerly", False))
 
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the detector on the patches of images (n, H, W, C); arguments as in every detector's `fit`."""
+        if not self.detector.tags.closed_form:
+            return super().fit(x, *args, **kwargs)
+        rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
+        return self.detector.fit(np.concatenate([np.asarray(self.patches(row[None])) for row in rows]))
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         losses = self.detector.train_step((self.patches(x),))

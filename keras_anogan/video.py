@@ -37,6 +37,8 @@ from keras_anogan.datasets.image_folder import load_image
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".wmv")
 STORE = "footage.json"
 SAMPLINGS = ("uniform", "sliding")
+AHEAD_BYTES = 2**30  # of batches that wait in a `BatchLoader`
+FAR = 100  # frames further apart than that are sought one by one in a video file
 
 
 # The index.
@@ -93,6 +95,10 @@ class ArrayRecording:
             raise ValueError(
                 "Expected frames, uint8 (n, height, width) or (n, height, width, channels). "
                 f"Received: {frames.dtype} {frames.shape}."
+            )
+        if 0 in frames.shape:
+            raise ValueError(
+                f"Expected at least one frame in {day}/{name}. Received: an array of shape {frames.shape}."
             )
         self.frames = frames[..., None] if frames.ndim == 3 else frames
         self.day, self.name = day, name
@@ -221,42 +227,45 @@ class VideoFile:
         Raises:
             ValueError: if one of them can't be decoded.
         """
-        wanted = {int(self.times[i]): k for k, i in enumerate(indices)}
         frames = np.zeros((len(indices), *self._shape), "uint8")
+        for group in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) > FAR) + 1):
+            wanted = {int(self.times[indices[k]]): int(k) for k in group}
+            self._decode_into(frames, wanted, first=min(wanted))
+            if wanted:  # some containers seek past the frame, or not at all
+                self._decode_into(frames, wanted, first=None)
+            if wanted:
+                raise ValueError(
+                    f"Could not decode frame {indices[min(wanted.values())]} of {self.path}; `prepare` leaves such "
+                    "frames out."
+                )
+        return frames
+
+    def _decode_into(self, frames: np.ndarray, wanted: dict[int, int], first: int | None) -> None:
+        """Decode from the key frame before time `first`, or from the start; what is found is taken off `wanted`."""
+        last = max(wanted)
         with _opened_video(self.path) as container:
             stream = container.streams.video[0]
-            container.seek(int(self.times[indices[0]]), stream=stream, backward=True, any_frame=False)
-            with contextlib.suppress(_av_error()):
-                for frame in container.decode(stream):
-                    if frame.pts in wanted:
-                        frames[wanted.pop(frame.pts)] = _pixels(frame, self.size, self.grey)
-                    if not wanted:
-                        break
-        if wanted:
-            raise ValueError(
-                f"Could not decode frame {indices[min(wanted.values())]} of {self.path}; `prepare` leaves such frames "
-                "out."
-            )
-        return frames
+            if first is not None:
+                with contextlib.suppress(_av_error()):
+                    container.seek(first, stream=stream, backward=True, any_frame=False)
+            for frame in _decoded_frames(container, stream):
+                if frame is not None and frame.pts in wanted and not frame.is_corrupt:
+                    frames[wanted.pop(frame.pts)] = _pixels(frame, self.size, self.grey)
+                if not wanted or (frame is not None and frame.pts is not None and frame.pts > last):
+                    return
 
     def decode(self) -> Iterator[tuple[int, np.ndarray | None]]:
         """(index, frame or None where it can't be decoded), all of them in order, in one pass."""
         place = {int(time): i for i, time in enumerate(self.times)}
         done = -1
         with _opened_video(self.path) as container:
-            stream = container.streams.video[0]
-            for packet in container.demux(stream):
-                try:
-                    decoded = packet.decode()
-                except _av_error():
+            for frame in _decoded_frames(container, container.streams.video[0]):
+                i = -1 if frame is None else place.get(frame.pts, -1)
+                if i <= done:
                     continue
-                for frame in decoded:
-                    i = place.get(frame.pts, -1)
-                    if i <= done:
-                        continue
-                    yield from ((k, None) for k in range(done + 1, i))
-                    yield i, None if frame.is_corrupt else _pixels(frame, self.size, self.grey)
-                    done = i
+                yield from ((k, None) for k in range(done + 1, i))
+                yield i, None if frame.is_corrupt else _pixels(frame, self.size, self.grey)
+                done = i
         yield from ((k, None) for k in range(done + 1, len(self.times)))
 
 
@@ -269,6 +278,7 @@ class Footage:
     Args:
         recordings: objects with `day`, `name`, `frame_shape`, `breaks`, `corrupt`, `len` and `read(indices)`, such as
             `ArrayRecording`, `FrameFolder` and `VideoFile`.
+        every: of so many frames of the source one is here.
 
     Attributes:
         offsets: int64, the place of each recording's first frame in the row, and the length of the row.
@@ -277,7 +287,7 @@ class Footage:
         ValueError: for no recordings, or frames of several shapes.
     """
 
-    def __init__(self, recordings: Sequence[Any]) -> None:
+    def __init__(self, recordings: Sequence[Any], every: int = 1) -> None:
         if not recordings:
             raise ValueError("Expected at least one recording. Received: none.")
         self.recordings = tuple(recordings)
@@ -290,6 +300,7 @@ class Footage:
                 )
         self.offsets = np.concatenate([[0], np.cumsum([len(recording) for recording in self.recordings])])
         self.keep: np.ndarray | None = None
+        self.every = every
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
@@ -328,9 +339,10 @@ class Footage:
 
     def masked(self, keep: Any) -> Footage:
         """The same footage, of which only the frames that `keep`, bool (n,), marks can be used."""
-        part = Footage(self.recordings)
-        part.__dict__["segments"] = np.where(np.asarray(keep, bool), self.segments, -1).astype("int32")
-        part.keep = np.asarray(keep, bool)
+        keep = np.asarray(keep, bool)
+        part = Footage(self.recordings, self.every)
+        part.keep = keep if self.keep is None else keep & self.keep
+        part.__dict__["segments"] = np.where(keep, self.segments, -1).astype("int32")
         return part
 
     def of_days(self, days: Sequence[str]) -> Footage:
@@ -341,7 +353,11 @@ class Footage:
         """
         if unknown := [day for day in days if day not in self.days]:
             raise ValueError(f"Expected some of the days {self.days}. Received: {unknown[0]!r}.")
-        return Footage([recording for recording in self.recordings if recording.day in days])
+        chosen = [recording.day in days for recording in self.recordings]
+        part = Footage([r for r, is_in in zip(self.recordings, chosen, strict=True) if is_in], self.every)
+        if self.keep is None:
+            return part
+        return part.masked(self.keep[np.repeat(chosen, np.diff(self.offsets))])
 
     def read(self, indices: Any) -> np.ndarray:
         """Frames at any places of the row, uint8 (k, H, W, C); each is read once, however often it is asked for."""
@@ -367,15 +383,13 @@ class Footage:
         return digest.hexdigest()
 
     @functools.cached_property
-    def day_keys(self) -> frozenset[tuple[str, str]]:
-        """(SHA-256 over sizes and some frames, name) of each day."""
-        keys = set()
-        for day in self.days:
-            parts = [_contents(recording) for recording in self.recordings if recording.day == day]
-            if self.keep is not None:
-                parts.append(hashlib.sha256(self.keep.tobytes()).hexdigest())
-            keys.add((hashlib.sha256("".join(parts).encode()).hexdigest(), day))
-        return frozenset(keys)
+    def used(self) -> dict[str, tuple[str, np.ndarray]]:
+        """What can be used of each recording: SHA-256 over size and some frames -> (its day, bool (frames,))."""
+        usable = self.segments >= 0
+        return {
+            _contents(recording): (recording.day, usable[first:last])
+            for recording, first, last in zip(self.recordings, self.offsets[:-1], self.offsets[1:], strict=True)
+        }
 
 
 def _contents(recording: Any) -> str:
@@ -390,10 +404,10 @@ def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | 
     """Footage of a store, of days on disk, or of arrays.
 
     Args:
-        source: a folder that `prepare` wrote; a folder of days; one day; a list of days, which are folders or files;
-            frames, uint8 (n, H, W[, C]); a list of such arrays, or a dict of them by name, each a day of its own.
-            A day holds video files, .npy files, image files (one recording), or folders of image files (one recording
-            each).
+        source: a folder that `prepare` wrote; a folder of days; one day; a list of days, which are folders, files or
+            stores; frames, uint8 (n, H, W[, C]); a list of such arrays, or a dict of them by name, each a day of its
+            own. A day holds video files, .npy files, image files (one recording), or folders of them (one recording
+            each; such a day has to stand in a list, or it is taken for a folder of days).
         size: (height, width) to resize frames to; None leaves them. A store and arrays are taken as they are.
         grey: True for one channel, False for three; None for what is there.
         every: take every so many frames.
@@ -412,33 +426,54 @@ def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | 
         return Footage([ArrayRecording(frames, day=str(name)) for name, frames in source.items()])
     if isinstance(source, (list, tuple)) and source and hasattr(source[0], "shape"):
         return Footage([ArrayRecording(frames, day=str(i)) for i, frames in enumerate(source)])
-    days = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths = [pathlib.Path(day) for day in days]
+    single = isinstance(source, (str, os.PathLike))
+    paths = [pathlib.Path(day) for day in ([source] if single else source)]
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"Expected footage in {path}. Received: nothing is there.")
-    if len(paths) == 1 and paths[0].is_dir():
-        if (paths[0] / STORE).exists():
+    if single and paths[0].is_dir() and not is_store(paths[0]):
+        paths = _days_in(paths[0])
+    recordings, thinned = [], set()
+    for path in paths:
+        if is_store(path):
             if size is not None or grey is not None or every != 1:
                 raise ValueError(
-                    f"Expected no size, grey or every for a prepared store. Received: some for {paths[0]}; prepare "
-                    "again."
+                    f"Expected no size, grey or every for a prepared store. Received: some for {path}; prepare again."
                 )
-            return _open_store(paths[0])
-        if not _sources(paths[0], deep=False):
-            paths = [path for path in _listed(paths[0]) if path.is_dir()] or paths
-    recordings = []
-    for path in paths:
-        recordings += _recordings(path, size, grey, every)
-    if not recordings:
-        what = f"{', '.join(VIDEO_SUFFIXES[:3])}, .npy or image files"
-        raise ValueError(f"Expected {what} in {', '.join(map(str, days))}. Received: none.")
-    return Footage(recordings)
+            store = _open_store(path)
+            found, thinning = list(store.recordings), store.every
+        else:
+            found, thinning = _recordings(path, size, grey, every), every
+        if not found:
+            what = f"{', '.join(VIDEO_SUFFIXES[:3])}, .npy or image files"
+            raise ValueError(f"Expected {what} in {path}. Received: none.")
+        recordings += found
+        thinned.add(thinning)
+    if len(thinned) > 1:
+        raise ValueError(f"Expected footage with one `every`. Received: {sorted(thinned)}.")
+    return Footage(recordings, thinned.pop() if thinned else 1)
+
+
+def is_store(path: Any) -> bool:
+    """Whether a path is a folder that `prepare` wrote."""
+    return isinstance(path, (str, os.PathLike)) and (pathlib.Path(path) / STORE).exists()
+
+
+def _days_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Folders of days in a folder, or the folder itself, a day."""
+    own = _sources(folder, deep=False)
+    days = [path for path in _listed(folder) if path.is_dir() and _sources(path, deep=True)]
+    if own and days:
+        raise ValueError(
+            f"Expected either recordings or folders of days in {folder}. Received: both, such as {days[0].name}/ and "
+            f"{own[0][1]}; move one of them away, or give the days one by one."
+        )
+    return days or [folder]
 
 
 def _recordings(day: pathlib.Path, size: Any, grey: bool | None, every: int) -> list[Any]:
     sources = [(day, day.stem)] if day.is_file() else _sources(day, deep=True)
-    name = day.name if day.is_dir() else day.stem
+    name = day.resolve().name if day.is_dir() else day.stem
     return [_recording(path, name, called, size, grey, every) for path, called in sources]
 
 
@@ -485,6 +520,11 @@ def _sources(day: pathlib.Path, deep: bool) -> list[tuple[Any, str]]:
         for folder in (path for path in _listed(day) if path.is_dir()):
             frames = [path for path in _listed(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
             found += [(frames, folder.name)] if frames else []
+            found += [
+                (path, f"{folder.name}_{path.stem}")
+                for path in _listed(folder)
+                if path.is_file() and path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
+            ]
     return found
 
 
@@ -494,12 +534,12 @@ def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _natural(path: pathlib.Path) -> list[Any]:
     """Sorts 2.png before 10.png."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
 def _number(path: pathlib.Path) -> int | None:
     """The last number in a file's name."""
-    numbers = re.findall(r"\d+", path.stem)
+    numbers = re.findall(r"[0-9]+", path.stem)
     return int(numbers[-1]) if numbers else None
 
 
@@ -555,6 +595,16 @@ def _opened_video(path: Any, **options: Any) -> Iterator[Any]:
         yield container
 
 
+def _decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames as they are decoded; None for a packet that can't be."""
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except _av_error():
+            decoded = [None]
+        yield from decoded
+
+
 def _pixels(frame: Any, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
     height, width = size or (frame.height, frame.width)
     pixels = frame.reformat(width, height, format="gray" if grey else "rgb24", interpolation="AREA").to_ndarray()
@@ -574,9 +624,7 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
         ValueError: for a suffix that is no video's, or no frames.
     """
     av = _av()
-    path = pathlib.Path(path)
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise ValueError(f"Expected a video file to write ({', '.join(VIDEO_SUFFIXES[:3])}). Received: {path}.")
+    path = check_video_target(path)
     partial = path.with_name(f".partial-{path.name}")
     try:
         count = 0
@@ -596,6 +644,15 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_video_target(path: Any) -> pathlib.Path:
+    """A path to write a video to, or a sentence: see `write_video`."""
+    _av()
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        raise ValueError(f"Expected a video file to write ({', '.join(VIDEO_SUFFIXES[:3])}). Received: {path}.")
+    return path
 
 
 # A prepared store.
@@ -633,11 +690,15 @@ def prepare(
         "every": every,
         "recordings": [[recording.day, recording.name, len(recording)] for recording in footage.recordings],
     }
-    if len({(day, name) for day, name, _ in asked["recordings"]}) < len(footage.recordings):  # type: ignore[attr-defined]
-        raise ValueError("Expected recordings of different names within a day. Received: two of one name.")
+    names = [(recording.day, recording.name) for recording in footage.recordings]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"Expected recordings of different names in a day. Received: two of {'/'.join(twice[0])}.")
+    for name in {part for pair in names for part in pair}:
+        if name in ("", ".", "..") or "/" in name or os.sep in name:
+            raise ValueError(f"Expected days and recordings that can name a file. Received: {name!r}.")
     unfinished = out / f".{STORE}"
     for path in (out / STORE, unfinished):
-        if path.exists() and json.loads(path.read_text()) != asked:
+        if path.exists() and _read_json(path) != asked:
             raise ValueError(f"{out} was prepared from other footage, or otherwise; choose another folder.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
@@ -645,7 +706,7 @@ def prepare(
         raise ValueError(f"Expected a new or empty folder for the store. Received: {out}, which holds other files.")
     out.mkdir(parents=True, exist_ok=True)
     if not (out / STORE).exists():
-        unfinished.write_text(json.dumps(asked))
+        _write_json(unfinished, asked)
         for recording in footage.recordings:
             target = out / recording.day / f"{recording.name}.json"
             if target.exists():
@@ -676,10 +737,21 @@ def _write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
         "breaks": [int(i) for i in recording.breaks],
         "corrupt": [int(i) for i in corrupt],
     }
-    written = target.with_suffix(".json.partial")
-    written.write_text(json.dumps(facts))
-    os.replace(written, target)
+    _write_json(target, facts)
     return len(recording) - len(corrupt), len(corrupt)
+
+
+def _write_json(path: pathlib.Path, content: Any) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content))
+    os.replace(partial, path)
+
+
+def _read_json(path: pathlib.Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"Could not read {path}: {error}.") from error
 
 
 def _decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
@@ -694,15 +766,16 @@ def _decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
 def _open_store(out: pathlib.Path) -> Footage:
     recordings = []
     try:
-        asked = json.loads((out / STORE).read_text())
+        asked = _read_json(out / STORE)
+        every = int(asked["every"])
         for day, name, _ in asked["recordings"]:
-            facts = json.loads((out / day / f"{name}.json").read_text())
+            facts = _read_json(out / day / f"{name}.json")
             shape = (facts["frames"], *facts["frame_shape"])
             frames = np.memmap(out / day / f"{name}.frames", "uint8", "r", shape=shape)
             recordings.append(ArrayRecording(frames, day, name, facts["breaks"], facts["corrupt"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"Could not open the store {out}: {error}; prepare it again.") from error
-    return Footage(recordings)
+    return Footage(recordings, every)
 
 
 # Windows as batches.
@@ -731,6 +804,7 @@ class VideoWindows(keras.utils.PyDataset):
     Attributes:
         starts: where in the footage each window begins.
         epoch: of which the order is; `fit` moves it on.
+        error: why a batch of `as_dataset` could not be read, where TensorFlow only tells that something failed.
 
     Raises:
         ValueError: one sentence, for sizes that make no sense, or footage without a single window.
@@ -766,9 +840,11 @@ class VideoWindows(keras.utils.PyDataset):
         if len(self.starts) == 0:
             raise ValueError(
                 f"Expected at least {sample_size} frames in a row. Received: {len(self.footage)} frames without such a "
-                "run."
+                "run; a number that is missing in the names of image files is a gap."
             )
         self.epoch = 0
+        self.error: Exception | None = None
+        self._orders: dict[int, list[np.ndarray]] = {}
         self._day = self.footage.day_of(self.starts)
 
     def __len__(self) -> int:
@@ -793,16 +869,17 @@ class VideoWindows(keras.utils.PyDataset):
             batches += list(np.stack(columns, axis=1))
         return [batches[i] for i in draw.permutation(len(batches))]
 
-    @property
-    def _batches(self) -> list[np.ndarray]:
-        if self.__dict__.get("_ordered") != self.epoch:
-            self.__dict__["_numbers"], self.__dict__["_ordered"] = self.order(self.epoch), self.epoch
-        return self.__dict__["_numbers"]
+    def _order_of(self, epoch: int) -> list[np.ndarray]:
+        """`order`, remembered for two epochs."""
+        if epoch not in self._orders:
+            self._orders = {kept: numbers for kept, numbers in self._orders.items() if kept == epoch - 1}
+            self._orders[epoch] = self.order(epoch)
+        return self._orders[epoch]
 
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
-        windows = self.load(self._batches[index])
+        windows = self.load(self._order_of(self.epoch)[index])
         return windows if self.subsample_size is None else (windows[:, : self.subsample_size], windows)
 
     def load(self, numbers: Any) -> np.ndarray:
@@ -813,39 +890,43 @@ class VideoWindows(keras.utils.PyDataset):
         return frames[back.reshape(places.shape)]
 
     @property
-    def day_keys(self) -> frozenset[tuple[str, str]]:
-        """What tells these days from others: (contents, name) of each, so that two sets of windows can be compared."""
-        return self.footage.day_keys
+    def used(self) -> dict[str, tuple[str, np.ndarray]]:
+        """Which frames of which recordings these windows have: see `Footage.used`."""
+        return self.footage.used
 
     def on_epoch_end(self) -> None:
         """Move on to the order of the next epoch; Keras calls it."""
         if self.sampling == "uniform":
             self.epoch += 1
 
-    def as_dataset(self) -> tf.data.Dataset:
-        """The batches of epoch `self.epoch` as a `tf.data.Dataset`; the epoch is read when iteration begins."""
+    def as_dataset(self, steps: int | None = None) -> tf.data.Dataset:
+        """The batches of epoch `self.epoch` as a `tf.data.Dataset`; the epoch is read when iteration begins.
+
+        Args:
+            steps: batches in an epoch: its first ones, or, where it has fewer, over again; default: all.
+        """
+        count = steps or len(self)
         shape = (None, self.sample_size, *self.footage.frame_shape)
         size = self.batch_size if self.sampling == "uniform" else None
 
         def batch(index: Any, epoch: Any) -> np.ndarray:
-            return self.load(self.order_of(int(epoch))[int(index)])
+            try:
+                return self.load(self._order_of(int(epoch))[int(index) % len(self)])
+            except Exception as error:
+                self.error = error
+                raise
 
         def load(index: tf.Tensor, epoch: tf.Tensor) -> Any:
             windows = tf.ensure_shape(tf.numpy_function(batch, [index, epoch], tf.float32), (size, *shape[1:]))
             return windows if self.subsample_size is None else (windows[:, : self.subsample_size], windows)
 
         epoch = tf.data.Dataset.range(1).map(lambda _: tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64))
-        dataset = epoch.flat_map(lambda e: tf.data.Dataset.range(len(self)).map(lambda i: (i, tf.ensure_shape(e, ()))))
+        dataset = epoch.flat_map(lambda e: tf.data.Dataset.range(count).map(lambda i: (i, tf.ensure_shape(e, ()))))
         dataset = dataset.map(load, num_parallel_calls=2)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
         options = tf.data.Options()
         options.autotune.enabled = False  # with it on, short fits stall for seconds at their end
         return dataset.with_options(options)
-
-    @functools.lru_cache(maxsize=2)  # noqa: B019  # two epochs of a few numbers each
-    def order_of(self, epoch: int) -> list[np.ndarray]:
-        """`order`, remembered for two epochs."""
-        return self.order(epoch)
 
 
 def to_float(frames: np.ndarray) -> np.ndarray:
@@ -978,7 +1059,7 @@ class BatchLoader:
 
     Args:
         generator: an object with `len` and `generator[i]`, such as `VideoWindows`.
-        max_queue_size: batches that may be ready before they are taken.
+        max_queue_size: batches that may be ready before they are taken; fewer where they would be over 1 GiB.
         no_workers: threads.
 
     Raises:
@@ -1013,9 +1094,15 @@ class BatchLoader:
         """
         if self._taken == self._total:
             raise StopIteration
-        batch = self._waiting.pop(0).result()
+        waiting = self._waiting.pop(0)
         self._taken += 1
-        self._submit()
+        try:
+            batch = waiting.result()
+            arrays = batch if isinstance(batch, (tuple, list)) else (batch,)
+            size = sum(getattr(array, "nbytes", 0) for array in arrays)
+            self._ahead = max(1, min(self._ahead, AHEAD_BYTES // max(1, size)))
+        finally:
+            self._submit()
         return batch
 
     def __iter__(self) -> Iterator[Any]:
@@ -1066,23 +1153,17 @@ def read_frames(
     Raises:
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the source.
     """
-    if isinstance(source, str) and "://" in source:
-        with _opened_video(source, timeout=timeout) as container:
-            stream = container.streams.video[0]
-            number = 0
-            for packet in container.demux(stream):
-                try:
-                    decoded = packet.decode()
-                except _av_error() as error:
-                    yield Frame(number, None, f"can't be decoded: {error.strerror}")
-                    number += 1
-                    continue
-                for frame in decoded:
-                    if number % every == 0:
-                        yield Frame(number // every, _pixels(frame, size, bool(grey)))
-                    number += 1
-        return
-    footage = open_footage(source, size, grey, every)
+    if is_address(source):
+        return _live_frames(str(source), size, grey, every, timeout)
+    return _recorded_frames(open_footage(source, size, grey, every))  # opened at once: mistakes are told at once
+
+
+def is_address(source: Any) -> bool:
+    """Whether a source is an address, such as rtsp://camera/stream."""
+    return isinstance(source, str) and "://" in source
+
+
+def _recorded_frames(footage: Footage) -> Iterator[Frame]:
     base = 0
     for recording in footage.recordings:
         jumps = set(recording.breaks)
@@ -1090,6 +1171,21 @@ def read_frames(
             base += 1 if i in jumps else 0  # a gap: the index jumps
             yield Frame(base + i, image, "" if image is not None else "can't be decoded")
         base += len(recording) + 1  # a window must not cross files
+
+
+def _live_frames(address: str, size: Any, grey: bool | None, every: int, timeout: float) -> Iterator[Frame]:
+    number = 0
+    with _opened_video(address, timeout=timeout) as container:
+        try:
+            for frame in _decoded_frames(container, container.streams.video[0]):
+                if number % every == 0:
+                    broken = frame is None or frame.is_corrupt
+                    image = None if broken else _pixels(frame, size, bool(grey))
+                    yield Frame(number // every, image, "can't be decoded" if broken else "")
+                number += 1
+        except _av_error() as error:
+            what = error.strerror or type(error).__name__
+            raise TimeoutError(f"Expected frames from {address}. Received: none any more ({what}).") from error
 
 
 class Feed:
@@ -1101,25 +1197,29 @@ class Feed:
         max_queue: items that may wait; the source waits then.
         drop: whether the oldest waiting item is dropped instead, so that a live source is never far behind.
 
+    Attributes:
+        index: number in the source of the item that was given last.
+        dropped: how many were dropped.
+
     Raises:
         TimeoutError: while iterating, if the source gives nothing for `timeout` seconds.
     """
 
     def __init__(self, source: Iterable[Any], timeout: float | None = 10.0, max_queue: int = 8, drop: bool = False):
         self.timeout, self.drop = timeout, drop
-        self.dropped = 0
+        self.dropped, self.index = 0, -1
         self._queue: queue.Queue = queue.Queue(max_queue)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(source,), daemon=True, name="feed")
 
     def _read(self, source: Iterable[Any]) -> None:
         try:
-            for item in source:
-                if not self._put((item, None)):
+            for number, item in enumerate(source):
+                if not self._put((number, item, None)):
                     return
-            self._put((None, StopIteration()))
+            self._put((-1, None, StopIteration()))
         except BaseException as error:  # told to whoever iterates
-            self._put((None, error))
+            self._put((-1, None, error))
 
     def _put(self, item: Any) -> bool:
         while not self._stopped.is_set():
@@ -1127,18 +1227,20 @@ class Feed:
                 self._queue.put(item, timeout=0.1 if not self.drop else 0.001)
                 return True
             except queue.Full:
-                if self.drop and item[1] is None:
+                if self.drop and item[2] is None:
                     with contextlib.suppress(queue.Empty):
                         self._queue.get_nowait()
                         self.dropped += 1
         return False
 
     def __iter__(self) -> Iterator[Any]:
+        if self._thread.ident is not None:
+            raise ValueError("Expected a feed to be read once. Received: one that was read before.")
         self._thread.start()
         try:
             while True:
                 try:
-                    item, error = self._queue.get(timeout=self.timeout)
+                    number, item, error = self._queue.get(timeout=self.timeout)
                 except queue.Empty:
                     raise TimeoutError(
                         f"Expected a frame within {self.timeout:g} s. Received: none; the source has stalled."
@@ -1147,6 +1249,7 @@ class Feed:
                     return
                 if error is not None:
                     raise error
+                self.index = number
                 yield item
         finally:
             self._stopped.set()

@@ -33,6 +33,7 @@ from keras_anogan.models import build_detector
 from keras_anogan.run_folder import (
     check_folder,
     continues,
+    lies_in,
     read_config,
     replacing,
     save_fitted,
@@ -50,8 +51,12 @@ from keras_anogan.thresholds import (
     SlidingWindowThreshold,
 )
 from keras_anogan.video import (
+    Feed,
     Footage,
     VideoWindows,
+    check_video_target,
+    is_address,
+    is_store,
     open_footage,
     read_frames,
     scores_by_frame,
@@ -136,6 +141,47 @@ class VideoArguments:
         return {"size": size, "grey": True if self.grey else None, "every": self.every}
 
 
+@dataclasses.dataclass(frozen=True)
+class VideoRun:
+    """A finished run of video.
+
+    Attributes:
+        fitted: takes windows, uint8 (n, frames, H, W, C).
+        threshold: what --threshold was.
+        every: of so many raw frames one is taken.
+    """
+
+    fitted: FittedDetector
+    threshold: str
+    every: int
+
+    @property
+    def length(self) -> int:
+        """Frames of a window."""
+        return int(self.fitted.raw_shape[0] or 0)
+
+    def reading(self) -> dict[str, Any]:
+        """How raw footage has to be read, whether or not the run was trained on a prepared store."""
+        height, width, channels = self.fitted.raw_shape[1:]
+        return {"size": (height, width), "grey": channels == 1, "every": self.every}
+
+    def open(self, days: Any) -> Footage:
+        """Footage as this run reads it.
+
+        Raises:
+            ValueError: for a store of other frames.
+        """
+        days = days[0] if isinstance(days, (list, tuple)) and len(days) == 1 else days
+        stores = is_store(days) or (isinstance(days, (list, tuple)) and any(is_store(day) for day in days))
+        footage = open_footage(days) if stores else open_footage(days, **self.reading())
+        if (footage.frame_shape, footage.every) != (tuple(self.fitted.raw_shape[1:]), self.every):
+            raise ValueError(
+                f"Expected frames of shape {tuple(self.fitted.raw_shape[1:])}, one of {self.every}, as the run was "
+                f"trained on. Received: {footage.frame_shape}, one of {footage.every}."
+            )
+        return footage
+
+
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """ "128x64" as (128, 64), width first.
 
@@ -173,7 +219,12 @@ def train_video(
     """
     out = pathlib.Path(out)
     check_folder(arguments, arguments.days, out)
-    footage = _open(arguments.days if len(arguments.days) > 1 else arguments.days[0], arguments)
+    days = arguments.days if len(arguments.days) > 1 else arguments.days[0]
+    if is_store(days) and (arguments.size is not None or arguments.grey or arguments.every != 1):
+        raise ValueError(
+            f"Expected --size, --grey and --every when footage is prepared. Received: some of them for {days}."
+        )
+    footage = open_footage(days) if is_store(days) else open_footage(days, **arguments.opening)
     length = arguments.past + arguments.horizon
     detector = build_detector(
         "cvgan",
@@ -186,9 +237,16 @@ def train_video(
     config = {
         "kind": "video",
         "arguments": json.loads(json.dumps(dataclasses.asdict(arguments))),
-        "data": {"fingerprint": footage.fingerprint, "name": _name(footage)},
+        "data": {"fingerprint": footage.fingerprint, "name": _name(footage), "every": footage.every},
         "versions": versions(),
     }
+    train = VideoWindows(
+        parts["train"], length, batch_size=arguments.batch_size, stride=arguments.stride or length, seed=arguments.seed
+    )
+    stop = VideoWindows(parts["stop"], length, batch_size=32, sampling="sliding", stride=4)
+    calibrate = VideoWindows(parts["calibrate"], length, batch_size=32, sampling="sliding")
+    threshold = THRESHOLDS[arguments.threshold](arguments)
+    _check_enough(threshold, len(calibrate.starts))
     if continues(out, config):
         if (out / "metrics.json").exists():
             shutil.rmtree(out / ".backup", ignore_errors=True)
@@ -201,16 +259,8 @@ def train_video(
         say(f"Left out {footage.skipped:,} frame(s) that can't be read.")
     say(f"{_name(footage)}, {footage.frame_shape[1]} x {footage.frame_shape[0]} pixels.")
 
-    train = VideoWindows(
-        parts["train"], length, batch_size=arguments.batch_size, stride=arguments.stride or length, seed=arguments.seed
-    )
-    stop = VideoWindows(parts["stop"], length, batch_size=32, sampling="sliding", stride=4)
-    calibrate = VideoWindows(parts["calibrate"], length, batch_size=32, sampling="sliding")
     rows = {"train": len(train.starts), "stop": len(stop.starts), "calibrate": len(calibrate.starts)}
     say(", ".join(f"{key} {count:,}" for key, count in rows.items()) + " windows.")
-    threshold = THRESHOLDS[arguments.threshold](arguments)
-    _check_enough(threshold, len(calibrate.starts))
-
     adam = {p: keras.optimizers.Adam(arguments.learning_rate, beta_1=0.5) for p in detector.players}
     detector.compile(optimizers=adam)
     folder = out / ".backup" / "cvgan"
@@ -259,8 +309,8 @@ def train_video(
     return metrics
 
 
-def load_video_run(run: Any) -> tuple[FittedDetector, VideoArguments]:
-    """The detector and the arguments of a finished run of video.
+def load_video_run(run: Any) -> VideoRun:
+    """A finished run of video.
 
     Raises:
         FileNotFoundError: if the folder is not a finished run.
@@ -277,7 +327,8 @@ def load_video_run(run: Any) -> tuple[FittedDetector, VideoArguments]:
             f"Expected a finished run. Received: {run}, which is unfinished; repeat its train-video command."
         )
     try:
-        return keras.models.load_model(run / "detector.keras"), VideoArguments(**config["arguments"])
+        fitted = keras.models.load_model(run / "detector.keras")
+        return VideoRun(fitted, config["arguments"]["threshold"], int(config["data"]["every"]))
     except Exception as error:  # whatever a damaged archive makes Keras raise
         raise ValueError(
             f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
@@ -293,7 +344,7 @@ def score_video(
         run: run folder.
         days: footage, as `video.open_footage` takes it.
         out: CSV file: day, recording, frame, label if known, anomaly_score, p_value if known, is_anomaly; empty where
-            no window judges a frame. Beside it `<out>_alarms.png` and `<out>.html`.
+            no window judges a frame. A window judges its last frame. Beside it `<out>_alarms.png` and `<out>.html`.
         labels: file with one 0 or 1 for each frame, in order (.npy or text), or an array; None where nobody knows.
         annotate: video file to write: frames with a red frame at alarms, and the score below; None for none.
         say: takes one line of news at a time.
@@ -305,23 +356,18 @@ def score_video(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or footage.
     """
     out = pathlib.Path(out)
-    if out.is_dir():
-        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
-    fitted, arguments = load_video_run(run)
-    footage = _open(days, arguments)
-    if footage.frame_shape != fitted.raw_shape[1:]:
-        raise ValueError(
-            f"Expected frames of shape {fitted.raw_shape[1:]}, as the run was trained on. "
-            f"Received: {footage.frame_shape}."
-        )
+    _check_csv(out, days)
+    if annotate is not None:
+        check_video_target(annotate)
+        _check_outside(annotate, days)
+    loaded = load_video_run(run)
+    fitted, footage = loaded.fitted, loaded.open(days)
     known = _read_labels(labels, len(footage))
-    length = int(fitted.raw_shape[0] or 0)
-    windows = VideoWindows(footage, length, batch_size=32, sampling="sliding")
+    windows = VideoWindows(footage, loaded.length, batch_size=32, sampling="sliding")
     begun = time.perf_counter()
     judged = _judged(lambda x: fitted.judge(fitted.detector.explain(x)), windows)
     say(f"Judged {len(windows.starts):,} windows in {time.perf_counter() - begun:.1f} s.")
-    at = fitted.detector.past
-    frames = {key: scores_by_frame(windows, values, at) for key, values in judged.items()}
+    frames = {key: scores_by_frame(windows, values) for key, values in judged.items()}
     alarms = frames["is_anomaly"] == 1.0
     events = find_events(footage, alarms, frames["score"])
     summary: dict[str, Any] = {
@@ -369,7 +415,7 @@ def find_events(footage: Footage, alarms: np.ndarray, scores: np.ndarray) -> lis
     if len(places) == 0:
         return []
     owner = np.searchsorted(footage.offsets, places, side="right")
-    apart = (np.diff(places) > EVENT_GAP) | (np.diff(owner) > 0)
+    apart = (np.diff(places) > EVENT_GAP + 1) | (np.diff(owner) > 0)
     events = []
     for group in np.split(places, np.flatnonzero(apart) + 1):
         peak = int(group[np.argmax(scores[group])])
@@ -391,18 +437,20 @@ def watch(
     most: int | None = None,
     say: Say = print,
 ) -> dict[str, int]:
-    """Judge a stream frame by frame as it comes: one CSV line for each, one line of news for each event.
+    """Judge a stream frame by frame as it comes: one line of news for each event.
 
     Args:
         run: run folder.
         source: file, folder, prepared store, or address (rtsp://, http://).
-        out: CSV file, written line by line: frame, anomaly_score, threshold, is_anomaly, problem.
+        out: CSV file, written line by line: frame, anomaly_score, threshold, is_anomaly, problem. A line for each frame
+            that is judged or of no use, none while a window fills up; `frame` counts the stream's frames and jumps at
+            gaps and from one recording to the next. With a `state` to go on from, lines are added.
         learn: whether the threshold goes on learning; not a conformal one.
         protect: whether it learns only from frames without an alarm.
         state: file with the threshold's state: gone on from if it is there, written at the end and every 100 frames.
         pictures: folder for a picture of each event's first alarm: frame, forecast, mask, error; None for none.
         timeout: seconds without a frame that end it.
-        most: frames to judge; None for all.
+        most: lines to write; None for all.
         say: takes one line of news at a time.
 
     Returns:
@@ -413,52 +461,60 @@ def watch(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or source.
     """
     out = pathlib.Path(out)
-    if out.is_dir():
-        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
-    fitted, arguments = load_video_run(run)
+    _check_csv(out, source)
+    loaded = load_video_run(run)
+    fitted = loaded.fitted
     if learn and isinstance(fitted.threshold, QuantileThreshold):
         raise ValueError(
             "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
-            f"double_exponential, sliding or peaks). Received: {arguments.threshold}."
+            f"double_exponential, sliding or peaks). Received: {loaded.threshold}."
         )
     iftm = IFTM(fitted.detector, threshold=fitted.threshold)
-    if state is not None and pathlib.Path(state).exists():
+    goes_on = state is not None and pathlib.Path(state).exists()
+    if goes_on:
         iftm.load_state(state)
         say(f"Going on with the threshold {iftm.threshold:.6g} from {state}.")
+    elif state is not None:
+        pathlib.Path(state).parent.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(("frames", "judged", "alarms", "events", "problems"), 0)
-    height, width, _ = fitted.raw_shape[1:]
-    opening = arguments.opening
-    if _is_store(source):
-        opening = {}
-    elif opening["size"] is None and "://" in str(source):
-        opening["size"] = (height, width)
-    frames = read_frames(source, timeout=timeout, **opening)
+    live = is_address(source)
+    if live:
+        frames: Any = read_frames(source, timeout=timeout, **loaded.reading())
+    else:
+        frames = read_frames(loaded.open(source))
+    feed = Feed(frames, timeout=timeout if live else None, drop=live)  # a live source must not run ahead of us
     quiet = EVENT_GAP + 1
     out.parent.mkdir(parents=True, exist_ok=True)
-    with open(out, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["frame", "anomaly_score", "threshold", "is_anomaly", "problem"])
-        for result in iftm.stream(frames, learn=learn, protect=protect, timeout=timeout, keep_frames=True):
-            counts["frames"] += 1
-            _count(counts, result)
-            score = "" if result.anomaly is None else f"{result.error:.9g}"
-            alarm = "" if result.anomaly is None else int(result.anomaly)
-            writer.writerow([result.index, score, f"{result.threshold:.9g}", alarm, result.problem])
-            file.flush()
-            if result.anomaly and quiet > EVENT_GAP:
-                counts["events"] += 1
-                say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
-                if pictures is not None:
-                    _picture(pathlib.Path(pictures) / f"frame-{result.index:08d}.png", result, fitted)
-            quiet = 0 if result.anomaly else quiet + 1
-            if state is not None and counts["frames"] % 100 == 0:
-                iftm.save_state(state)
-            if most is not None and counts["frames"] >= most:
-                break
-    if state is not None:
-        iftm.save_state(state)
+    appends = goes_on and out.exists()
+    stream = iftm.stream(feed, learn=learn, protect=protect, keep_frames=True)
+    try:
+        with open(out, "a" if appends else "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if not appends:
+                writer.writerow(["frame", "anomaly_score", "threshold", "is_anomaly", "problem"])
+            for result in stream:
+                if state is not None and counts["frames"] % 100 == 0:
+                    iftm.save_state(state)  # what the results before this one taught
+                counts["frames"] += 1
+                _count(counts, result)
+                score = "" if result.anomaly is None else f"{result.error:.9g}"
+                alarm = "" if result.anomaly is None else int(result.anomaly)
+                writer.writerow([result.index, score, f"{result.threshold:.9g}", alarm, result.problem])
+                file.flush()
+                if result.anomaly and quiet > EVENT_GAP:
+                    counts["events"] += 1
+                    say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
+                    if pictures is not None:
+                        _picture(pathlib.Path(pictures) / f"frame-{result.index:08d}.png", result, fitted)
+                quiet = 0 if result.anomaly else quiet + 1
+                if most is not None and counts["frames"] >= most:
+                    break
+    finally:  # a live stream ends by a timeout, or by Ctrl-C
+        stream.close()
+        if state is not None:
+            iftm.save_state(state)
     if counts["judged"] == 0:
-        say(f"No frame was judged: it takes {fitted.raw_shape[0]} usable frames in a row.")
+        say(f"No frame was judged: it takes {loaded.length} usable frames in a row.")
     return counts
 
 
@@ -468,15 +524,19 @@ def _count(counts: dict[str, int], result: Result) -> None:
     counts["problems"] += bool(result.problem)
 
 
-def _is_store(source: Any) -> bool:
-    return not isinstance(source, (list, tuple)) and (pathlib.Path(str(source)) / "footage.json").exists()
+def _check_csv(out: pathlib.Path, days: Any) -> None:
+    """Refuse a CSV file that is a folder, would be overwritten by its own report, or lies among the footage."""
+    if out.is_dir():
+        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
+    if out.suffix.lower() in (".html", ".png"):
+        raise ValueError(f"Expected a CSV file to write. Received: {out}; its report will be {out.stem}.html.")
+    _check_outside(out, days)
 
 
-def _open(days: Any, arguments: VideoArguments) -> Footage:
-    """Footage as a run reads it; a prepared store is taken as it is."""
-    if isinstance(days, (list, tuple)) and len(days) == 1:
-        days = days[0]
-    return open_footage(days) if _is_store(days) else open_footage(days, **arguments.opening)
+def _check_outside(path: Any, days: Any) -> None:
+    for day in days if isinstance(days, (list, tuple)) else [days]:
+        if not is_address(day) and lies_in(path, day):
+            raise ValueError(f"Expected a file outside the footage to write. Received: {path} in {day}.")
 
 
 def _name(footage: Footage) -> str:
@@ -543,36 +603,35 @@ def _write_frames(out: pathlib.Path, footage: Footage, frames: dict[str, np.ndar
 
 
 def _panels(fitted: FittedDetector, footage: Footage, place: int) -> dict[str, np.ndarray]:
-    """Frame, forecast, mask and error map (bytes) of the window that judges a frame."""
-    past, length = fitted.detector.past, fitted.raw_shape[0]
-    window = footage.read(np.arange(place - past, place - past + length))[None]
-    explained = {key: np.asarray(value) for key, value in fitted.explain(window).items()}
-    return _drawn(window[0, past], explained, past)
+    """Frame, forecast, mask and error map (bytes) of the window that judges a frame, its last."""
+    length = int(fitted.raw_shape[0] or 0)
+    window = footage.read(np.arange(place - length + 1, place + 1))[None]
+    return _drawn(window[0, -1], {key: np.asarray(value) for key, value in fitted.explain(window).items()})
 
 
-def _drawn(frame: np.ndarray, explained: dict[str, np.ndarray], past: int) -> dict[str, np.ndarray]:
+def _drawn(frame: np.ndarray, explained: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     from keras_anogan.plots import heat_pixels, to_pixels
 
     panels = {
         "frame": to_pixels(frame.astype("float32") / 127.5 - 1.0),
-        "forecast": to_pixels(explained["forecast"][0, 0]),
+        "forecast": to_pixels(explained["forecast"][0, -1]),
     }
     if "mask" in explained:
-        panels["mask"] = to_pixels(explained["mask"][0, past] * 2.0 - 1.0)
+        panels["mask"] = to_pixels(explained["mask"][0, -1] * 2.0 - 1.0)
     return panels | {"error": heat_pixels(2.0 * explained["anomaly_map"][0])}  # bright yellow is 0.5 of a range of 2
 
 
 def _picture(path: pathlib.Path, result: Result, fitted: FittedDetector) -> None:
     from keras_anogan.plots import save_panels
 
+    if result.actual is None:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    window = tf.constant(result.actual[None])  # type: ignore[index]
-    explained = {key: np.asarray(value) for key, value in fitted.detector.explain(window).items()}
-    past = fitted.detector.past
-    frame = (result.actual[past] + 1.0) * 127.5  # type: ignore[index]
+    explained = fitted.detector.explain(tf.constant(result.actual[None]))
+    frame = (result.actual[-1] + 1.0) * 127.5
     title = f"frame {result.index}: {result.error:.4g}, threshold {result.threshold:.4g}"
     with replacing(path) as partial:
-        save_panels([(title, _drawn(frame, explained, past))], partial)
+        save_panels([(title, _drawn(frame, {key: np.asarray(value) for key, value in explained.items()}))], partial)
 
 
 def _annotate(path: pathlib.Path, footage: Footage, scores: np.ndarray, alarms: np.ndarray, threshold: float) -> None:
@@ -653,12 +712,11 @@ def _write_training_report(
 ) -> None:
     from keras_anogan.report import write_video_report
 
-    past = fitted.detector.past
-    scores = scores_by_frame(calibrate, explained["score"], past)
+    scores = scores_by_frame(calibrate, explained["score"])
     order = np.argsort(-explained["score"], kind="stable")[[0, len(explained["score"]) // 2, -1]]
     panels = []
     for what, number in zip(("highest", "middle", "lowest"), order, strict=True):
-        place = int(calibrate.starts[number]) + past
+        place = int(calibrate.starts[number]) + calibrate.sample_size - 1
         day, recording, frame = calibrate.footage.where(place)
         title = f"{what} score of the calibration: {explained['score'][number]:.4g} ({day}/{recording}, frame {frame})"
         panels.append((title, _panels(fitted, calibrate.footage, place)))

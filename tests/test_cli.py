@@ -449,7 +449,10 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path):
     message = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "Traceback" not in message
-    assert message.strip().splitlines()[-1] == "Interrupted. The same train command goes on from the last backup."
+    assert (
+        message.strip().splitlines()[-1]
+        == "Interrupted. A training goes on from its last backup with the same command."
+    )
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -19,7 +19,7 @@ from keras_anogan.thresholds import (
     SlidingWindowThreshold,
     false_discovery_control,
 )
-from keras_anogan.video import Frame, VideoWindows
+from keras_anogan.video import Feed, Frame, VideoWindows
 
 ERRORS = np.random.default_rng(0).gamma(2.0, 1.0, 500).astype("float32")
 RUNNING = [CumulativeAggregation, ExponentialThreshold, DoubleExponentialThreshold, SlidingWindowThreshold]
@@ -261,6 +261,8 @@ def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
     [
         (lambda: IFTM("model"), "keras.Model"),
         (lambda: IFTM(autoencoder(), "l3_error"), "'l3_error'"),
+        (lambda: IFTM(keras.Sequential([keras.layers.Dense(2)])), "one input and one output"),
+        (lambda: IFTM(keras.Model(i := keras.Input((3,)), [i + 1.0, i + 2.0])), "one input and one output"),
         (lambda: IFTM(keras.Sequential([keras.Input((6, 3)), keras.layers.Dense(2)])), "(6, 3) to (6, 2)"),
         (lambda: IFTM(autoencoder()).detect(rows(3, 5)), "Received: shape (3, 5)"),
         (lambda: IFTM(autoencoder()).detect(rows(3), rows(2)), "3 and 2"),
@@ -371,11 +373,55 @@ def test_cameras_have_thresholds_of_their_own_and_go_on_where_they_stopped(tmp_p
     resumed = iftm.for_camera("front").load_state(tmp_path / "front.npz")
     again = [r.threshold for r in resumed.stream(x[200:])]
     assert again == [r.threshold for r in cameras["front"].stream(x[200:])]
-    other = IFTM(iftm.identity, threshold=SlidingWindowThreshold())
-    with pytest.raises(ValueError, match="another one's"):
-        other.load_state(tmp_path / "front.npz")
+    for threshold in (SlidingWindowThreshold(), CumulativeAggregation(), ExponentialThreshold(k=2.0, alpha=0.2)):
+        other = IFTM(iftm.identity, threshold=threshold)  # CumulativeAggregation's weights have the same shapes
+        with pytest.raises(ValueError, match="ExponentialThreshold"):
+            other.load_state(tmp_path / "front.npz")
     with pytest.raises(FileNotFoundError, match="no such file"):
         other.load_state(tmp_path / "nothing.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "front.npz").read_bytes()[:-40])
+    with pytest.raises(ValueError, match="damaged, or no state"):
+        iftm.load_state(tmp_path / "half.npz")
+
+
+def test_what_a_result_says_was_learned_is_learned_even_if_nobody_asks_for_more():
+    iftm = IFTM(autoencoder())
+    stream = iftm.stream(rows(50))
+    learned = sum(next(stream).learned for _ in range(10))
+    stream.close()
+    assert float(iftm.threshold_model.weights[0]) == learned == 10
+
+
+def test_rows_may_be_lists_and_dropped_items_leave_a_gap():
+    lists = [list(map(float, row)) for row in rows(5)]
+    assert [r.index for r in IFTM(autoencoder()).stream(lists)] == [0, 1, 2, 3, 4]
+    feed = Feed(rows(300, 3), timeout=5.0, max_queue=10, drop=True)
+    time.sleep(0.0)
+    results = []
+    for result in IFTM(forecaster()).stream(feed):
+        results.append(result.index)
+        time.sleep(0.01)
+    steps = np.diff(results)
+    assert feed.dropped > 0
+    assert ((steps == 1) | (steps > 5)).all()  # after a gap a window of 5 + 1 fills up first
+
+
+def test_bytes_of_images_are_scaled_alike_everywhere():
+    frames = film()
+    iftm = IFTM(video_generator(), PredictionError(frames=-1))
+    raw = np.stack([frames[i : i + 8] for i in range(10)])
+    floats = raw.astype("float32") / 127.5 - 1.0
+    np.testing.assert_allclose(iftm.errors(raw[:, :7], raw), iftm.errors(floats[:, :7], floats), rtol=1e-5)
+
+
+def test_threshold_models_that_can_not_learn_from_one_error_are_refused_at_once():
+    for threshold in (ConformalThreshold(alpha=0.05), PeaksOverThreshold()):
+        with pytest.raises(ValueError, match="Expected a threshold model that learns"):
+            IFTM(autoencoder(), threshold=threshold).stream(rows(5))
+    adapted = IFTM(autoencoder(), threshold=PeaksOverThreshold(alpha=0.01)).train_threshold([rows(300)])
+    assert len(list(adapted.stream(rows(20)))) == 20
+    fixed = IFTM(autoencoder(), threshold=ConformalThreshold(alpha=0.05)).train_threshold([rows(100)])
+    assert not any(r.learned for r in fixed.stream(rows(20), learn=False))
 
 
 def test_a_conformal_threshold_serves_too():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_anogan import video
+from keras_anogan import build_detector, video
 from keras_anogan.video import (
     ArrayRecording,
     BatchLoader,
@@ -24,6 +24,7 @@ from keras_anogan.video import (
     prepare,
     read_frames,
     scores_by_frame,
+    split_footage,
     window_starts,
 )
 
@@ -90,6 +91,47 @@ def test_frames_are_resized_made_grey_and_thinned(tmp_path):
     assert video._thinned({3, 4}, 7, 2) == (2,)  # frames 0 2 | 4 6: the gaps before 3 and 4 lie before the third
 
 
+def test_a_picture_beside_the_days_is_no_day_and_an_empty_day_is_told_of(tmp_path):
+    make_days(tmp_path / "days")
+    write_frames(tmp_path / "days", numbered(1))
+    with pytest.raises(ValueError, match="either recordings or folders of days"):
+        open_footage(tmp_path / "days")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty. Received: none"):
+        open_footage([tmp_path / "days" / "00", tmp_path / "empty"])
+    prepare([tmp_path / "days" / "00"], tmp_path / "store")
+    assert open_footage([tmp_path / "store", tmp_path / "days" / "01"]).days == ("00", "01")
+
+
+def test_a_part_of_footage_stays_a_part():
+    footage = open_footage({"a": numbered(30), "b": numbered(30)})
+    keep = np.arange(60) % 30 < 15
+    part = footage.masked(keep)
+    assert window_starts(part.segments, 8).tolist() == [*range(8), *range(30, 38)]
+    assert window_starts(part.of_days(["b"]).segments, 8).tolist() == list(range(8))
+    assert (part.masked(np.arange(60) < 10).segments >= 0).sum() == 10
+    windows = VideoWindows(part, days=["b"], sampling="sliding")
+    assert len(windows.starts) == 8
+
+
+@pytest.mark.parametrize(("days", "frames"), [(7, 20), (2, 200), (1, 60)])
+def test_footage_is_split_over_the_whole_recording(days, frames):
+    footage = open_footage({str(day): numbered(frames, shape=(1, 1, 1)) for day in range(days)})
+    parts = split_footage(footage, sample_size=8)
+    usable = np.stack([part.segments >= 0 for part in parts.values()])
+    assert list(parts) == ["train", "stop", "calibrate"]
+    assert (usable.sum(axis=0) == 1).all()  # every frame has one role
+    shares = usable.mean(axis=1)
+    assert shares[0] > 0.3
+    assert shares[2] > 0.05
+    places = np.flatnonzero(usable[2])
+    assert places.min() < 0.6 * len(footage)  # not the last days alone
+    for part in parts.values():
+        assert len(window_starts(part.segments, 8)) > 0
+    with pytest.raises(ValueError, match="to split"):
+        split_footage(open_footage(numbered(20)), sample_size=8)
+
+
 def test_arrays_dicts_and_npy_files_are_footage(tmp_path):
     assert open_footage(numbered(4)[..., 0]).frame_shape == (4, 6, 1)
     assert open_footage({"mon": numbered(4), "tue": numbered(3)}).days == ("mon", "tue")
@@ -115,6 +157,7 @@ def test_arrays_dicts_and_npy_files_are_footage(tmp_path):
         (lambda p: VideoWindows(numbered(9), days=["9"]), "'9'"),
         (lambda p: window_starts([0, 0], 0), "sample_size >= 1"),
         (lambda p: open_footage(numbered(3), every=0), "every=0"),
+        (lambda p: open_footage(numbered(0)), "(0, 4, 6, 1)"),
     ],
 )
 def test_mistakes_get_a_sentence(make, words, tmp_path):
@@ -127,10 +170,10 @@ def test_mistakes_get_a_sentence(make, words, tmp_path):
 # Video files.
 
 
-def write_video(path, frames, rate=25):
+def write_video(path, frames, rate=25, codec="mpeg4"):
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.bit_rate, stream.gop_size = "yuv420p", 4_000_000, 5
         for frame in frames:
@@ -156,6 +199,16 @@ def test_any_frame_of_a_video_file_is_the_one_that_was_written(film):
     grey = open_footage(folder, size=(16, 24), grey=True, every=3)
     assert (len(grey), grey.frame_shape) == (7, (16, 24, 1))
     assert np.abs(grey.read([6]).astype(int) - frames[18][:16, :24, :1]).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mpg", "avi", "mkv"])
+def test_frames_of_any_container_are_found(suffix, tmp_path):
+    frames = np.broadcast_to((2 * np.arange(120, dtype="uint8"))[:, None, None, None], (120, 32, 48, 3)).copy()
+    write_video(tmp_path / f"film.{suffix}", frames, codec="mpeg2video" if suffix in ("ts", "mpg") else "mpeg4")
+    footage = open_footage([tmp_path / f"film.{suffix}"])
+    assert len(footage) == 120
+    for places in ([0, 1, 119], [57], [100, 101]):
+        assert np.abs(footage.read(places).astype(int) - frames[places]).max() <= 6
 
 
 def test_a_prepared_video_has_the_same_frames_in_a_store(film, tmp_path):
@@ -306,6 +359,25 @@ def test_the_dataset_gives_the_same_batches_epoch_by_epoch():
             np.testing.assert_array_equal(x, windows[i][0])
 
 
+def test_a_frame_that_can_not_be_read_ends_fit_with_its_own_sentence(tmp_path):
+    write_frames(tmp_path / "day", numbered(40, shape=(32, 32, 1)))
+    windows = VideoWindows(tmp_path, sample_size=8, batch_size=2)
+    (tmp_path / "day" / "frame20.png").unlink()
+    detector = build_detector("cvgan", (8, 32, 32, 1), filters=1)
+    detector.compile()
+    with pytest.raises(OSError, match=r"frame20\.png"):
+        detector.fit(windows, verbose=0)
+
+
+def test_steps_per_epoch_begin_each_epoch_anew():
+    windows = VideoWindows(numbered(100, shape=(2, 2, 1)), sample_size=4, batch_size=5, seed=1)
+    windows.epoch = 1
+    found = [np.asarray(batch) for batch in windows.as_dataset(2)]
+    assert len(found) == 2
+    np.testing.assert_array_equal(found[1], windows[1])
+    assert len(list(windows.as_dataset(7))) == 7
+
+
 def test_a_users_keras_model_fits_windows_directly():
     windows = VideoWindows(numbered(60, shape=(2, 2, 1)), sample_size=4, subsample_size=4, batch_size=5)
     model = keras.Sequential([keras.Input((4, 2, 2, 1)), keras.layers.Dense(1)])
@@ -370,6 +442,9 @@ def test_a_dead_worker_raises_instead_of_hanging():
     with BatchLoader(Numbers(9, broken=4), max_queue_size=3, no_workers=2) as loader:
         assert [loader.get_batch() for _ in range(4)] == [0, 1, 2, 3]
         with pytest.raises(OSError, match="batch 4 is lost"):
+            loader.get_batch()
+        assert [loader.get_batch() for _ in range(4)] == [5, 6, 7, 8]
+        with pytest.raises(StopIteration):
             loader.get_batch()
 
 

@@ -17,7 +17,7 @@ import keras_anogan_cli as cli
 from keras_anogan import video_runs
 from keras_anogan.datasets import make_street, write_street
 from keras_anogan.datasets.street import KINDS
-from keras_anogan.video import open_footage
+from keras_anogan.video import Frame, open_footage, prepare
 from keras_anogan.video_runs import VideoArguments, find_events, parse_size, score_video, train_video, watch
 
 pytest.importorskip("av")
@@ -94,7 +94,7 @@ def test_a_finished_run_has_everything(run, street):
 
 
 def test_the_saved_model_takes_windows_of_bytes(run, street):
-    fitted, _ = video_runs.load_video_run(run)
+    fitted = video_runs.load_video_run(run).fitted
     footage = open_footage(street / "odd", size=(32, 64), grey=True)
     windows = np.stack([footage.read(np.arange(i, i + 8)) for i in range(5)])
     found = fitted.detect(windows)
@@ -115,7 +115,7 @@ def test_scoring_writes_a_line_for_each_frame(run, street, tmp_path):
     assert [row["anomaly_score"] == "" for row in rows] == [True] * 7 + [False] * 153
     assert summary["judged"] == 153
     assert [int(row["label"]) for row in rows] == np.load(street / "labels.npy").tolist()
-    fitted, _ = video_runs.load_video_run(run)
+    fitted = video_runs.load_video_run(run).fitted
     footage = open_footage(street / "odd", size=(32, 64), grey=True)
     found = fitted.detect(footage.read(np.arange(30, 38))[None])
     assert float(rows[37]["anomaly_score"]) == pytest.approx(float(found["score"][0]), rel=1e-4)
@@ -124,7 +124,12 @@ def test_scoring_writes_a_line_for_each_frame(run, street, tmp_path):
     assert alarms == [
         row["anomaly_score"] != "" and float(row["anomaly_score"]) > fitted.threshold.threshold for row in rows
     ]
-    assert 0.0 <= summary["auroc"] <= 1.0
+    told = np.array([row["anomaly_score"] != "" for row in rows])
+    known = np.load(street / "labels.npy")[told]
+    scored = np.array([float(row["anomaly_score"]) for row in rows if row["anomaly_score"]])
+    wins = (scored[known == 1][:, None] > scored[known == 0][None]).mean()
+    assert summary["auroc"] == pytest.approx(wins, abs=1e-6)
+    assert summary["false_alarm_rate"] == pytest.approx(np.mean(np.array(alarms)[told][known == 0]))
     page = (tmp_path / "frames.html").read_text()
     assert "AUROC of frames" in page
     annotated = open_footage(tmp_path / "alarms.mp4")
@@ -135,11 +140,11 @@ def test_scoring_writes_a_line_for_each_frame(run, street, tmp_path):
 def test_alarms_become_events():
     footage = open_footage({"a": np.zeros((20, 2, 2), "uint8"), "b": np.zeros((20, 2, 2), "uint8")})
     alarms = np.zeros(40, bool)
-    alarms[[2, 3, 8, 15, 19, 20, 22]] = True
+    alarms[[2, 3, 9, 16, 19, 20, 22]] = True
     scores = np.arange(40.0)
     events = find_events(footage, alarms, scores)
     assert [(e.day, e.first, e.last, e.peak) for e in events] == [
-        ("a", 2, 8, 8), ("a", 15, 19, 19), ("b", 0, 2, 22),
+        ("a", 2, 9, 9), ("a", 16, 19, 19), ("b", 0, 2, 22),
     ]  # fmt: skip
     assert find_events(footage, np.zeros(40, bool), scores) == []
 
@@ -163,15 +168,73 @@ def test_watching_says_what_scoring_says(run, street, tmp_path):
 
 def test_watching_learns_where_that_makes_sense_and_goes_on(street, tmp_path):
     train_video(arguments(street, threshold="exponential", epochs=1), tmp_path / "run", say=lambda line: None)
-    state = tmp_path / "camera.npz"
+    state = tmp_path / "new" / "camera.npz"
     say = []
-    first = watch(tmp_path / "run", str(street / "odd"), tmp_path / "a.csv", learn=True, state=state, most=60)
+    odd = str(street / "odd")
+    watch(tmp_path / "run", odd, tmp_path / "whole.csv", learn=True, protect=False)
+    first = watch(tmp_path / "run", odd, tmp_path / "a.csv", learn=True, protect=False, state=state, most=60)
     assert first["frames"] == 60
-    thresholds = {row["threshold"] for row in read(tmp_path / "a.csv")}
-    assert len(thresholds) > 10
-    watch(tmp_path / "run", str(street / "odd"), tmp_path / "b.csv", state=state, most=3, say=say.append)
+    whole = read(tmp_path / "whole.csv")
+    assert len({row["threshold"] for row in whole}) == len(whole)
+    watch(tmp_path / "run", odd, tmp_path / "a.csv", state=state, most=3, say=say.append)
     assert "Going on with the threshold" in say[0]
-    assert read(tmp_path / "b.csv")[0]["threshold"] not in ("", read(tmp_path / "a.csv")[0]["threshold"])
+    rows = read(tmp_path / "a.csv")
+    assert rows[:60] == whole[:60]
+    assert len(rows) == 63  # the same file, gone on with
+    assert rows[60]["threshold"] == whole[60]["threshold"]  # the 60th frame was learned, and saved
+
+
+def test_a_run_of_a_store_judges_raw_footage_and_horizons_of_three(street, tmp_path):
+    prepare(street / "normal", tmp_path / "store", size=(32, 64), grey=True, every=2)
+    settings = {"filters": 1, "epochs": 1, "alpha": 0.1, "past": 5, "horizon": 3, "stride": 8}
+    with pytest.raises(ValueError, match="when footage is prepared"):
+        train_video(VideoArguments((str(tmp_path / "store"),), every=2, **settings), tmp_path / "run")
+    train_video(VideoArguments((str(tmp_path / "store"),), **settings), tmp_path / "run", say=lambda line: None)
+    prepare(street / "odd", tmp_path / "odd", size=(32, 64), grey=True, every=2)
+    found = []
+    for source in (street / "odd", tmp_path / "odd"):
+        score_video(tmp_path / "run", source, tmp_path / "frames.csv", say=lambda line: None)
+        watch(tmp_path / "run", str(source), tmp_path / "watched.csv", say=lambda line: None)
+        scored, watched = read(tmp_path / "frames.csv"), read(tmp_path / "watched.csv")
+        assert [row["frame"] for row in watched] == [row["frame"] for row in scored if row["anomaly_score"]]
+        found.append([row["anomaly_score"] for row in scored if row["anomaly_score"]])
+        for row in watched:
+            assert float(row["anomaly_score"]) == pytest.approx(
+                float(scored[int(row["frame"])]["anomaly_score"]), rel=1e-4
+            )
+    np.testing.assert_allclose(np.array(found[0], float), np.array(found[1], float), rtol=1e-5)
+    prepare(street / "odd", tmp_path / "all", size=(32, 64), grey=True)
+    with pytest.raises(ValueError, match=r"one of 2.*one of 1"):
+        score_video(tmp_path / "run", tmp_path / "all", tmp_path / "frames.csv")
+
+
+def test_a_stream_that_stalls_keeps_its_state(street, tmp_path, monkeypatch):
+    train_video(arguments(street, threshold="cumulative", epochs=1), tmp_path / "run", say=lambda line: None)
+    frames = open_footage(street / "odd", size=(32, 64), grey=True)
+
+    def stalling(source, **reading):
+        for i in range(30):
+            yield Frame(i, frames.read([i])[0])
+        time.sleep(3)
+
+    monkeypatch.setattr(video_runs, "read_frames", stalling)
+    monkeypatch.setattr(video_runs.Feed, "drop", False, raising=False)
+    state = tmp_path / "camera.npz"
+    with pytest.raises(TimeoutError, match="stalled"):
+        watch(
+            tmp_path / "run", "rtsp://camera", tmp_path / "w.csv", learn=True, protect=False, state=state, timeout=0.5
+        )
+    learned = len(read(tmp_path / "w.csv"))
+    assert learned >= 1
+    with np.load(state) as stored:
+        before = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]["calibrate"]
+        assert float(stored["weight_0"]) == before + learned
+
+
+def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
+    with pytest.raises(ValueError, match="Too little footage"):
+        train_video(arguments(street, alpha=1e-4), tmp_path / "run", say=lambda line: None)
+    train_video(arguments(street, epochs=1), tmp_path / "run", say=lambda line: None)
 
 
 def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):
@@ -256,6 +319,12 @@ def test_the_commands_from_raw_days_to_alarms(street, tmp_path, capsys):
         (["score-video", "{run}", "{street}/odd", "--labels", "{street}/none.npy"], "no such file"),
         (["score-video", "{run}", "{street}/normal", "--labels", "{street}/labels.npy", "--out", "{tmp}/a.csv"], "320"),
         (["score-video", "{run}", "{street}/odd", "--annotate", "{tmp}/a.txt", "--out", "{tmp}/a.csv"], "a.txt"),
+        (["score-video", "{run}", "{street}/odd", "--out", "{street}/odd/05/a.csv"], "outside the footage"),
+        (
+            ["score-video", "{run}", "{street}/odd", "--annotate", "{street}/odd/a.mp4", "--out", "{tmp}/a.csv"],
+            "outside",
+        ),
+        (["score-video", "{run}", "{street}/odd", "--out", "{tmp}/a.html"], "its report"),
         (["watch", "{run}", "{street}/odd", "--learn", "--out", "{tmp}/w.csv"], "Received: conformal"),
         (["watch", "{run}", "{tmp}/none.mp4", "--out", "{tmp}/w.csv"], "nothing is there"),
         (["watch", "{run}", "rtsp://127.0.0.1:1/none", "--out", "{tmp}/w.csv"], "rtsp://127.0.0.1:1/none"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import tarfile
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,12 @@ def _find() -> pathlib.Path | None:
 def _download() -> pathlib.Path:
     archive = fetch(ARCHIVE, ORIGIN)
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=data_dir(), prefix=".ped2-") as work:
             members = [m for m in tar.getmembers() if "UCSDped2" in pathlib.PurePosixPath(m.name).parts]
-            tar.extractall(data_dir(), members=members, filter="data")
+            tar.extractall(work, members=members, filter="data")
+            found = sorted(path for path in pathlib.Path(work).rglob("UCSDped2") if path.is_dir())
+            if found:
+                found[0].rename(data_dir() / "UCSDped2")  # whole, or not there
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(f"Could not unpack {archive}: {error}; delete it to download it again.") from error
     root = _find()

@@ -105,7 +105,7 @@ def build_foreground_stream(
 
     Args:
         code_shape: (past/4, H/32, W/32, 16 filters).
-        frames: to make; the decoder makes the next power of two times past/4 and cuts the rest off.
+        frames: to make; the decoder makes the next power of two times past/4 and cuts the first ones off.
         channels: of a frame.
         filters: as of the encoder.
         level_shapes: shapes of the frames and of the encoder's other feature maps, finest first; the inputs are then
@@ -146,7 +146,7 @@ def build_foreground_stream(
     for name, y, activation in zip(
         ("foreground", "mask"), streams, ("linear" if changes else "tanh", "sigmoid"), strict=True
     ):
-        y = layers.Cropping3D(((0, y.shape[1] - frames), (0, 0), (0, 0)))(y) if y.shape[1] > frames else y
+        y = layers.Cropping3D(((y.shape[1] - frames, 0), (0, 0), (0, 0)))(y) if y.shape[1] > frames else y
         outputs.append(layers.Activation(activation, dtype="float32", name=name)(y))
     return keras.Model([*levels, code] if levels else code, outputs, name="foreground_stream")
 
