@@ -51,6 +51,7 @@ from keras_anogan.thresholds import (
     SlidingWindowThreshold,
 )
 from keras_anogan.video import (
+    VIDEO_SUFFIXES,
     Feed,
     Footage,
     VideoWindows,
@@ -482,7 +483,8 @@ def watch(
         frames: Any = read_frames(source, timeout=timeout, **loaded.reading())
     else:
         frames = read_frames(loaded.open(source))
-    feed = Feed(frames, timeout=timeout if live else None, drop=live)  # a live source must not run ahead of us
+    drops = live and pathlib.PurePosixPath(str(source)).suffix.lower() not in VIDEO_SUFFIXES  # a file can wait
+    feed = Feed(frames, timeout=timeout if live else None, drop=drops)
     quiet = EVENT_GAP + 1
     out.parent.mkdir(parents=True, exist_ok=True)
     appends = goes_on and out.exists()
