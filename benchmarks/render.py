@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 
+from keras_anogan.recipes import RECIPES
 from keras_anogan.results import baselines_of, part_table
 
 BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
@@ -22,7 +23,7 @@ def tables(folder: pathlib.Path) -> str:
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     quality = [result for result in results if "values" in result]
     cost = [result for result in results if "values" not in result]
-    lines = ["| experiment | metric | mean ± std (seeds) | min | baseline | published | target | minutes |"]
+    lines = ["| experiment | metric | mean ± std (seeds) | worst | baseline | published | target | minutes |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     lines += [_quality_row(result) for result in quality]
     for result in quality:
@@ -57,12 +58,19 @@ def _spread(result: dict) -> str:
 
 
 def _quality_row(result: dict) -> str:
-    baseline = ", ".join(f"{key} {value:.4f}" for key, value in baselines_of(result).items())
+    recipe = RECIPES[result["name"]]
+    shown = {key: result["baselines"][key] for key in recipe.shown} or baselines_of(result)
+    baseline = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
     published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
-    target = "-" if result["target"] is None else f">= {result['target']}: {_met(result['target'] - result['mean'])}"
+    target = "-"
+    if result["target"] is not None:
+        gap = result["target"] - result["mean"]
+        low = recipe.lower_is_better
+        target = f"{'<=' if low else '>='} {result['target']}: {_met(-gap if low else gap)}"
+    worst = max(result["values"]) if recipe.lower_is_better else result["min"]
     return (
         f"| `{result['name']}` | {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} "
-        f"({len(result['values'])}) | {result['min']:.5f} | {baseline} | {published} | {target} "
+        f"({len(result['values'])}) | {worst:.5f} | {baseline} | {published} | {target} "
         f"| {result['minutes']} |"
     )
 

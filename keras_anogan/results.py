@@ -40,6 +40,8 @@ class Recipe:
         parts: what the metric is averaged over within a seed, such as ten digits; empty for a single task.
         part: what one of the parts is called.
         seeds: that `reproduce` runs unless told otherwise.
+        lower_is_better: whether the target is to be stayed below.
+        shown: baselines that stand beside the metric in the table; default: those in the metric's own measure.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Recipe:
     parts: tuple[int, ...] = ()
     part: str = "digit"
     seeds: tuple[int, ...] = (0, 1, 2)
+    lower_is_better: bool = False
+    shown: tuple[str, ...] = ()
 
 
 def run_recipe(

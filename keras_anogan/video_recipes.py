@@ -311,6 +311,7 @@ VIDEO_RECIPES = (
         run=_frames,
         baselines=_previous_frame,
         target=0.88,
+        shown=("previous frame AUROC top blocks",),
     ),
     Recipe(
         name="cvgan-ped2-pixels",
@@ -321,6 +322,7 @@ VIDEO_RECIPES = (
         run=_pixels,
         baselines=_previous_frame,
         target=None,
+        shown=("previous frame pixel AUROC",),
     ),
     Recipe(
         name="cvgan_thesis-ped2-frames",
@@ -339,6 +341,7 @@ VIDEO_RECIPES = (
         run=_thesis,
         baselines=_previous_frame,
         target=None,
+        shown=("previous frame AUROC mean",),
     ),
     Recipe(
         name="iftm-ped2-falsealarms",
@@ -354,5 +357,7 @@ VIDEO_RECIPES = (
         run=_false_alarms,
         baselines=_false_alarms_of_previous_frame,
         target=0.03,
+        lower_is_better=True,
+        shown=("previous frame k = 3, median",),
     ),
 )
