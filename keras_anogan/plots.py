@@ -238,8 +238,8 @@ def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
         for axes, name in zip(row, names, strict=True):
             axes.imshow(pictures[name], cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
-            axes.set_title(name, fontsize=9)
-        row[0].set_title(title, loc="left", pad=18, fontsize=9.5, weight="bold")
+            axes.set_xlabel(name, fontsize=9)
+        row[0].set_title(title, loc="left", fontsize=9.5, weight="bold")
     return figure
 
 

@@ -239,7 +239,7 @@ def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
 
 def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):
     command = [sys.executable, "-m", "keras_anogan_cli", "train-video", str(street / "normal"), "--out"]
-    options = ["--size", "64x32", "--grey", "--filters", "2", "--epochs", "12", "--alpha", "0.05", "--stride", "16"]
+    options = ["--size", "64x32", "--grey", "--filters", "2", "--epochs", "6", "--alpha", "0.05", "--stride", "16"]
     process = subprocess.Popen(
         [*command, str(tmp_path / "run"), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -253,10 +253,10 @@ def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):
     done = len(json.loads(state.read_text())["history"])
     assert done % 2 == 0  # a checkpoint every two epochs
     news = []
-    resumed = arguments(street, epochs=12)
+    resumed = arguments(street, epochs=6)
     train_video(resumed, tmp_path / "run", say=news.append)
     assert any("Resuming" in line for line in news)
-    assert any("of 12 epochs are done" in line for line in news)
+    assert any("of 6 epochs are done" in line for line in news)
     train_video(resumed, tmp_path / "whole", say=news.append)
     a, b = (keras.models.load_model(tmp_path / name / "detector.keras").get_weights() for name in ("run", "whole"))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
