@@ -426,7 +426,11 @@ def torch_cvgan_steps(name: str):
     import torch
     from torch.nn import functional
 
-    generator, judge = (m.to(memory_format=torch.channels_last_3d) for m in torch_cvgan())
+    generator, judge = torch_cvgan()
+    for layer in (*generator.modules(), *judge.modules()):
+        rank = getattr(layer, "weight", torch.empty(0)).dim() if type(layer).__name__.startswith("Conv") else 0
+        if rank:
+            layer.to(memory_format=torch.channels_last_3d if rank == 5 else torch.channels_last)
     players = [(m, torch.optim.Adam(m.parameters(), 2e-4, (0.5, 0.999), fused=True)) for m in (generator, judge)]
     x = torch.from_numpy(draw((8, *FRAME), 16)).permute(0, 4, 1, 2, 3).contiguous(memory_format=torch.channels_last_3d)
 
