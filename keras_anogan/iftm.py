@@ -172,6 +172,7 @@ class IFTM(keras.Model):
             self.threshold_model.build((None,))
         self.form, self.past, self.horizon = _form(identity)
         self.__dict__["_graph"] = tf.function(self._judge, reduce_retracing=True)
+        self.__dict__["_stream_graph"] = tf.function(self._judge_window)
         self(self._symbolic())
 
     def _symbolic(self) -> dict[str, Any]:
@@ -304,7 +305,8 @@ class IFTM(keras.Model):
         """Another IFTM around the same identity function, with a threshold model of its own that has seen nothing."""
         config = keras.saving.serialize_keras_object(self.threshold_model)
         other = IFTM(self.identity, self.error_function, keras.saving.deserialize_keras_object(config), name=name)
-        other.__dict__["_graph"] = self._graph  # the errors are the same function: nothing is traced again
+        for graph in ("_graph", "_stream_graph"):  # the errors are the same function: nothing is traced again
+            other.__dict__[graph] = self.__dict__[graph]
         return other
 
     # A stream.
@@ -362,8 +364,7 @@ class IFTM(keras.Model):
     ) -> Generator[Result, None, None]:
         warming = 0 if self.threshold_model.adapted else warm_up
         shape = self._item_shape()
-        length = max(1, self.past + self.horizon)
-        waiting: list[np.ndarray] = []
+        waiting = _Window(max(1, self.past + self.horizon))
         expected: int | None = None
         for item in items:
             index = item.index if isinstance(item, Frame) else items.index
@@ -375,17 +376,15 @@ class IFTM(keras.Model):
                 waiting.clear()
                 yield Result(index, float("nan"), self.threshold, None, False, problem)
                 continue
-            waiting.append(value)
-            if len(waiting) < length:
+            window = waiting.add(value)
+            if window is None:
                 continue
-            x, actual = self._sample(waiting)
-            del waiting[0]
-            predicted, error = self._graph(x, actual)
-            error = float(error[0])
+            predicted, error = self._stream_graph(tf.constant(window[None]))
+            error = float(error)
             threshold = self.threshold
             anomaly = not error <= threshold
             learns = learn and np.isfinite(error) and (warming > 0 or not (protect and anomaly))
-            kept = (predicted[0].numpy(), actual[0]) if keep_frames else (None, None)
+            kept = (predicted.numpy(), np.array(self._cut(window[None])[1][0])) if keep_frames else (None, None)
             problem = "" if np.isfinite(error) else "the error is not finite"
             try:
                 yield Result(index, error, threshold, anomaly, bool(learns), problem, *kept)
@@ -398,16 +397,21 @@ class IFTM(keras.Model):
         shape = _sample_shape(self.identity)
         return shape[1:] if self.form != "sample" else shape
 
-    def _sample(self, items: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """(x, actual) of one sample, each with a batch axis of one."""
+    def _cut(self, window: Any) -> tuple[Any, Any]:
+        """(x, actual), each with a batch axis of one, of (1, past + horizon, ...), or of one sample (1, 1, ...)."""
         if self.form == "sample":
-            return items[0][None], items[0][None]
-        window = np.stack(items)[None]
+            return window[0], window[0]
         if self.form == "judged":
             return window, window
         future = window[:, self.past :]
-        actual = {"window": window, "future": future, "next": future[:, 0]}[self.form]
-        return window[:, : self.past], actual
+        return window[:, : self.past], window if self.form == "window" else future if self.form == "future" else future[
+            :, 0
+        ]
+
+    def _judge_window(self, window: Any) -> tuple[Any, Any]:
+        """(predicted, error) of one window, without a batch axis."""
+        predicted, error = self._judge(*self._cut(window))
+        return predicted[0], error[0]
 
     # State and files.
 
@@ -462,6 +466,28 @@ class IFTM(keras.Model):
             for key in ("identity", "error_function", "threshold")
         }
         return cls(**parts, name=config["name"])
+
+
+class _Window:
+    """The last items of a stream in one piece of memory, so that a window is a view of it."""
+
+    def __init__(self, length: int) -> None:
+        self.length, self.count = length, 0
+        self.items: np.ndarray | None = None
+
+    def clear(self) -> None:
+        self.count = 0
+
+    def add(self, item: np.ndarray) -> np.ndarray | None:
+        """The window that ends with this item, (length, ...), valid until the next call; None while it fills up."""
+        if self.items is None or self.items.shape[1:] != item.shape:  # a side of any size may change
+            self.items, self.count = np.empty((8 * self.length, *item.shape), "float32"), 0
+        if self.count == len(self.items):
+            self.items[: self.length - 1] = self.items[self.count - self.length + 1 :]
+            self.count = self.length - 1
+        self.items[self.count] = item
+        self.count += 1
+        return self.items[self.count - self.length : self.count] if self.count >= self.length else None
 
 
 def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:

@@ -147,10 +147,10 @@ class _RunningThreshold(keras.Layer):
         self.k = float(k)
 
     def build(self, input_shape: Any = None) -> None:
-        self._weights_of_state = {
-            name: self.add_weight(name=name, shape=shape, dtype="float64", initializer="zeros", trainable=False)
-            for name, shape in {"count": (), **self._shapes()}.items()
-        }
+        size = sum(math.prod(shape) for shape in self._places().values())
+        self.state = self.add_weight(  # one vector: a stream assigns it for every score
+            name="state", shape=(size,), dtype="float64", initializer="zeros", trainable=False
+        )
         self.boundary = self.add_weight(
             name="boundary",
             shape=(),
@@ -163,6 +163,18 @@ class _RunningThreshold(keras.Layer):
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return self.states
 
+    def _places(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each part of the state, in order."""
+        return {"count": (), **self._shapes()}
+
+    def _unpacked(self, vector: np.ndarray) -> dict[str, Any]:
+        parts, first = {}, 0
+        for name, shape in self._places().items():
+            size = math.prod(shape)
+            parts[name] = vector[first : first + size].reshape(shape) if shape else vector[first]
+            first += size
+        return parts
+
     @property
     def threshold(self) -> float:
         """The number a score is compared with: an alarm is a score above it."""
@@ -171,7 +183,7 @@ class _RunningThreshold(keras.Layer):
     @property
     def adapted(self) -> bool:
         """Whether the layer has seen scores."""
-        return bool(self.built and float(self._weights_of_state["count"]) > 0)
+        return bool(self.built and float(self.state[0]) > 0)
 
     def adapt(self, scores: Any) -> Any:
         """Forget earlier scores and begin with `scores`, shape (n,), in their order.
@@ -182,23 +194,22 @@ class _RunningThreshold(keras.Layer):
         scores = _check_scores(type(self).__name__, scores)
         if len(scores) == 0:
             raise ValueError(f"{type(self).__name__} expected at least one score. Received: none.")
-        state = {name: np.zeros(shape) for name, shape in {"count": (), **self._shapes()}.items()}
-        return self._move(state, scores)
+        if not self.built:
+            self.build()
+        return self._move(np.zeros(self.state.shape), scores)
 
     def update_state(self, scores: Any) -> Any:
         """Go on with `scores`, shape (n,), in their order; raises as `adapt` does, but for n = 0."""
         scores = _check_scores(type(self).__name__, scores)
         if not self.built:
             self.build()
-        return self._move({name: np.array(weight) for name, weight in self._weights_of_state.items()}, scores)
+        return self._move(np.array(self.state), scores)
 
-    def _move(self, state: dict[str, Any], scores: np.ndarray) -> Any:
-        if not self.built:
-            self.build()
+    def _move(self, vector: np.ndarray, scores: np.ndarray) -> Any:
         if len(scores):
-            mean, std = self._learn(state, scores.astype("float64"))
-            for name, weight in self._weights_of_state.items():
-                weight.assign(state[name])
+            parts = self._unpacked(vector)
+            mean, std = self._learn(parts, scores.astype("float64"))
+            self.state.assign(np.concatenate([np.ravel(part) for part in parts.values()]))
             self.boundary.assign(mean + self.k * std)
         return self
 

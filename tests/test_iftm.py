@@ -389,7 +389,7 @@ def test_what_a_result_says_was_learned_is_learned_even_if_nobody_asks_for_more(
     stream = iftm.stream(rows(50))
     learned = sum(next(stream).learned for _ in range(10))
     stream.close()
-    assert float(iftm.threshold_model.weights[0]) == learned == 10
+    assert float(iftm.threshold_model.weights[0][0]) == learned == 10
 
 
 def test_rows_may_be_lists_and_dropped_items_leave_a_gap():

@@ -228,7 +228,7 @@ def test_a_stream_that_stalls_keeps_its_state(street, tmp_path, monkeypatch):
     assert learned >= 1
     with np.load(state) as stored:
         before = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]["calibrate"]
-        assert float(stored["weight_0"]) == before + learned
+        assert float(stored["weight_0"][0]) == before + learned
 
 
 def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
