@@ -106,6 +106,10 @@ def test_a_residual_generator_begins_with_nothing_moves():
         (lambda: make_cvgan().predict(np.zeros((1, 7, *SIZE))), "(1, 7, 32, 32, 1)"),
         (lambda: build_detector("cvgan", (32, 32, 1)), "(32, 32, 1)"),
         (
+            lambda: make_cvgan().predict(VideoWindows(np.zeros((9, *SIZE), "uint8"), subsample_size=7)),
+            "pairs of 7 and 8",
+        ),
+        (
             lambda: CVGAN(keras.Sequential([keras.Input((4,)), keras.layers.ReLU()]), make_cvgan().discriminator),
             "(4,) to",
         ),

@@ -510,6 +510,19 @@ class CVGAN(AnomalyDetector):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         return x if y is None or len(y.shape) != len(x.shape) else y
 
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Scores (n,) of whole windows: as in every detector.
+
+        Raises:
+            ValueError: for `VideoWindows` of pairs, besides.
+        """
+        if getattr(x, "subsample_size", None) is not None:
+            raise ValueError(
+                "Expected whole windows to score, VideoWindows(..., subsample_size=None). "
+                f"Received: pairs of {x.subsample_size} and {x.sample_size} frames."
+            )
+        return super().predict(x, *args, **kwargs)
+
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`, both reductions by name, and what they are made of.
 
