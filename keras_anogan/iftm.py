@@ -403,10 +403,8 @@ class IFTM(keras.Model):
             return window[0], window[0]
         if self.form == "judged":
             return window, window
-        future = window[:, self.past :]
-        return window[:, : self.past], window if self.form == "window" else future if self.form == "future" else future[
-            :, 0
-        ]
+        past, future = window[:, : self.past], window[:, self.past :]
+        return past, {"window": window, "future": future, "next": future[:, 0]}[self.form]
 
     def _judge_window(self, window: Any) -> tuple[Any, Any]:
         """(predicted, error) of one window, without a batch axis."""
