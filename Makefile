@@ -8,8 +8,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
-	@echo "make test       lint, types and tests (under eight minutes)"
-	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (five hours)"
+	@echo "make test       lint, types and tests (some fifteen minutes)"
+	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (seven hours)"
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write README's tables from benchmarks/results"
