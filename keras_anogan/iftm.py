@@ -79,6 +79,11 @@ class PredictionError:
             predicted, actual = predicted[:, self.frames :], actual[:, self.frames :]
         error = ops.absolute(predicted - actual)
         error = ops.square(error) if self.degree == 2 else error
+        if self.reduction == "top_blocks" and len(error.shape) != 5:
+            raise ValueError(
+                "Expected video (batch, frames, height, width, channels) for top_blocks. "
+                f"Received: shape {tuple(error.shape)}."
+            )
         if self.reduction == "mean":
             return ops.mean(error, axis=tuple(range(1, len(error.shape))))
         return scores.top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)

@@ -147,6 +147,8 @@ def test_error_functions_by_hand():
     actual[0, -1, :2, :2] = 1.0
     error = PredictionError(frames=-1, reduction="top_blocks", block=2, top=2)
     assert np.asarray(error(predicted, actual)) == pytest.approx([0.5, 0.0])
+    with pytest.raises(ValueError, match="Expected video"):
+        error(predicted[:, 0], actual[:, 0])
     for bad in ({"degree": 3}, {"frames": 0}, {"reduction": "max"}, {"top": 0}):
         with pytest.raises(ValueError, match="Expected"):
             PredictionError(**bad)
