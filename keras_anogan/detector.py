@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.adversarial import AdversarialModel
+from keras_anogan.batches import Batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,28 @@ class AnomalyDetector(AdversarialModel):
         if hasattr(x, "__array__"):
             x, batch_size = self.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    # What `fit` of a detector that is solved in closed form begins and ends with.
+
+    def rows_to_solve(self, x: Any) -> Any:
+        """The checked rows of what `fit` was given, without labels: an array, or rows to be read with integer arrays.
+
+        Raises:
+            ValueError: for fewer than two rows, a wrong shape, NaN or infinite values.
+        """
+        x = x[0] if isinstance(x, tuple) else x
+        x = self.check_rows(x.rows if isinstance(x, Batches) else x)
+        if len(x) < 2:
+            raise ValueError(f"{type(self).__name__} expected at least two rows. Received: {len(x)}.")
+        return x
+
+    def solved(self) -> keras.callbacks.History:
+        """Count one step, and answer as Keras's `fit` does: a history, here without losses."""
+        self.step.assign(1)
+        history = keras.callbacks.History()
+        history.set_model(self)
+        history.on_train_begin()
+        return history
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

@@ -61,3 +61,25 @@ def binary_cross_entropy(logit: Any, real: bool) -> Any:
         real: whether these are to be called real.
     """
     return ops.mean(ops.softplus(-logit if real else logit))
+
+
+def contrastive_loss(z: Any, y: Any, margin: float = 1.0) -> Any:
+    """Contrastive loss over all pairs of a batch (Hadsell, Chopra, LeCun 2006, eq. 4).
+
+    Half the mean of d^2 over pairs of one class, plus half the mean of max(0, margin - d)^2 over pairs of two, where d
+    is the distance of the two embeddings. The two kinds weigh the same however many pairs of each a batch has; a kind
+    that it has none of counts as zero.
+
+    Args:
+        z: embeddings, shape (batch, latent_dim).
+        y: integer classes, shape (batch,).
+        margin: > 0.
+    """
+    squares = ops.sum(ops.square(ops.expand_dims(z, 1) - ops.expand_dims(z, 0)), axis=-1)  # (batch, batch)
+    upper = ops.cast(ops.triu(ops.ones_like(squares), 1), squares.dtype)  # every pair once
+    same = upper * ops.cast(ops.equal(ops.expand_dims(y, 1), ops.expand_dims(y, 0)), squares.dtype)
+    apart = upper - same
+    distance = ops.sqrt(squares + 1e-12)  # inside the root: its gradient at zero is finite
+    pull = ops.sum(same * squares) / ops.maximum(ops.sum(same), 1.0)
+    push = ops.sum(apart * ops.square(ops.relu(margin - distance))) / ops.maximum(ops.sum(apart), 1.0)
+    return 0.5 * (pull + push)

@@ -1,7 +1,8 @@
 """Functional builders of networks that two or more papers use.
 
-Roles and signatures: generator z -> x; encoder x -> z; critic x -> (value (batch, 1), features
-(batch, n)), without batch normalisation, because a gradient penalty is a property of each sample.
+Roles and signatures: generator z -> x; encoder x -> z; discriminator x -> (logit (batch, 1), features (batch, n));
+critic x -> (value (batch, 1), features (batch, n)), without batch normalisation, because a gradient penalty is a
+property of each sample.
 Outputs are float32 under any dtype policy. `seed` fixes the initial weights; None draws them anew.
 """
 
@@ -183,6 +184,22 @@ def build_dcgan_critic(shape: Sequence[int], filters: int = 64, seed: int | None
         h = LeakyReLUWithoutCurvature(0.2)(layers.Conv2D(width, 4, 2, "same", kernel_initializer=next(init))(h))
     value = layers.Dense(1, kernel_initializer=next(init))
     return keras.Model(x, _value_and_features(layers.Flatten()(h), value), name="critic")
+
+
+def build_dcgan_discriminator(shape: Sequence[int], filters: int = 64, seed: int | None = None) -> keras.Model:
+    """DCGAN discriminator image (batch, *shape) -> (logit (batch, 1), features: the flattened last convolution).
+
+    Convolutions 4x4 with stride 2 and LeakyReLU(0.2), batch normalisation from the second on (Radford et al. 2016).
+    """
+    shape, _, widths = _dcgan_plan(shape, filters)
+    init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
+    x = h = keras.Input(shape, name="x")
+    for stage, width in enumerate(widths):
+        h = layers.Conv2D(width, 4, 2, "same", use_bias=stage == 0, kernel_initializer=next(init))(h)
+        h = layers.LeakyReLU(0.2)(_batch_norm()(h) if stage else h)
+    f = layers.Flatten()(h)
+    logit = layers.Dense(1, kernel_initializer=next(init))(f)
+    return keras.Model(x, float32_outputs(logit=logit, features=f), name="discriminator")
 
 
 def build_dcgan_encoder(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import PCA, FAnoGAN, build_detector
+from keras_anogan import PCA, FAnoGAN, Gaussian, build_detector
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 from keras_anogan.testing import CHECKS, check_detector
@@ -61,14 +61,65 @@ def make_alad_images():
     return detector
 
 
-@pytest.mark.parametrize("make_detector", [make_fanogan, make_fanogan_dcgan, make_pca])
+def make_gaussian():
+    detector = Gaussian(SHAPE)
+    detector.compile()
+    return detector
+
+
+def make_anogan():
+    detector = build_detector("anogan", SHAPE, latent_dim=4, filters=4, steps=20)
+    detector.compile()
+    return detector
+
+
+def make_anogan_table():
+    detector = build_detector("anogan", (6,), latent_dim=3, steps=20)
+    detector.compile()
+    return detector
+
+
+def make_gan_discriminator():
+    detector = build_detector("gan_discriminator", SHAPE, latent_dim=4, filters=4)
+    detector.compile()
+    return detector
+
+
+def make_autoencoder():
+    detector = build_detector("autoencoder", SHAPE, filters=2, noise_std=0.1)
+    detector.compile()
+    return detector
+
+
+def make_siamese():
+    detector = build_detector("siamese", SHAPE, latent_dim=4, filters=4, classes=4)
+    detector.compile()
+    return detector
+
+
+@pytest.mark.parametrize(
+    "make_detector",
+    [
+        make_fanogan,
+        make_fanogan_dcgan,
+        make_anogan,
+        make_gan_discriminator,
+        make_autoencoder,
+        make_gaussian,
+        make_pca,
+    ],
+)
 def test_detector_keeps_the_contract(make_detector, tiny_images):
     start = time.perf_counter()
     check_detector(make_detector, tiny_images)
     assert time.perf_counter() - start < 60  # 15 s on an idle machine, 40 s asked for
 
 
-@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad])
+def test_detector_with_labels_of_normal_data_keeps_the_contract(tiny_images):
+    check_detector(make_siamese, tiny_images, np.arange(32) % 3)
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad, make_anogan_table])
 def test_detector_of_tables_keeps_the_contract(make_detector):
     check_detector(make_detector, np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
 

@@ -12,12 +12,17 @@ from typing import Any
 from keras_anogan import networks
 from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector
-from keras_anogan.models import alad, cvgan, efficientgan
+from keras_anogan.models import alad, anogan, autoencoder, cvgan, efficientgan, gan_discriminator, siamese
 from keras_anogan.models.alad import ALAD
+from keras_anogan.models.anogan import AnoGAN
+from keras_anogan.models.autoencoder import Autoencoder
 from keras_anogan.models.cvgan import CVGAN, VGAN
 from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
+from keras_anogan.models.gan_discriminator import GANDiscriminator
+from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.pca import PCA
+from keras_anogan.models.siamese import Siamese
 from keras_anogan.models.wgan_gp import WGANGP
 
 Phases = dict[str, AdversarialModel]
@@ -30,11 +35,11 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
     """What has to be fitted, in order, to train a detector; the last one is the detector.
 
     Args:
-        name: "fanogan", "efficientgan", "alad", "cvgan" or "pca".
+        name: "anogan", "fanogan", "efficientgan", "alad", "gan_discriminator", "autoencoder", "siamese", "cvgan",
+            "gaussian" or "pca".
         input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a
             `keras.InputSpec`.
-        **params: the detector's parameters: see `fanogan_phases`, `efficientgan_phases`, `alad_phases`,
-            `cvgan_phases`, `PCA`.
+        **params: the detector's parameters: see `fanogan_phases` and its like below, `Gaussian`, `PCA`.
 
     Raises:
         ValueError: for an unknown name or parameter.
@@ -52,6 +57,105 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
 def build_detector(name: str, input_spec: Any, **params: Any) -> AnomalyDetector:
     """The detector alone; takes what `build_phases` takes."""
     return list(build_phases(name, input_spec, **params).values())[-1]
+
+
+def anogan_phases(
+    shape: tuple[int, ...],
+    latent_dim: int | None = None,
+    filters: int = 64,
+    lambda_: float = 0.1,
+    steps: int = 500,
+    learning_rate: float = 0.05,
+    restarts: int = 1,
+    patience: int | None = None,
+    monitor_steps: int = 50,
+    seed: int = 0,
+) -> Phases:
+    """AnoGAN, with DCGAN's networks for images, with fully connected ones for tables.
+
+    Args:
+        shape: (features,), or (H, W, C) as `build_dcgan_generator` takes it.
+        latent_dim: size of z; default 32 (tables), 64 (images).
+        filters: at half of the image's size.
+        lambda_, steps, learning_rate, restarts, patience, monitor_steps: as in `AnoGAN`.
+        seed: of the initial weights, the noise, the data order and the first z.
+    """
+    kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 64})
+    if kind == "table":
+        generator = networks.build_table_generator(size, latent_dim, seed=2 * seed)
+        discriminator = anogan.build_table_discriminator(size, seed=2 * seed + 1)
+    else:
+        generator = networks.build_dcgan_generator(shape, latent_dim, filters, seed=2 * seed)
+        discriminator = networks.build_dcgan_discriminator(shape, filters, seed=2 * seed + 1)
+    search = {"steps": steps, "learning_rate": learning_rate, "restarts": restarts, "patience": patience}
+    detector = AnoGAN(generator, discriminator, lambda_=lambda_, **search, monitor_steps=monitor_steps, seed=seed)
+    return {"anogan": detector}
+
+
+def gan_discriminator_phases(
+    shape: tuple[int, ...], latent_dim: int = 32, filters: int = 64, noise_std: float = 0.05, seed: int = 0
+) -> Phases:
+    """A GAN's discriminator, with the networks of the MNIST notebook.
+
+    Args:
+        shape: (side, side, C), side even.
+        latent_dim: size of z.
+        filters: of the discriminator's first convolution.
+        noise_std: as in `GANDiscriminator`.
+        seed: of the initial weights, the noise and the data order.
+    """
+    generator = gan_discriminator.build_gan_generator(shape, latent_dim, filters, seed=2 * seed)
+    discriminator = gan_discriminator.build_gan_discriminator(shape, filters, seed=2 * seed + 1)
+    return {"gan_discriminator": GANDiscriminator(generator, discriminator, noise_std=noise_std, seed=seed)}
+
+
+def autoencoder_phases(
+    shape: tuple[int, ...],
+    filters: int = 32,
+    latent_dim: int | None = None,
+    noise_std: float = 0.0,
+    seed: int = 0,
+) -> Phases:
+    """An autoencoder: the convolutional one of the MNIST notebook for images, a fully connected one for tables.
+
+    Args:
+        shape: (features,), or (H, W, C) with sides >= 8 that 4 divides.
+        filters: of the first convolution; for images.
+        latent_dim: of tables, default 32; images have the published network without a bottleneck.
+        noise_std: as in `Autoencoder`.
+        seed: of the initial weights, the noise and the data order.
+    """
+    kind, size, units = _kind(shape, latent_dim, {"table": 32, "image": 0})
+    if kind == "image" and latent_dim is not None:
+        raise ValueError(f"Expected a latent_dim for tables only. Received: latent_dim={latent_dim!r} for images.")
+    if kind == "table":
+        encoder = networks.build_table_encoder(size, units, seed=2 * seed)
+        decoder = networks.build_table_generator(size, units, seed=2 * seed + 1)
+    else:
+        encoder = autoencoder.build_autoencoder_encoder(shape, filters, seed=2 * seed)
+        decoder = autoencoder.build_autoencoder_decoder(shape, filters, seed=2 * seed + 1)
+    return {"autoencoder": Autoencoder(encoder, decoder, noise_std=noise_std, seed=seed)}
+
+
+def siamese_phases(
+    shape: tuple[int, ...],
+    latent_dim: int = 32,
+    filters: int = 32,
+    classes: int = 10,
+    margin: float = 1.0,
+    seed: int = 0,
+) -> Phases:
+    """A Siamese network on the classes of normal images; `fit` needs their labels.
+
+    Args:
+        shape: (H, W, C).
+        latent_dim: size of the embedding.
+        filters: of the first convolution.
+        classes, margin: as in `Siamese`.
+        seed: of the initial weights and the data order.
+    """
+    encoder = siamese.build_siamese_encoder(shape, latent_dim, filters, seed=seed)
+    return {"siamese": Siamese(encoder, classes=classes, margin=margin, seed=seed)}
 
 
 def fanogan_phases(
@@ -204,11 +308,21 @@ def pca_phases(shape: tuple[int, ...], n_components: int | None = None, seed: in
     return {"pca": PCA(shape, n_components=n_components, seed=seed)}
 
 
+def gaussian_phases(shape: tuple[int, ...], seed: int = 0) -> Phases:
+    """One Gaussian alone."""
+    return {"gaussian": Gaussian(shape, seed=seed)}
+
+
 DETECTORS: dict[str, Callable[..., Phases]] = {
+    "anogan": anogan_phases,
     "fanogan": fanogan_phases,
     "efficientgan": efficientgan_phases,
     "alad": alad_phases,
+    "gan_discriminator": gan_discriminator_phases,
+    "autoencoder": autoencoder_phases,
+    "siamese": siamese_phases,
     "cvgan": cvgan_phases,
+    "gaussian": gaussian_phases,
     "pca": pca_phases,
 }
 
@@ -219,8 +333,13 @@ __all__ = [
     "PCA",
     "VGAN",
     "WGANGP",
+    "AnoGAN",
+    "Autoencoder",
     "EfficientGAN",
     "FAnoGAN",
+    "GANDiscriminator",
+    "Gaussian",
+    "Siamese",
     "build_detector",
     "build_phases",
     "steps_per_epoch",

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan import scores
-from keras_anogan.batches import Batches
 from keras_anogan.detector import AnomalyDetector, Tags
 
 
@@ -66,12 +65,8 @@ class PCA(AnomalyDetector):
         from sklearn.decomposition import PCA as Solver
         from sklearn.decomposition import IncrementalPCA
 
-        x = x[0] if isinstance(x, tuple) else x
-        x = x.rows if isinstance(x, Batches) else x
-        x = self.check_rows(x)
+        x = self.rows_to_solve(x)
         rank = min(self.n_components, len(x), int(np.prod(self.shape)))
-        if len(x) < 2:
-            raise ValueError(f"PCA expected at least two rows. Received: {len(x)}.")
         if isinstance(x, np.ndarray):
             solver = Solver(rank, random_state=self.seed).fit(x.reshape(len(x), -1))
         else:
@@ -83,11 +78,7 @@ class PCA(AnomalyDetector):
         components[:rank] = solver.components_
         self.mean.assign(solver.mean_)
         self.components.assign(components)
-        self.step.assign(1)
-        history = keras.callbacks.History()
-        history.set_model(self)
-        history.on_train_begin()
-        return history
+        return self.solved()
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`, `latent` (coordinates in the subspace), `reconstruction`, and `anomaly_map` for images."""

@@ -1,0 +1,208 @@
+"""AnoGAN: "Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery"
+(Schlegl et al., IPMI 2017, arXiv 1703.05921).
+
+A DCGAN learns normal images; an image is judged by the nearest one that the generator can make, found by a search over
+z. Well-known implementations search with the generator's weights set free, with the last query's z and moments, or not
+at all; here scoring moves no weight, and every query begins at the same z with fresh moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from keras_anogan import losses, scores
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.networks import check_inverse, check_judge, float32_outputs, initializers
+from keras_anogan.search import Found, Objective, check_search, search_path
+
+
+def build_table_discriminator(features: int, seed: int | None = None) -> keras.Model:
+    """Discriminator x (batch, features) -> (logit (batch, 1), features (batch, 128)): 256, 128 and 128 units with
+    LeakyReLU(0.1) and dropout 0.2, as AnoGAN is run on KDD99 by the authors of EfficientGAN."""
+    init = initializers("glorot_uniform", seed)
+    x = h = keras.Input((features,), name="x")
+    for units in (256, 128, 128):
+        h = layers.Dense(units, kernel_initializer=next(init))(h)
+        h = layers.Dropout(0.2)(layers.LeakyReLU(0.1)(h))
+    logit = layers.Dense(1, kernel_initializer=next(init))(h)
+    return keras.Model(x, float32_outputs(logit=logit, features=h), name="discriminator")
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class AnoGAN(AnomalyDetector):
+    """Generator and discriminator, and a search for z at query time.
+
+    Training is a GAN's: the discriminator learns to tell x from G(z), then the generator, on the same z, to be called
+    real. The anomaly score is the least value found, in `steps` steps on z alone, of
+
+        A(x) = min over z of (1 - lambda_) R(z) + lambda_ D(z),   R = sum |x - G(z)|,   D = sum |f(x) - f(G(z))|
+
+    (eq. 4 to 6), where f are the discriminator's features. The paper takes the value of the last step; the least one is
+    never above it, and less at the mercy of a last step that overshoots. Networks that are trained already may be
+    passed, and `fit` left out: a critic (x -> value, features) will do for a discriminator.
+
+    Scoring costs `steps` passes through both networks and back, for all rows of a batch at once. An encoder, such as
+    f-AnoGAN's, begins the search near its end: a tenth of the steps reach as low a value.
+
+    Args:
+        generator: keras.Model z (batch, latent_dim) -> x (batch, ...).
+        discriminator: keras.Model x -> (logit (batch, 1), features (batch, n)).
+        encoder: trained keras.Model x -> z, where the search begins; None begins at the same random z for every query.
+        lambda_: weight of D, in [0, 1]; 0.1 in the paper.
+        steps: of the search; 500 in the paper.
+        learning_rate: of the search, see `search.latent_search`.
+        restarts: searches from as many random z, the best of which counts; 1 with an encoder.
+        patience: a row's search stops when so many steps have not lowered its value by 0.01 %; None never stops early.
+        monitor_steps: of the search for `validation_data` during `fit`, where all `steps` would take too long.
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch), the first z of the seed.
+
+    Raises:
+        ValueError: for lambda_ outside [0, 1], a search that can't be, or networks whose shapes do not meet.
+    """
+
+    tags = Tags(input="any", search_at_query=True)
+    networks = ("generator", "discriminator")
+    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    logs = ("discriminator_loss", "generator_loss")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        encoder: keras.Model | None = None,
+        lambda_: float = 0.1,
+        steps: int = 500,
+        learning_rate: float = 0.05,
+        restarts: int = 1,
+        patience: int | None = None,
+        monitor_steps: int = 50,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
+        if not 0.0 <= lambda_ <= 1.0:
+            raise ValueError(f"Expected 0 <= lambda_ <= 1. Received: lambda_={lambda_!r}.")
+        check_search(steps, learning_rate, restarts, patience, tolerance=0.0)
+        check_search(monitor_steps, learning_rate, restarts, patience, tolerance=0.0)
+        check_judge(discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features"))
+        if encoder is not None:
+            check_inverse(encoder, generator)
+            if restarts != 1:
+                raise ValueError(f"Expected restarts=1 with an encoder. Received: restarts={restarts!r}.")
+        self.encoder = encoder
+        self.lambda_ = lambda_
+        self.steps = int(steps)
+        self.learning_rate = learning_rate
+        self.restarts = int(restarts)
+        self.patience = patience
+        self.monitor_steps = int(monitor_steps)
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        return tuple(self.discriminator.input_shape[1:])
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(2e-4, beta_1=0.5), DCGAN's."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    def default_jit_compile(self) -> bool:
+        """Never: a search inside XLA was measured ten times slower than outside it."""
+        return False
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        z = self.random_normal("z", tf.shape(x)[0], self.generator.input_shape[1:])
+        with tf.GradientTape() as generator_tape:
+            g_z = self.generator(z, training=True)
+
+        with tf.GradientTape() as tape:
+            real, _ = self.discriminator(x, training=True)  # (batch, 1)
+            generated, _ = self.discriminator(g_z, training=True)
+            discriminator_loss = losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(generated, False)
+        self.update("discriminator", tape, discriminator_loss)
+
+        with generator_tape:  # goes on recording, with the discriminator as it is now
+            generated, _ = self.discriminator(g_z, training=True)
+            generator_loss = losses.binary_cross_entropy(generated, True)
+        self.update("generator", generator_tape, generator_loss)
+        return self.log(discriminator_loss=discriminator_loss, generator_loss=generator_loss)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Mean score of held-out normal data after `monitor_steps` of the search."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.score_mean.update_state(self._search(x, (min(self.monitor_steps, self.steps),))[-1].value)
+        return {"score": self.score_mean.result()}
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score` = (1 - lambda_) x `residual` + lambda_ x `discriminator_term` at the best z, and what they are made of.
+
+        `search_steps` are the steps that each row took, `anomaly_map` is |x - G(z)|, for images.
+        """
+        return self._explain(x, self._search(x, (self.steps,))[-1])
+
+    def trajectory(self, x: Any, at: Sequence[int] = (0, 10, 50, 500)) -> list[dict[str, np.ndarray]]:
+        """What `explain` gives after each number of steps in `at`, of one search of `at[-1]` steps.
+
+        Args:
+            x: rows, float32 (n, ...), all in one batch.
+            at: ascending numbers of steps.
+
+        Raises:
+            ValueError: for bad rows, or numbers that do not ascend.
+        """
+        rows = tf.constant(self.check_rows(np.asarray(x)))
+        states = tf.function(lambda x: [self._explain(x, found) for found in self._search(x, tuple(at))])(rows)
+        return [{key: np.asarray(value) for key, value in state.items()} for state in states]
+
+    def _search(self, x: tf.Tensor, at: tuple[int, ...]) -> list[Found]:
+        return search_path(
+            self._objective(tf.repeat(x, self.restarts, axis=0) if self.restarts > 1 else x),
+            self._start(x),
+            at,
+            learning_rate=self.learning_rate,
+            restarts=self.restarts,
+            patience=self.patience,
+        )
+
+    def _objective(self, x: tf.Tensor) -> Objective:
+        _, features = self.discriminator(x, training=False)  # (batch, n)
+
+        def objective(z: tf.Tensor) -> tf.Tensor:
+            x_hat = self.generator(z, training=False)
+            value = (1.0 - self.lambda_) * scores.distance(x, x_hat)
+            if self.lambda_ > 0.0:
+                _, features_hat = self.discriminator(x_hat, training=False)
+                value += self.lambda_ * scores.distance(features, features_hat)
+            return value
+
+        return objective
+
+    def _start(self, x: tf.Tensor) -> tf.Tensor:
+        """First z of every row, float32 (batch x restarts, latent_dim)."""
+        if self.encoder is not None:
+            return tf.cast(self.encoder(x, training=False), "float32")
+        draw = np.random.default_rng(self.seed)
+        z = draw.standard_normal((self.restarts, *self.generator.input_shape[1:])).astype("float32")
+        return tf.tile(tf.constant(z), (tf.shape(x)[0], 1))
+
+    def _explain(self, x: tf.Tensor, found: Found) -> dict[str, tf.Tensor]:
+        x_hat = self.generator(found.z, training=False)
+        _, features = self.discriminator(x, training=False)
+        _, features_hat = self.discriminator(x_hat, training=False)
+        explained = {
+            "score": found.value,
+            "residual": scores.distance(x, x_hat),
+            "discriminator_term": scores.distance(features, features_hat),
+            "search_steps": found.steps,
+            "latent": found.z,
+            "reconstruction": x_hat,
+        }
+        if len(x.shape) == 4:
+            explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
+        return explained

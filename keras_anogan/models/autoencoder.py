@@ -1,0 +1,126 @@
+"""A convolutional autoencoder: "approach B" of the MNIST notebook with one anomalous digit.
+
+What a network that learnt to copy normal images copies badly is anomalous. Simple images are copied well whatever they
+show: on MNIST a one is easier to draw than any other digit, and its AUROC lies under 0.5. That is a property of
+reconstruction errors, PCA's too, not of this network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_anogan import scores
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.networks import check_inverse, initializers
+
+STAGES = (1, 2, 4, 8, 16)  # of the encoder, times `filters`
+
+
+def build_autoencoder_encoder(shape: Sequence[int], filters: int = 32, seed: int | None = None) -> keras.Model:
+    """Encoder image (batch, H, W, C) -> z (batch, n), the flattened map of the last layer: 3 x 3 x 512 at 28 pixels.
+
+    Convolutions 3x3 with ReLU, of 1, 2, 4, 8 and 16 times `filters` maps; maximum over 2x2 after the first, second and
+    last. With 4,608 numbers for 784 pixels the published network has no bottleneck.
+    """
+    shape, *_ = _plan(shape)
+    init = initializers("he_uniform", seed)
+    x = h = keras.Input(shape, name="x")
+    for stage, times in enumerate(STAGES):
+        h = layers.Conv2D(times * filters, 3, padding="same", activation="relu", kernel_initializer=next(init))(h)
+        h = layers.MaxPooling2D(2)(h) if stage in (0, 1, 4) else h
+    return keras.Model(x, layers.Activation("linear", dtype="float32")(layers.Flatten()(h)), name="encoder")
+
+
+def build_autoencoder_decoder(shape: Sequence[int], filters: int = 32, seed: int | None = None) -> keras.Model:
+    """Decoder z (batch, n) -> image (batch, H, W, C), linear: 3, 5, 6, 7, 14, 28 pixels a side at 28.
+
+    Transposed convolutions with ReLU between: three of stride 1 and 8, 4, 2 times `filters` maps, which make up for the
+    encoder's last pooling, then two 2x2 of stride 2.
+    """
+    shape, small, growth = _plan(shape)
+    init = initializers("he_uniform", seed)
+    z = keras.Input((math.prod(small) * STAGES[-1] * filters,), name="z")
+    h = layers.Reshape((*small, STAGES[-1] * filters))(z)
+    for times, kernel in zip((8, 4, 2), growth, strict=True):
+        h = layers.Conv2DTranspose(times * filters, kernel, activation="relu", kernel_initializer=next(init))(h)
+    h = layers.Conv2DTranspose(filters, 2, 2, activation="relu", kernel_initializer=next(init))(h)
+    h = layers.Conv2DTranspose(shape[-1], 2, 2, kernel_initializer=next(init))(h)
+    return keras.Model(z, layers.Activation("linear", dtype="float32")(h), name="decoder")
+
+
+def _plan(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], list[tuple[int, int]]]:
+    """Checked shape, the sides of the smallest map, and the kernels of three layers that grow it to H/4 x W/4."""
+    shape = tuple(int(size) for size in shape)
+    if len(shape) != 3 or shape[2] < 1 or min(shape[:2]) < 8 or shape[0] % 4 or shape[1] % 4:
+        raise ValueError(f"Expected images (height, width, channels), sides >= 8 that 4 divides. Received: {shape}.")
+    small = (shape[0] // 8, shape[1] // 8)
+    missing = [side // 4 - less for side, less in zip(shape[:2], small, strict=True)]
+    growth = [tuple(1 + (m + 2 - layer) // 3 for m in missing) for layer in range(3)]
+    return shape, small, growth
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class Autoencoder(AnomalyDetector):
+    """Encoder and decoder, trained to reconstruct; the anomaly score is A(x) = ||x - x_hat||_2.
+
+    The loss is the mean squared error of x and the reconstruction of x + noise; `noise_std=0` is the autoencoder of the
+    notebook, above zero the denoising variant that it tried (Vincent et al. 2008). Scores are of images without noise.
+
+    Args:
+        encoder: keras.Model x (batch, ...) -> z (batch, n).
+        decoder: keras.Model z -> x.
+        noise_std: standard deviation of the noise on the encoder's input in training, in the unit of x.
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
+
+    Raises:
+        ValueError: for noise_std < 0 or networks whose shapes do not meet.
+    """
+
+    tags = Tags(input="any")
+    networks = ("encoder", "decoder")
+    players = {"autoencoder": ("encoder", "decoder")}
+    logs = ("loss",)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        noise_std: float = 0.0,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(encoder=encoder, decoder=decoder, seed=seed, name=name)
+        if not noise_std >= 0.0:
+            raise ValueError(f"Expected noise_std >= 0. Received: noise_std={noise_std!r}.")
+        check_inverse(encoder, decoder)
+        self.noise_std = noise_std
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """AdamW(1e-3, weight_decay=1e-2), as in the notebook."""
+        return {"autoencoder": keras.optimizers.AdamW(1e-3, weight_decay=1e-2)}
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        seen = x
+        if self.noise_std > 0.0:
+            seen += self.noise_std * self.random_normal("noise", tf.shape(x)[0], tuple(x.shape[1:]))
+        with tf.GradientTape() as tape:
+            x_hat = self.decoder(self.encoder(seen, training=True), training=True)
+            loss = tf.reduce_mean(scores.mean_squared_error(x, x_hat))
+        self.update("autoencoder", tape, loss)
+        return self.log(loss=loss)
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score`, `latent`, `reconstruction`, and `anomaly_map` for images."""
+        z = self.encoder(x, training=False)  # (batch, n)
+        x_hat = self.decoder(z, training=False)
+        explained = {"score": scores.distance(x, x_hat, degree=2), "latent": z, "reconstruction": x_hat}
+        if len(x.shape) == 4:
+            explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
+        return explained

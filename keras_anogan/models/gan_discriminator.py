@@ -1,0 +1,165 @@
+"""A GAN's discriminator as the detector: "approach A" of the MNIST notebook with one anomalous digit.
+
+A DCGAN (Radford et al. 2016, arXiv 1511.06434) learns the normal images; what its discriminator calls generated is
+anomalous. That notebook scores with batch normalisation over the whole test set at once, feeds the first 2,048 images
+for ever, and shows the discriminator real images in [0, 1] and generated ones in [-1, 1]; here it is inference mode, the
+whole training set, and one range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_anogan import losses
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.networks import check_judge, float32_outputs, initializers
+
+
+def build_gan_generator(
+    shape: Sequence[int], latent_dim: int = 32, filters: int = 64, seed: int | None = None
+) -> keras.Model:
+    """Generator z (batch, latent_dim) -> image (batch, H, W, C) in [-1, 1]: 2, 4, 8, 14, 28 pixels a side at 28.
+
+    Transposed convolutions 4x4 of stride 2 without bias, batch normalisation and ReLU, tanh at the end; 8, 4, 2 and 1
+    times `filters` maps at 28 pixels. The published first layer, a transposed convolution 4x4 of which padding leaves
+    2x2 pixels, is a dense layer here: the same function, without the 12 of 16 taps that padding cuts off.
+    """
+    shape = _check_square(shape)
+    init, scale = _normal(seed)
+    sides = _sides_up(shape[0])
+    widths = [filters * min(8, 2**i) for i in reversed(range(len(sides) - 1))]
+    z = keras.Input((latent_dim,), name="z")
+    h = layers.Dense(sides[0] ** 2 * widths[0], use_bias=False, kernel_initializer=next(init))(z)
+    h = layers.Reshape((sides[0], sides[0], widths[0]))(h)
+    for side, width in zip(sides[1:], [*widths[1:], shape[-1]], strict=True):
+        h = layers.ReLU()(_batch_norm(next(scale))(h))
+        before = h.shape[1]
+        h = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
+        h = layers.Cropping2D((2 * before - side) // 2)(h) if side < 2 * before else h
+    return keras.Model(z, layers.Activation("tanh", dtype="float32")(h), name="generator")
+
+
+def build_gan_discriminator(shape: Sequence[int], filters: int = 64, seed: int | None = None) -> keras.Model:
+    """Discriminator image (batch, H, W, C) -> (logit (batch, 1), features (batch, n)): 28, 14, 7, 3, 1 pixels a side.
+
+    Convolutions 4x4 of stride 2 without bias down to one pixel, LeakyReLU(0.2), batch normalisation from the second on;
+    1, 2, 4 and 8 times `filters` maps at 28 pixels; `features` are the last of these.
+    """
+    shape = _check_square(shape)
+    init, scale = _normal(seed)
+    x = h = keras.Input(shape, name="x")
+    stage = 0
+    while h.shape[1] > 1:
+        width = filters * min(8, 2**stage)
+        h = layers.ZeroPadding2D(1)(h)
+        h = layers.Conv2D(width, 4, 2, use_bias=False, kernel_initializer=next(init))(h)
+        h = layers.LeakyReLU(0.2)(_batch_norm(next(scale))(h) if stage else h)
+        stage += 1
+    f = layers.Flatten()(h)
+    logit = layers.Dense(1, use_bias=False, kernel_initializer=next(init))(f)
+    return keras.Model(x, float32_outputs(logit=logit, features=f), name="discriminator")
+
+
+def _check_square(shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in shape)
+    if len(shape) != 3 or shape[0] != shape[1] or shape[0] % 2 or shape[0] < 6 or shape[2] < 1:
+        raise ValueError(f"Expected square images (side, side, channels) of an even side >= 6. Received: {shape}.")
+    return shape
+
+
+def _sides_up(side: int) -> list[int]:
+    """Sides of the generator's maps: 2, then doubled, some with a border of one pixel cut off, up to `side`."""
+    sides = [side]
+    while sides[0] > 2:
+        sides.insert(0, 2 * math.ceil(sides[0] / 4))
+    return sides
+
+
+def _normal(seed: int | None) -> tuple[Any, Any]:
+    """Initialisers of kernels, N(0, 0.02^2), and of batch normalisation's scales, N(1, 0.02^2)."""
+    draws = (keras.initializers.RandomNormal(mean, 0.02) for mean in (0.0, 1.0))
+    seeds = (None, None) if seed is None else (2 * seed, 2 * seed + 1)
+    kernels, scales = (initializers(draw, s) for draw, s in zip(draws, seeds, strict=True))
+    return kernels, scales
+
+
+def _batch_norm(scale: Any) -> keras.Layer:
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=scale)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class GANDiscriminator(AnomalyDetector):
+    """Generator and discriminator; the anomaly score is A(x) = -D(x), with D's logit.
+
+    One step: the discriminator learns to tell x + noise from G(z) + noise; then the generator learns, on the same z, to
+    be called real, without noise. A logit orders images as its sigmoid does, without the ties of a saturated sigmoid.
+
+    Args:
+        generator: keras.Model z (batch, latent_dim) -> x (batch, ...).
+        discriminator: keras.Model x -> (logit (batch, 1), features (batch, n)).
+        noise_std: standard deviation of the noise on the discriminator's inputs, real and generated, in its own step.
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
+
+    Raises:
+        ValueError: for noise_std < 0 or networks whose shapes do not meet.
+    """
+
+    tags = Tags(input="any")
+    networks = ("generator", "discriminator")
+    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    logs = ("discriminator_loss", "generator_loss")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        noise_std: float = 0.05,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
+        if not noise_std >= 0.0:
+            raise ValueError(f"Expected noise_std >= 0. Received: noise_std={noise_std!r}.")
+        reads = [("the generator", generator.output_shape)]
+        check_judge(discriminator, "discriminator", reads, ("logit", "features"))
+        self.noise_std = noise_std
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        return tuple(self.discriminator.input_shape[1:])
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(2e-4, beta_1=0.5), as in the notebook."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        rows = tf.shape(x)[0]
+        with tf.GradientTape() as generator_tape:
+            g_z = self.generator(self.random_normal("z", rows, self.generator.input_shape[1:]), training=True)
+
+        with tf.GradientTape() as tape:
+            real, _ = self.discriminator(self._noisy("real_noise", x), training=True)  # (batch, 1)
+            generated, _ = self.discriminator(self._noisy("generated_noise", g_z), training=True)
+            discriminator_loss = losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(generated, False)
+        self.update("discriminator", tape, discriminator_loss)
+
+        with generator_tape:  # goes on recording, with the discriminator as it is now
+            generated, _ = self.discriminator(g_z, training=True)
+            generator_loss = losses.binary_cross_entropy(generated, True)
+        self.update("generator", generator_tape, generator_loss)
+        return self.log(discriminator_loss=discriminator_loss, generator_loss=generator_loss)
+
+    def _noisy(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        return x + self.noise_std * self.random_normal(name, tf.shape(x)[0], tuple(x.shape[1:]))
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score` = -`logit`, and the discriminator's `features`."""
+        logit, features = self.discriminator(x, training=False)
+        return {"score": -logit[:, 0], "logit": logit[:, 0], "features": features}
