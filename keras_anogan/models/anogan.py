@@ -140,7 +140,7 @@ class AnoGAN(AnomalyDetector):
         return {"score": self.score_mean.result()}
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score` = (1 - lambda_) x `residual` + lambda_ x `discriminator_term` at the best z, and what they are made of.
+        """`score` = (1 - lambda_) x `residual` + lambda_ x `discriminator_term` at the best z, and what makes them.
 
         `search_steps` are the steps that each row took, `anomaly_map` is |x - G(z)|, for images.
         """

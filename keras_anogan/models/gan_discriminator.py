@@ -2,8 +2,8 @@
 
 A DCGAN (Radford et al. 2016, arXiv 1511.06434) learns the normal images; what its discriminator calls generated is
 anomalous. That notebook scores with batch normalisation over the whole test set at once, feeds the first 2,048 images
-for ever, and shows the discriminator real images in [0, 1] and generated ones in [-1, 1]; here it is inference mode, the
-whole training set, and one range.
+for ever, and shows the discriminator real images in [0, 1] and generated ones in [-1, 1]; here it is inference mode,
+the whole training set, and one range.
 """
 
 from __future__ import annotations
