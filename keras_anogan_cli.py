@@ -148,7 +148,10 @@ def train(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="fanogan, efficientgan, alad or pca. Default: fanogan for images, efficientgan for tables."),
+        typer.Option(
+            help="anogan, fanogan, efficientgan, alad, gan_discriminator, autoencoder, flow, siamese, gaussian or pca. "
+            "Default: fanogan for images, efficientgan for tables."
+        ),
     ] = None,
     architecture: Annotated[
         str | None,
@@ -429,7 +432,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
     )
     if metrics["auroc"] is not None:
         name, pca = baseline_of(metrics)
-        epoch = "solved" if arguments.detector == "pca" else "last epoch"
+        epoch = "solved" if arguments.detector in ("gaussian", "pca") else "last epoch"
         epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
         console.print(
             f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before"

@@ -41,23 +41,25 @@ class RowExample(Judged):
 
 @dataclasses.dataclass(frozen=True)
 class Example(Judged):
-    """One test image in the report, and what the detector saw."""
+    """One test image in the report, and what the detector saw; None where it has no such thing."""
 
     image: np.ndarray
-    reconstruction: np.ndarray
-    anomaly_map: np.ndarray
-    marked: np.ndarray
+    reconstruction: np.ndarray | None = None
+    anomaly_map: np.ndarray | None = None
+    marked: np.ndarray | None = None
     mask: np.ndarray | None = None
 
     @property
     def pictures(self) -> list[tuple[str, str]]:
         """(What it shows, PNG data URI): input, reconstruction, map, marked pixels."""
-        return [
-            ("input", plots.pixels_uri(plots.to_pixels(self.image))),
-            ("reconstruction", plots.pixels_uri(plots.to_pixels(self.reconstruction))),
-            ("difference", plots.pixels_uri(plots.heat_pixels(self.anomaly_map))),
-            ("marked", plots.pixels_uri(plots.marked_pixels(self.image, self.marked, self.mask))),
-        ]
+        found = [("input", plots.to_pixels(self.image))]
+        if self.reconstruction is not None:
+            found.append(("reconstruction", plots.to_pixels(self.reconstruction)))
+        if self.anomaly_map is not None:
+            found.append(("difference", plots.heat_pixels(self.anomaly_map)))
+        if self.marked is not None:
+            found.append(("marked", plots.marked_pixels(self.image, self.marked, self.mask)))
+        return [(what, plots.pixels_uri(pixels)) for what, pixels in found]
 
 
 def write_report(
@@ -114,6 +116,7 @@ def write_report(
         noun="rows" if config["arguments"].get("image_size") is None else "images",
         examples=[("Most anomalous", most), ("Least anomalous", least)],
         seconds=_seconds(metrics),
+        losses={key for logs in history.values() for line in logs for key in line},
     )
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_anogan import evaluation
 from keras_anogan.callbacks import (
@@ -177,8 +178,9 @@ def _fit_phase(
     if arguments.detector in AVERAGED:
         callbacks.append(NetworkEMA(0.999))
     steps = steps_per_epoch(str(arguments.detector), task.shape, len(task.train), arguments.batch_size)
+    learns_classes = getattr(model, "uses_labels", False)
     model.fit(
-        task.train,
+        (task.train, task.train_classes) if learns_classes else task.train,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
         steps_per_epoch=None if arguments.smoke else steps,
@@ -206,8 +208,6 @@ def _monitor(stop: Any, say: Say) -> CollapseMonitor | None:
 
 def _explain_rows(explain: Callable, rows: Any) -> Iterator[dict[str, np.ndarray]]:
     """`explain` over rows, batch by batch, so that maps of many images are never all in memory."""
-    import tensorflow as tf
-
     graph = tf.function(explain, reduce_retracing=True)
     for first in range(0, len(rows), SCORE_BATCH):
         x = rows[np.arange(first, min(first + SCORE_BATCH, len(rows)))]
@@ -312,13 +312,14 @@ def _image_examples(order: np.ndarray, task: Task, fitted: FittedDetector, score
     from keras_anogan.report import Example
 
     explained = fitted.judge(fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order])))
+    tensor = lambda key, i: np.asarray(explained[key][i]) if key in explained else None  # noqa: E731
     return [
         Example(
             **_what_is_known(row, task, scores),
             image=np.asarray(task.test[order[i : i + 1]])[0],
-            reconstruction=np.asarray(explained["reconstruction"][i]),
-            anomaly_map=np.asarray(explained["anomaly_map"][i]),
-            marked=np.asarray(explained["anomaly_mask"][i]),
+            reconstruction=tensor("reconstruction", i),
+            anomaly_map=tensor("anomaly_map", i),
+            marked=tensor("anomaly_mask", i),
             mask=None if task.masks is None else task.masks[row],
         )
         for i, row in enumerate(order)
@@ -334,7 +335,7 @@ def _row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores:
     return [
         RowExample(
             **_what_is_known(row, task, scores),
-            deviations=[(name, _cell(raw[name][i]), share) for name, share in deviations[i]],
+            deviations=[(name, _cell(raw[name][i]), share) for name, share in deviations[i]] if deviations else [],
         )
         for i, row in enumerate(order)
     ]
@@ -349,8 +350,19 @@ def _what_is_known(row: int, task: Task, scores: dict) -> dict[str, Any]:
     }
 
 
+def _explained(detector: Any) -> set[str]:
+    """Names of what the detector's `explain` gives, without computing any of it."""
+    shape = tf.TensorSpec((None, *detector.sample_shape), "float32")
+    return set(tf.function(detector.explain).get_concrete_function(shape).structured_outputs)
+
+
 def _deviations(detector: Any, x: np.ndarray, columns: tuple[str, ...], most: int = 4) -> list[list[tuple[str, float]]]:
-    """For each row the columns in which it differs most from its reconstruction, and their shares of |x - x_hat|."""
+    """For each row the columns in which it differs most from its reconstruction, and their shares of |x - x_hat|.
+
+    No list at all for a detector that reconstructs nothing.
+    """
+    if "reconstruction" not in _explained(detector):
+        return []
     x_hat = np.concatenate([part["reconstruction"] for part in _explain_rows(detector.explain, x)])
     names = list(dict.fromkeys(columns))
     belongs = np.array(columns)[:, None] == np.array(names)[None, :]  # (features, columns)
@@ -420,6 +432,8 @@ def score(
             f"Expected {'a table' if arguments.is_table else 'images'}, as the run was trained on. Received: {data}."
         )
     remarks: list[str] = []
+    if (maps is not None or grid_lines > 0) and not arguments.is_table:
+        _check_maps(fitted.detector, str(arguments.detector))
     if arguments.is_table:
         if maps is not None or grid_lines > 0:
             raise ValueError("Expected images for maps and a grid. Received: a table.")
@@ -429,7 +443,8 @@ def score(
     result: dict[str, Any] = dict(_per_sample(fitted, rows))
     if arguments.is_table:
         found = _deviations(fitted.detector, rows, fitted.preprocessing.feature_columns, most=3)
-        result["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
+        if found:
+            result["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
     _write_scores(pathlib.Path(out), ids, labels, result)
     if maps is not None:
         _write_maps(pathlib.Path(maps), fitted, rows, ids)
@@ -447,6 +462,11 @@ def score(
     if labels is not None and 0 < labels.sum() < len(labels):
         summary["auroc"] = evaluation.auroc(labels, result["score"])
     return summary
+
+
+def _check_maps(detector: Any, name: str) -> None:
+    if "anomaly_map" not in _explained(detector):
+        raise ValueError(f"Expected a run of a detector with maps for maps and a grid. Received: one of {name}.")
 
 
 def _table_to_score(

@@ -26,6 +26,7 @@ from keras_anogan.datasets import (
 from keras_anogan.fitted import image_preprocessing
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
+IMAGES_ONLY = ("fanogan", "gan_discriminator", "siamese")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Arguments:
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
         drop: for tables, columns to leave out.
-        detector: name in the registry; default: fanogan for images, efficientgan for tables.
+        detector: name in the registry; default: fanogan for images, efficientgan for tables. siamese needs `abnormal`.
         architecture: of fanogan, "mlp", "dcgan" or "resnet"; default: mlp for the named sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
         epochs: of each phase; an epoch of a table has at least 500 steps.
@@ -100,8 +101,16 @@ class Arguments:
         if not named:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
-        if self.is_table and self.detector == "fanogan":
-            raise ValueError("Expected --detector efficientgan, alad or pca for a table. Received: fanogan.")
+        if self.is_table and self.detector in IMAGES_ONLY:
+            raise ValueError(
+                "Expected --detector efficientgan, alad, anogan, autoencoder, flow, gaussian or pca for a table. "
+                f"Received: {self.detector}."
+            )
+        if self.detector == "siamese" and self.abnormal is None:
+            raise ValueError(
+                "Expected mnist or digits with --abnormal DIGIT for siamese, which learns from the classes of normal "
+                f"images. Received: {self.data}{'' if self.normal is None else f' --normal {self.normal}'}."
+            )
         if self.architecture is not None and self.detector != "fanogan":
             raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
         if self.detector == "fanogan":
@@ -137,6 +146,7 @@ class Task:
         masks: bool (len(test), size, size), True where a pixel is anomalous; None where nobody knows.
         raw_test: the test rows of a table as they stand in the file, a DataFrame.
         remarks: what was done to the data without being asked, one sentence each.
+        train_classes: (len(train),) classes of the training rows, where there are any.
     """
 
     train: Any
@@ -152,6 +162,7 @@ class Task:
     masks: np.ndarray | None = None
     raw_test: Any = None
     remarks: tuple[str, ...] = ()
+    train_classes: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -201,6 +212,7 @@ def _load_named(arguments: Arguments) -> Task:
         preprocessing=preprocess,
         fingerprint=digest.hexdigest(),
         name=f"{arguments.data}: digit {split.name}",
+        train_classes=None if split.train_classes is None else split.train_classes[: len(parts[0])],
     )
 
 

@@ -23,7 +23,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     by one for all pixels.
 
     Args:
-        detector: name in the registry: "fanogan", "efficientgan", "alad", "pca".
+        detector: name in the registry, such as "fanogan", "efficientgan" or "pca"; see `build_phases`.
         contamination: "auto", or the share of outliers among the rows of `fit`, in (0, 0.5]. With "auto" the rows
             are normal, a share `calibrate` of them is kept from training, and the threshold is set on these so that
             at most `alpha` of normal rows are called outliers. With a number every row is trained on, and the
@@ -70,7 +70,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> SKLearnOutlierDetector:
-        """Train on normal rows; `y` is ignored.
+        """Train on normal rows; `y` is ignored, except by "siamese", which needs the normal class of each row.
 
         Raises:
             ValueError: for bad rows or parameters, or too few rows to calibrate `alpha`.
@@ -90,8 +90,11 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
                 model.compile(
                     optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
                 )
+                learns_classes = getattr(model, "uses_labels", False)
+                classes = np.asarray(y)[np.sort(order[held:])] if learns_classes and y is not None else None
                 model.fit(
                     train,
+                    classes,
                     batch_size=self.batch_size,
                     epochs=self.epochs,
                     steps_per_epoch=steps_per_epoch(self.detector, train.shape[1:], len(train), self.batch_size),

@@ -21,6 +21,8 @@ class Split:
         test: rows to score.
         labels: int64 (len(test),): 1 anomalous, 0 normal; None where nobody knows.
         name: what the task is, in a few words.
+        train_classes: int64 (len(train),): the class of each training row, for a detector that learns from the classes
+            of normal data; None where there are none.
     """
 
     train: Any
@@ -29,6 +31,7 @@ class Split:
     test: Any
     labels: np.ndarray | None
     name: str
+    train_classes: np.ndarray | None = None
 
 
 def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,11 +149,13 @@ def _by_class(
 ) -> Split:
     for digit in normal:
         _check_class(train[1], int(digit))
-    rows = train[0][np.isin(train[1], normal)]
+    normal_rows = np.flatnonzero(np.isin(train[1], normal))
+    rows = train[0][normal_rows]
     parts = three_ways(len(rows), stop, calibrate, seed)
     labels = (~np.isin(test[1], normal)).astype("int64")
     fit, stopped, calibrated = (rows[part] for part in parts)
-    return Split(train=fit, stop=stopped, calibrate=calibrated, test=test[0], labels=labels, name=name)
+    classes = train[1][normal_rows[parts[0]]]
+    return Split(fit, stopped, calibrated, test=test[0], labels=labels, name=name, train_classes=classes)
 
 
 def _check_class(classes: np.ndarray, digit: int) -> None:
