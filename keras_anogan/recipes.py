@@ -24,12 +24,18 @@ from keras_anogan.datasets import (
     load_digits,
     load_kdd99,
     load_mnist,
-    one_anomalous,
     one_class,
 )
 from keras_anogan.detector import AnomalyDetector, Explainer
-from keras_anogan.fitted import image_preprocessing
-from keras_anogan.models import PCA, Phases, build_detector, build_phases
+from keras_anogan.mnist_recipes import (
+    MNIST_RECIPES,
+    Exercise,
+    load_one_anomalous,
+    pca_numbers,
+    pca_scores,
+    scaled_images,
+)
+from keras_anogan.models import Phases, build_detector, build_phases
 from keras_anogan.results import Numbers, Recipe, run_recipe
 from keras_anogan.tasks import Arguments
 from keras_anogan.thresholds import ConformalThreshold
@@ -63,24 +69,6 @@ EXERCISE_ALL_DIGITS = EXERCISE | {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Exercise:
-    """Images of an experiment on MNIST.
-
-    Attributes:
-        train, test: images, float32 (n, H, W, 1) in [-1, 1].
-        labels: (len(test),): 1 anomalous, 0 normal.
-        epochs: of each phase.
-        name: data set and digit.
-    """
-
-    train: np.ndarray
-    test: np.ndarray
-    labels: np.ndarray
-    epochs: int
-    name: str
-
-
 def load_exercise(digit: int = 1, quick: bool = False) -> Exercise:
     """The exercise on MNIST; `quick` puts scikit-learn's digits and two epochs in its place, to see that all runs.
 
@@ -91,7 +79,7 @@ def load_exercise(digit: int = 1, quick: bool = False) -> Exercise:
         return Exercise(*exercise_data(digit), epochs=20, name=f"MNIST, {digit} is normal")
     train, test = hold_out(*load_digits(), share=0.3, seed=0)
     split = fanogan_exercise(train, test, digit, stop=0.0, calibrate=0.0)
-    rows = (_scaled(part, 8) for part in (split.train, split.test))
+    rows = (scaled_images(part, 8) for part in (split.train, split.test))
     return Exercise(*rows, split.labels, epochs=2, name=f"scikit-learn's digits, {digit} is normal")
 
 
@@ -126,13 +114,7 @@ def train_fanogan_exercise(x: np.ndarray, seed: int, batchnorm_epsilon: float = 
 def exercise_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(train, test, labels) of the exercise, images float32 in [-1, 1]."""
     split = fanogan_exercise(*load_mnist(), digit=digit, stop=0.0, calibrate=0.0)
-    return _scaled(split.train), _scaled(split.test), split.labels
-
-
-def _scaled(images: np.ndarray, size: int = 28) -> np.ndarray:
-    """Bytes as the detector's input, float32 (n, size, size, 1) in [-1, 1]."""
-    scale = image_preprocessing(size, size)
-    return np.concatenate([scale(images[i : i + 1024]) for i in range(0, len(images), 1024)])
+    return scaled_images(split.train), scaled_images(split.test), split.labels
 
 
 def _fanogan_digit1(seed: int) -> Numbers:
@@ -218,7 +200,7 @@ def train_fanogan_paper(
 def _best_data(digit: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(train, calibrate, test, labels), images float32 in [-1, 1]."""
     split = one_class(*load_mnist(), digit=digit, stop=0.1, calibrate=0.1, seed=seed)
-    train, calibrate, test = (_scaled(rows) for rows in (split.train, split.calibrate, split.test))
+    train, calibrate, test = (scaled_images(rows) for rows in (split.train, split.calibrate, split.test))
     return train, calibrate, test, split.labels
 
 
@@ -252,20 +234,6 @@ def _terms(detector: AnomalyDetector, test: np.ndarray) -> dict[str, np.ndarray]
 
 def _pca_exercise(digit: int = 1) -> Numbers:
     return pca_numbers(*exercise_data(digit))
-
-
-def pca_scores(train: np.ndarray, test: np.ndarray, n_components: int = 32) -> np.ndarray:
-    """Scores of PCA, the baseline of every table of images: the mean squared distance to its subspace."""
-    pca = PCA(train.shape[1:], n_components=n_components)
-    pca.compile()
-    pca.fit(train)
-    return pca.predict(test)
-
-
-def pca_numbers(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> Numbers:
-    """AUROC and AUPRC of PCA with 32 components."""
-    scores = pca_scores(train, test)
-    return {"PCA-32 AUROC": evaluation.auroc(labels, scores), "PCA-32 AUPRC": evaluation.auprc(labels, scores)}
 
 
 # EfficientGAN and ALAD.
@@ -467,19 +435,6 @@ EFFICIENTGAN_MNIST = {
 }
 
 
-def load_one_anomalous(digit: int = 0, quick: bool = False) -> Exercise:
-    """MNIST with one anomalous digit; `quick` puts scikit-learn's digits in its place, to see that all runs.
-
-    Raises:
-        ValueError: for a digit that does not occur.
-    """
-    train, test = hold_out(*load_digits(), share=0.3, seed=0) if quick else load_mnist()
-    split = one_anomalous(train, test, digit=digit, stop=0.0, calibrate=0.0)
-    rows = (_scaled(part, 8 if quick else 28) for part in (split.train, split.test))
-    name = "scikit-learn's digits" if quick else "MNIST"
-    return Exercise(*rows, split.labels, epochs=2 if quick else 10, name=f"{name}, {digit} is anomalous")
-
-
 def _one_anomalous_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(train, test, labels) of MNIST with one anomalous digit, images float32 in [-1, 1]."""
     data = load_one_anomalous(digit)
@@ -592,6 +547,7 @@ RECIPES: dict[str, Recipe] = {
             target=None,
             parts=tuple(range(10)),
         ),
+        *MNIST_RECIPES,
         *VIDEO_RECIPES,
     )
 }

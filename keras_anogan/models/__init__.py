@@ -65,7 +65,7 @@ def anogan_phases(
     filters: int = 64,
     lambda_: float = 0.1,
     steps: int = 500,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.1,
     restarts: int = 1,
     patience: int | None = None,
     monitor_steps: int = 50,

@@ -78,7 +78,7 @@ class AnoGAN(AnomalyDetector):
         encoder: keras.Model | None = None,
         lambda_: float = 0.1,
         steps: int = 500,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.1,
         restarts: int = 1,
         patience: int | None = None,
         monitor_steps: int = 50,

@@ -29,7 +29,7 @@ def build_autoencoder_encoder(shape: Sequence[int], filters: int = 32, seed: int
     last. With 4,608 numbers for 784 pixels the published network has no bottleneck.
     """
     shape, *_ = _plan(shape)
-    init = initializers("he_uniform", seed)
+    init = initializers("glorot_uniform", seed)
     x = h = keras.Input(shape, name="x")
     for stage, times in enumerate(STAGES):
         h = layers.Conv2D(times * filters, 3, padding="same", activation="relu", kernel_initializer=next(init))(h)
@@ -44,7 +44,7 @@ def build_autoencoder_decoder(shape: Sequence[int], filters: int = 32, seed: int
     encoder's last pooling, then two 2x2 of stride 2.
     """
     shape, small, growth = _plan(shape)
-    init = initializers("he_uniform", seed)
+    init = initializers("glorot_uniform", seed)
     z = keras.Input((math.prod(small) * STAGES[-1] * filters,), name="z")
     h = layers.Reshape((*small, STAGES[-1] * filters))(z)
     for times, kernel in zip((8, 4, 2), growth, strict=True):
