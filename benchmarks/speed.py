@@ -28,6 +28,7 @@ import time
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import mnist_sides
 import numpy as np
 
 THREADS, BATCH, N_CRITIC, LAMBDA, PAIRS, EPOCHS = 2, 64, 5, 10.0, 7, 2
@@ -72,12 +73,35 @@ CASES = {
         round(1 / 1.05, 3),
     ),
     "speed-cvgan-train": ("C-VGAN step, the thesis's layers at 16 filters, 128 x 64, batch 4", 12, 1.0),
+    "speed-anogan-score": (
+        "AnoGAN, DCGAN of 16 filters, 28 x 28, 500 steps for 256 images at once, against a Python loop: one image, "
+        "one compiled step a call",
+        mnist_sides.IMAGES,
+        20.0,
+    ),
+    "speed-anogan_single-score": (
+        "the same against the same graph, one image a call",
+        mnist_sides.IMAGES,
+        6.0,
+    ),
+    "speed-gan_discriminator-train": (
+        "GAN of the MNIST notebook at its full width, batch 64, `one_batch=False` as there, `fit` with callbacks",
+        12,
+        1.3,
+    ),
+    "speed-autoencoder-train": (
+        "autoencoder of the MNIST notebook at its full width, batch 64, `fit` with callbacks",
+        12,
+        1.3,
+    ),
 }
 THEIR_UNITS = {
     "speed-fanogan_single-score": SINGLE,
     "speed-efficientgan-train": 20,
     "speed-efficientgan-score": 8192,
     "speed-windows-feed": 256,
+    "speed-anogan-score": 2,
+    "speed-anogan_single-score": 4,
 }
 FRAME, CLIPS = (64, 128, 3), 4
 
@@ -101,6 +125,10 @@ def ours(name: str):
         return stream("ours")
     if "cvgan" in name:
         return cvgan_steps(name)
+    if "-anogan" in name:
+        return mnist_sides.anogan("ours", name, CASES[name][1])
+    if "autoencoder" in name or "gan_discriminator" in name:
+        return mnist_sides.fit(name, draw(MLP), CASES[name][1])
     if "efficientgan" in name:
         (table,) = build_phases("efficientgan", (FEATURES,)).values()
         table.compile()
@@ -160,6 +188,10 @@ def theirs(name: str):
     torch.manual_seed(0)
     if "cvgan" in name:
         return torch_cvgan_steps(name)
+    if "autoencoder" in name or "gan_discriminator" in name:
+        x = torch.from_numpy(draw(MLP)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        make = mnist_sides.torch_autoencoder if "autoencoder" in name else mnist_sides.torch_gan
+        return make(x, CASES[name][1])[1]
     conv = "conv" in name
     generator, body, value, encoder = torch_conv() if conv else torch_mlp()
     x = torch.from_numpy(draw(CONV if conv else MLP))
@@ -536,7 +568,17 @@ def check_same_layers(name: str) -> None:
 
         networks = build_video_generator(FRAME, filters=16), build_video_discriminator((8, *FRAME), filters=8)
         for network, module in zip(networks, torch_cvgan(), strict=True):
-            _check_count(network, [module])
+            _check_count([network], [module])
+        return
+    if "autoencoder" in name or "gan_discriminator" in name:
+        detector = mnist_sides.notebook(name)
+        if "autoencoder" in name:
+            modules, _ = mnist_sides.torch_autoencoder(None, 0)
+            _check_count([detector.encoder, detector.decoder], modules)
+        else:
+            modules, _ = mnist_sides.torch_gan(None, 0)
+            _check_count([detector.generator], modules[:1])
+            _check_count([detector.discriminator], modules[1:])
         return
     conv = "conv" in name
     params = {"architecture": "dcgan", "latent_dim": 128} if conv else {"architecture": "mlp"}
@@ -544,19 +586,19 @@ def check_same_layers(name: str) -> None:
     generator, body, value, encoder = torch_conv() if conv else torch_mlp()
     sides = [(detector.generator, [generator]), (detector.critic, [body, value])]
     for network, modules in sides if conv else [*sides, (detector.encoder, [encoder])]:
-        _check_count(network, modules)
+        _check_count([network], modules)
 
 
-def _check_count(network, modules) -> None:
-    here = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+def _check_count(networks, modules) -> None:
+    here = sum(int(np.prod(v.shape)) for network in networks for v in network.trainable_variables)
     there = sum(p.numel() for module in modules for p in module.parameters())
     if here != there:
-        sys.exit(f"Expected equal networks. Received: {network.name} with {here:,} and {there:,} parameters.")
+        sys.exit(f"Expected equal networks. Received: {networks[0].name} with {here:,} and {there:,} parameters.")
 
 
 def measure(name: str) -> dict:
     """Time both sides in turn and return the result."""
-    in_torch = "fanogan" in name or "cvgan" in name
+    in_torch = any(key in name for key in ("fanogan", "cvgan", "autoencoder", "gan_discriminator"))
     if in_torch:
         check_same_layers(name)
     start = time.perf_counter()

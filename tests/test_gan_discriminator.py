@@ -18,14 +18,15 @@ def trainable(network):
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 
-def linear(shape=(2, 2, 1)):
+def linear(shape=(2, 2, 1), norm=False, **params):
     """A detector whose discriminator is a fixed linear function and whose players stand still."""
     z = keras.Input((3,))
     generator = keras.Model(z, keras.layers.Reshape(shape)(keras.layers.Dense(4)(z)))
     x = keras.Input(shape)
     f = keras.layers.Flatten()(x)
-    discriminator = keras.Model(x, [keras.layers.Dense(1)(f), f])
-    detector = GANDiscriminator(generator, discriminator, noise_std=2.0, seed=4)
+    h = keras.layers.BatchNormalization(momentum=0.0, epsilon=1e-5)(f) if norm else f
+    discriminator = keras.Model(x, [keras.layers.Dense(1)(h), f])
+    detector = GANDiscriminator(generator, discriminator, **{"noise_std": 2.0, "seed": 4, **params})
     detector.compile(optimizers={p: keras.optimizers.SGD(0.0) for p in detector.players}, jit_compile=False)
     return detector
 
@@ -101,3 +102,24 @@ def test_bad_arguments_are_named():
         GANDiscriminator(detector.generator, detector.discriminator, noise_std=-0.1)
     with pytest.raises(ValueError, match="logit, features"):
         GANDiscriminator(detector.generator, keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten()]))
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+def test_real_and_generated_images_are_normalised_together_or_apart(one_batch):
+    detector = linear(norm=True, one_batch=one_batch, noise_std=0.0)
+    x = np.random.default_rng(0).normal(3.0, 1.0, size=(6, 2, 2, 1)).astype("float32")
+    g_z = detector.generator(detector.random_normal("z", 6, (3,))).numpy()
+    kernel, bias = (np.asarray(v) for v in detector.discriminator.weights[-2:])
+
+    def logits(rows, like):
+        rows, like = rows.reshape(len(rows), 4), like.reshape(len(like), 4)
+        return (rows - like.mean(axis=0)) / np.sqrt(like.var(axis=0) + 1e-5) @ kernel + bias
+
+    both = np.concatenate([x, g_z])
+    real, generated = (logits(rows, both if one_batch else rows) for rows in (x, g_z))
+    history = detector.fit(x, batch_size=6, epochs=1, verbose=0).history
+    expected = softplus(-real).mean() + softplus(generated).mean()
+    assert history["discriminator_loss"][0] == pytest.approx(expected, rel=1e-3)
+    assert history["generator_loss"][0] == pytest.approx(softplus(-generated).mean(), rel=1e-3)
+    last = both if one_batch else g_z  # what the statistics of inference mode were last set to, momentum 0
+    assert detector.predict(x) == pytest.approx(-logits(x, last)[:, 0], rel=1e-2, abs=1e-2)

@@ -93,7 +93,12 @@ def anogan_phases(
 
 
 def gan_discriminator_phases(
-    shape: tuple[int, ...], latent_dim: int = 32, filters: int = 64, noise_std: float = 0.05, seed: int = 0
+    shape: tuple[int, ...],
+    latent_dim: int = 32,
+    filters: int = 64,
+    noise_std: float = 0.05,
+    one_batch: bool = True,
+    seed: int = 0,
 ) -> Phases:
     """A GAN's discriminator, with the networks of the MNIST notebook.
 
@@ -101,12 +106,13 @@ def gan_discriminator_phases(
         shape: (side, side, C), side even.
         latent_dim: size of z.
         filters: of the discriminator's first convolution.
-        noise_std: as in `GANDiscriminator`.
+        noise_std, one_batch: as in `GANDiscriminator`.
         seed: of the initial weights, the noise and the data order.
     """
     generator = gan_discriminator.build_gan_generator(shape, latent_dim, filters, seed=2 * seed)
     discriminator = gan_discriminator.build_gan_discriminator(shape, filters, seed=2 * seed + 1)
-    return {"gan_discriminator": GANDiscriminator(generator, discriminator, noise_std=noise_std, seed=seed)}
+    training = {"noise_std": noise_std, "one_batch": one_batch}
+    return {"gan_discriminator": GANDiscriminator(generator, discriminator, **training, seed=seed)}
 
 
 def autoencoder_phases(
@@ -142,7 +148,7 @@ def siamese_phases(
     latent_dim: int = 32,
     filters: int = 32,
     classes: int = 10,
-    margin: float = 1.0,
+    margin: float = 4.0,
     seed: int = 0,
 ) -> Phases:
     """A Siamese network on the classes of normal images; `fit` needs their labels.

@@ -100,10 +100,15 @@ class GANDiscriminator(AnomalyDetector):
     One step: the discriminator learns to tell x + noise from G(z) + noise; then the generator learns, on the same z, to
     be called real, without noise. A logit orders images as its sigmoid does, without the ties of a saturated sigmoid.
 
+    In the notebook real and generated images go through the discriminator's batch normalisation apart, so that neither
+    is ever seen with the mixed statistics of inference mode: trained like that, D(x) says little on single images. Here
+    both are one batch, and what is learnt is what scores; `one_batch=False` is the notebook's way.
+
     Args:
         generator: keras.Model z (batch, latent_dim) -> x (batch, ...).
         discriminator: keras.Model x -> (logit (batch, 1), features (batch, n)).
         noise_std: standard deviation of the noise on the discriminator's inputs, real and generated, in its own step.
+        one_batch: whether real and generated images are one batch for the discriminator's batch normalisation.
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
 
     Raises:
@@ -120,6 +125,7 @@ class GANDiscriminator(AnomalyDetector):
         generator: keras.Model,
         discriminator: keras.Model,
         noise_std: float = 0.05,
+        one_batch: bool = True,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
@@ -129,6 +135,7 @@ class GANDiscriminator(AnomalyDetector):
         reads = [("the generator", generator.output_shape)]
         check_judge(discriminator, "discriminator", reads, ("logit", "features"))
         self.noise_std = noise_std
+        self.one_batch = one_batch
 
     @property
     def call_shape(self) -> tuple[int, ...]:
@@ -145,16 +152,22 @@ class GANDiscriminator(AnomalyDetector):
             g_z = self.generator(self.random_normal("z", rows, self.generator.input_shape[1:]), training=True)
 
         with tf.GradientTape() as tape:
-            real, _ = self.discriminator(self._noisy("real_noise", x), training=True)  # (batch, 1)
-            generated, _ = self.discriminator(self._noisy("generated_noise", g_z), training=True)
+            real, generated = self._logits(self._noisy("real_noise", x), self._noisy("generated_noise", g_z))
             discriminator_loss = losses.binary_cross_entropy(real, True) + losses.binary_cross_entropy(generated, False)
         self.update("discriminator", tape, discriminator_loss)
 
         with generator_tape:  # goes on recording, with the discriminator as it is now
-            generated, _ = self.discriminator(g_z, training=True)
+            _, generated = self._logits(x, g_z)
             generator_loss = losses.binary_cross_entropy(generated, True)
         self.update("generator", generator_tape, generator_loss)
         return self.log(discriminator_loss=discriminator_loss, generator_loss=generator_loss)
+
+    def _logits(self, x: tf.Tensor, g_z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits (batch, 1) of real and of generated images."""
+        if self.one_batch:
+            real, generated = tf.split(self.discriminator(tf.concat([x, g_z], 0), training=True)[0], 2)
+            return real, generated
+        return tuple(self.discriminator(images, training=True)[0] for images in (x, g_z))
 
     def _noisy(self, name: str, x: tf.Tensor) -> tf.Tensor:
         return x + self.noise_std * self.random_normal(name, tf.shape(x)[0], tuple(x.shape[1:]))
