@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 NORMAL, ANOMALOUS, BASELINE, GUESS = "#4a86b5", "#d9644a", "#8a8d91", "#b8bcc0"
+COLOURS = (ANOMALOUS, NORMAL, BASELINE, GUESS, "#7b5aa6", "#4f9d69")  # of several detectors
 PAPERS = {"light": ("#ffffff", "#1d2226"), "dark": ("#1e242a", "#e4e8eb")}  # background and ink of a page
 KINDS = ("normal", "anomalous")
 MONITORS = ("diversity", "balance")  # logs of CollapseMonitor, which are no losses
@@ -151,11 +152,30 @@ def plot_by_kind(values: dict[str, dict[str, float]], measure: str) -> Figure:
     kinds = sorted(first, key=first.__getitem__)
     figure = Figure(figsize=(6.4, 0.28 * len(kinds) + 1.3), layout="constrained")
     axes = figure.subplots()
-    colours = (ANOMALOUS, NORMAL, BASELINE, GUESS)
-    for (name, numbers), colour, marker in zip(values.items(), itertools.cycle(colours), itertools.cycle("os^D")):
+    for (name, numbers), colour, marker in zip(values.items(), itertools.cycle(COLOURS), itertools.cycle("os^Dv*")):
         axes.plot([numbers[kind] for kind in kinds], range(len(kinds)), marker, color=colour, label=name, alpha=0.9)
     axes.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel=measure, title=f"{measure} by kind of anomaly")
     axes.set_xlim(right=1.02)
+    _tidy(axes, legend="best")
+    return figure
+
+
+def plot_by_steps(curves: dict[str, list[tuple[int, float]]], measure: str) -> Figure:
+    """A number against steps, a line for each curve; from 1 on the axis is logarithmic.
+
+    Args:
+        curves: name -> (steps, number), steps in ascending order.
+        measure: what the numbers are.
+    """
+    figure, axes = _panel()
+    for (name, points), colour in zip(curves.items(), itertools.cycle(COLOURS), strict=False):
+        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, label=name)
+    last = max(points[-1][0] for points in curves.values())
+    ticks = [step for step in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if step <= last]
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_xticks(ticks, [str(step) for step in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="Steps", ylabel=measure, title=f"{measure} by steps")
     _tidy(axes, legend="best")
     return figure
 
