@@ -97,6 +97,18 @@ def make_siamese():
     return detector
 
 
+def make_flow():
+    detector = build_detector("flow", SHAPE, components=16, blocks=1, units=(16,), levels=17)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_flow_of_tables():
+    detector = build_detector("flow", (6,), blocks=1, units=(16,))
+    detector.compile(jit_compile=False)
+    return detector
+
+
 @pytest.mark.parametrize(
     "make_detector",
     [
@@ -119,7 +131,11 @@ def test_detector_with_labels_of_normal_data_keeps_the_contract(tiny_images):
     check_detector(make_siamese, tiny_images, np.arange(32) % 3)
 
 
-@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad, make_anogan_table])
+def test_flow_keeps_the_contract(tiny_images):
+    check_detector(make_flow, tiny_images)
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad, make_anogan_table, make_flow_of_tables])
 def test_detector_of_tables_keeps_the_contract(make_detector):
     check_detector(make_detector, np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
 

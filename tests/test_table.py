@@ -347,7 +347,7 @@ def test_score_knows_labels_where_the_condition_can_be_asked(run, tmp_path, caps
         (("--normal-where", "lable == 1"), "lable"),
         (("--drop", "nope"), "--drop nope"),
         (("--normal", "3"), "--normal-where"),
-        (("--detector", "fanogan"), "efficientgan, alad or pca"),
+        (("--detector", "fanogan"), "efficientgan, alad, anogan"),
         (("--image-size", "32"), "--image-size"),
         (("--patience", "0"), "--patience"),
         ((), "at least 99 rows"),

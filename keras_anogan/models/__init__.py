@@ -19,6 +19,7 @@ from keras_anogan.models.autoencoder import Autoencoder
 from keras_anogan.models.cvgan import CVGAN, VGAN
 from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
+from keras_anogan.models.flow import Flow, build_flow
 from keras_anogan.models.gan_discriminator import GANDiscriminator
 from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.pca import PCA
@@ -36,7 +37,7 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
 
     Args:
         name: "anogan", "fanogan", "efficientgan", "alad", "gan_discriminator", "autoencoder", "siamese", "cvgan",
-            "gaussian" or "pca".
+            "flow", "gaussian" or "pca".
         input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a
             `keras.InputSpec`.
         **params: the detector's parameters: see `fanogan_phases` and its like below, `Gaussian`, `PCA`.
@@ -288,6 +289,36 @@ def cvgan_phases(
     return {"cvgan": CVGAN(generator, discriminator, **weights, reduction=reduction, mirror=mirror, seed=seed)}
 
 
+def flow_phases(
+    shape: tuple[int, ...],
+    components: int = 128,
+    blocks: int = 4,
+    units: tuple[int, ...] = (256, 256),
+    score: str | None = None,
+    weight: float = 0.85,
+    levels: int | None = None,
+    noise: float | None = None,
+    seed: int = 0,
+) -> Phases:
+    """A normalising flow for images or tables.
+
+    Args:
+        shape: (features,), or (H, W, C).
+        components, blocks, units: as in `build_flow`.
+        score: as in `Flow`; default "likelihood" (tables), "ratio" (images).
+        weight: as in `Flow`.
+        levels: as in `Flow`; default None (tables), 256 (images).
+        noise: as in `Flow`; default 0.1 (tables), 0.4 (images).
+        seed: of the initial weights, the noise and the data order.
+    """
+    image = _kind(shape, None, {"table": 0, "image": 0})[0] == "image"
+    score = ("ratio" if image else "likelihood") if score is None else score
+    levels = (256 if image else None) if levels is None else levels
+    noise = (0.4 if image else 0.1) if noise is None else noise
+    network = build_flow(shape, components, blocks, units, seed=seed)
+    return {"flow": Flow(network, score=score, weight=weight, levels=levels, noise=noise, seed=seed)}
+
+
 def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: int) -> int | None:
     """Steps of an epoch for `fit`: at least 500 for EfficientGAN and ALAD on tables, which take thousands of steps
     however few the rows are; None, one pass over the rows, for the others."""
@@ -328,6 +359,7 @@ DETECTORS: dict[str, Callable[..., Phases]] = {
     "autoencoder": autoencoder_phases,
     "siamese": siamese_phases,
     "cvgan": cvgan_phases,
+    "flow": flow_phases,
     "gaussian": gaussian_phases,
     "pca": pca_phases,
 }
@@ -343,6 +375,7 @@ __all__ = [
     "Autoencoder",
     "EfficientGAN",
     "FAnoGAN",
+    "Flow",
     "GANDiscriminator",
     "Gaussian",
     "Siamese",
