@@ -397,7 +397,7 @@ class Flow(AnomalyDetector):
         rows = rows.rows if isinstance(rows, Batches) else rows
         rows = keras.ops.convert_to_numpy(rows) if isinstance(rows, (list, tf.Tensor)) else rows
         indexed = hasattr(rows, "__getitem__") and not isinstance(rows, (dict, tf.data.Dataset, keras.utils.PyDataset))
-        if indexed and not float(self.adapted):
+        if indexed and not float(tf.convert_to_tensor(self.adapted)):
             self.adapt(rows)
         return super().fit(x, y, batch_size=batch_size, **kwargs)
 
