@@ -20,7 +20,6 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_anogan.batches import Batches
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import initializers
 
@@ -394,7 +393,7 @@ class Flow(AnomalyDetector):
         Rows that have no length or index (a `tf.data.Dataset`) are trained on without: call `adapt` yourself.
         """
         rows = x[0] if isinstance(x, tuple) else x
-        rows = rows.rows if isinstance(rows, Batches) else rows
+        rows = getattr(rows, "rows", rows)  # of `Batches`
         rows = keras.ops.convert_to_numpy(rows) if isinstance(rows, (list, tf.Tensor)) else rows
         indexed = hasattr(rows, "__getitem__") and not isinstance(rows, (dict, tf.data.Dataset, keras.utils.PyDataset))
         if indexed and not float(tf.convert_to_tensor(self.adapted)):
