@@ -454,67 +454,6 @@ def _efficientgan_mnist(seed: int, digit: int) -> Numbers:
     }
 
 
-FLOW_MNIST = {
-    "networks": "whitening to 128 principal components, 4 blocks of two couplings with 256 and 256 units, one coupling "
-    "for the rest",
-    "score": "likelihood ratio: bits per dimension less 0.85 times those of the whitening's Gaussian",
-    "noise": "uniform within one of 256 grey levels, and Gaussian of standard deviation 0.4",
-    "batch_size": 128,
-    "optimizer": "AdamW(1e-3 to 0 by a cosine, no decay)",
-    "steps": "2,000, last one",
-    "train": "the nine other digits of the 60,000; nothing set aside",
-    "test": "the official 10,000",
-    "chosen on": "label-free: scores of held-out training images against spoilt copies of them (mirrored, turned, cut, "
-    "pasted, erased, averaged) without digit 1 or 8; with labels: scikit-learn's digits, one of ten anomalous; score, "
-    "weight, noise, components and steps, all before the run",
-}
-
-
-def train_flow(
-    x: np.ndarray,
-    seed: int,
-    steps: int = 2000,
-    batch_size: int = 128,
-    rate: float = 1e-3,
-    noise: float = 0.4,
-    weight: float = 0.85,
-    **params: Any,
-) -> AnomalyDetector:
-    """A flow, trained with a learning rate that falls to zero by a cosine.
-
-    Args:
-        x: normal images, float32 (n, H, W, C) in [-1, 1].
-        seed: of weights, noise and order.
-        steps: training steps; ten epochs of a tenth each.
-        batch_size: rows of one step.
-        rate: learning rate at the start.
-        noise, weight, **params: as in `models.flow_phases`.
-    """
-    detector = build_detector("flow", x.shape[1:], noise=noise, weight=weight, seed=seed, **params)
-    adam = keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(rate, steps), weight_decay=0.0)
-    detector.compile(optimizers={"flow": adam})
-    detector.fit(x, batch_size=batch_size, epochs=10, steps_per_epoch=steps // 10, verbose=0)
-    return detector
-
-
-def _flow_mnist(seed: int, digit: int) -> Numbers:
-    train, test, labels = _one_anomalous_data(digit)
-    explainer = Explainer(train_flow(train, seed))
-    parts = [explainer.predict(test[i : i + 2500]) for i in range(0, len(test), 2500)]
-    keys = ("score", "bits_per_dim", "typicality", "complexity")
-    terms = {key: np.concatenate([part[key] for part in parts]) for key in keys}
-    bits = terms["bits_per_dim"]
-    return {
-        "value": evaluation.auroc(labels, terms["score"]),
-        "AUPRC ratio": evaluation.auprc(labels, terms["score"]),
-        "AUROC log-likelihood": evaluation.auroc(labels, bits),
-        "AUPRC log-likelihood": evaluation.auprc(labels, bits),
-        "AUROC typicality": evaluation.auroc(labels, terms["typicality"]),
-        "AUROC complexity": evaluation.auroc(labels, terms["complexity"]),
-        "bits/dim of test normals": float(bits[labels == 0].mean()),
-    }
-
-
 def _pca_one_anomalous(digit: int) -> Numbers:
     return pca_numbers(*_one_anomalous_data(digit))
 
@@ -606,17 +545,6 @@ RECIPES: dict[str, Recipe] = {
             run=_efficientgan_mnist,
             baselines=_pca_one_anomalous,
             target=None,
-            parts=tuple(range(10)),
-        ),
-        Recipe(
-            name="flow-mnist-oneanomalous",
-            what="MNIST, one digit is anomalous, the nine others are normal: a normalising flow's likelihood ratio",
-            metric="AUROC of the ratio, mean of ten digits",
-            settings=FLOW_MNIST,
-            published=None,
-            run=_flow_mnist,
-            baselines=_pca_one_anomalous,
-            target=0.768,
             parts=tuple(range(10)),
         ),
         *MNIST_RECIPES,
