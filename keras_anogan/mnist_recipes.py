@@ -91,6 +91,60 @@ def _exercise(split: Split, name: str, quick: bool) -> Exercise:
     return Exercise(train, test, split.labels, 2 if quick else 10, name, split.train_classes)
 
 
+# Looking at them.
+
+
+def first_of_each(data: Exercise, count: int) -> np.ndarray:
+    """The first `count` normal test images and the first `count` anomalous ones."""
+    return np.concatenate([data.test[data.labels == kind][:count] for kind in (0, 1)])
+
+
+def rows_of(explained: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """What `Explainer.predict` gave, for the chosen rows only."""
+    return {key: value[chosen] for key, value in explained.items()}
+
+
+def samples(detector: Any, count: int) -> np.ndarray:
+    """Images that a GAN's generator makes of `count` z, always the same ones."""
+    z = np.random.default_rng(0).standard_normal((count, *detector.generator.input_shape[1:]))
+    return detector.generator.predict(z.astype("float32"), verbose=0)
+
+
+def means_by_digit(data: Exercise, scores: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Of each digit among the test images the share of pixels over half of the range, and its mean scores."""
+    ink = (data.test > 0.0).mean(axis=(1, 2, 3))
+    return [
+        {
+            "digit": digit,
+            "ink": float(ink[data.test_classes == digit].mean()),
+            **{name: float(values[data.test_classes == digit].mean()) for name, values in scores.items()},
+        }
+        for digit in DIGITS
+    ]
+
+
+def by_digit(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Detector -> digit -> mean AUROC, of results with one digit as a part; baselines are those of the first one."""
+    values = {
+        name: {digit: part["value"]["mean"] for digit, part in result["parts"].items()}
+        for name, result in found.items()
+    }
+    first = next(iter(found.values()))
+    for key in first["baselines"]:
+        if key.endswith(" AUROC"):
+            values[key.removesuffix(" AUROC")] = {digit: part[key] for digit, part in first["parts"].items()}
+    return values
+
+
+def compare(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """`by_digit` as lines of a table, one for each digit, and the mean."""
+    values = by_digit(found)
+    lines = [
+        {"digit": digit, **{name: values[name][digit] for name in values}} for digit in next(iter(values.values()))
+    ]
+    return [*lines, {"digit": "mean", **{name: float(np.mean(list(values[name].values()))) for name in values}}]
+
+
 # Baselines.
 
 
@@ -285,6 +339,7 @@ def _flow(seed: int, digit: int) -> Numbers:
 
 # AnoGAN.
 
+ANOGAN_STEPS = 2000
 ANOGAN = {
     "networks": "dcgan, 16 filters, latent_dim 64",
     "optimizer": "Adam(5e-4 to 1e-5 by a cosine, beta_1=0.5), both players",
@@ -298,7 +353,7 @@ ANOGAN = {
 }
 
 
-def build_anogan(shape: tuple[int, ...], seed: int, steps: int = 2000, filters: int = 16) -> AnoGAN:
+def build_anogan(shape: tuple[int, ...], seed: int, steps: int = ANOGAN_STEPS, filters: int = 16) -> AnoGAN:
     """AnoGAN with the settings `ANOGAN`, compiled.
 
     Args:
@@ -312,7 +367,7 @@ def build_anogan(shape: tuple[int, ...], seed: int, steps: int = 2000, filters: 
     return detector
 
 
-def train_anogan(x: np.ndarray, seed: int, steps: int = 2000, filters: int = 16) -> AnoGAN:
+def train_anogan(x: np.ndarray, seed: int, steps: int = ANOGAN_STEPS, filters: int = 16) -> AnoGAN:
     """`build_anogan`, trained for `steps` on normal images x, float32 (n, H, W, 1) in [-1, 1]."""
     detector = build_anogan(x.shape[1:], seed, steps, filters)
     detector.fit(x, batch_size=64, epochs=1, steps_per_epoch=steps, verbose=0)

@@ -559,3 +559,34 @@ def test_the_run_module_gives_back_the_metrics(digits_run):
     config = json.loads((digits_run / "config.json").read_text())
     metrics = runs.train(Arguments(**config["arguments"]), digits_run, say=lambda line: None)
     assert metrics == json.loads((digits_run / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("detector", ["gan_discriminator", "siamese", "gaussian"])
+def test_a_detector_without_maps_is_trained_reported_and_scored(detector, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ("--abnormal", "4", "--detector", detector, "--smoke", "--alpha", "0.05")
+    assert command("train", "digits", "--out", out, *arguments) == 0
+    report = (out / "report.html").read_text()
+    assert "Most anomalous" in report
+    assert "Difference:" not in report
+    assert command("score", out, "digits", "--out", tmp_path / "scores.csv") == 0
+    with open(tmp_path / "scores.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 256
+    capsys.readouterr()
+    assert command("score", out, "digits", "--maps", tmp_path / "maps", "--out", tmp_path / "other.csv") == 2
+    assert f"Received: one of {detector}." in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "other.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("digits", "--normal", "3", "--detector", "siamese"), "--abnormal DIGIT for siamese"),
+        (("rows.csv", "--detector", "siamese"), "Received: siamese"),
+        (("rows.csv", "--detector", "gan_discriminator"), "for a table. Received: gan_discriminator"),
+    ],
+)
+def test_a_detector_that_cannot_learn_from_the_data_says_so(arguments, word, tmp_path, capsys):
+    assert command("train", *arguments, "--out", tmp_path / "run") == 2
+    assert word in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import PCA, Explainer, FAnoGAN, losses, scores
+from keras_anogan import PCA, Explainer, FAnoGAN, Gaussian, losses, scores
 from keras_anogan.models import WGANGP
 from keras_anogan.networks import (
     LeakyReLUWithoutCurvature,
@@ -194,3 +194,36 @@ def test_wgan_gp_refuses_batch_normalisation_and_bad_weights():
         WGANGP(generator, healthy, n_critic=0)
     with pytest.raises(ValueError, match="what the critic reads"):
         WGANGP(build_mlp_generator((5,), 2, units=(3,)), healthy)
+
+
+def test_gaussian_is_the_log_likelihood_under_the_shrunk_covariance(draw):
+    from scipy.stats import multivariate_normal
+    from sklearn.covariance import LedoitWolf
+
+    x = (draw.normal(size=(60, 6)) @ draw.normal(size=(6, 6)) + 3.0).astype("float32")
+    new = draw.normal(size=(9, 6)).astype("float32")
+    detector = Gaussian((6,))
+    detector.compile()
+    detector.fit(x)
+    solved = LedoitWolf().fit(x)
+    expected = -multivariate_normal(solved.location_, solved.covariance_).logpdf(new)
+    assert detector.predict(new) == pytest.approx(expected, rel=1e-4)
+    explained = Explainer(detector).predict(new)
+    assert explained["log_likelihood"] == pytest.approx(-expected, rel=1e-4)
+    z = Explainer(detector).predict(x)["latent"]
+    assert np.linalg.norm(z, axis=1) ** 2 == pytest.approx(
+        ((x - solved.location_) @ solved.precision_ * (x - solved.location_)).sum(axis=1), rel=1e-3
+    )
+
+
+def test_gaussian_of_equal_rows_is_finite_and_of_many_features_refused():
+    detector = Gaussian((4,))
+    detector.compile()
+    detector.fit(np.full((5, 4), 2.0, "float32"))
+    scores_of = detector.predict(np.array([[2.0] * 4, [2.5] * 4], "float32"))
+    assert np.isfinite(scores_of).all()
+    assert scores_of[1] > scores_of[0]
+    with pytest.raises(ValueError, match="12,288"):
+        Gaussian((64, 64, 3))
+    with pytest.raises(ValueError, match="at least two rows"):
+        detector.fit(np.zeros((1, 4), "float32"))
