@@ -63,14 +63,17 @@ def plot_precision_recall(
 
 
 def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: float, alpha: float) -> Figure:
-    """Histogram of scores on a logarithmic axis, normal and anomalous rows apart, with the threshold."""
+    """Histogram of scores, normal and anomalous rows apart, with the threshold; the axis is logarithmic where all scores
+    are distances, positive and more than a factor of two apart."""
     figure, axes = _panel()
-    positive = np.maximum(scores, 1e-12)
-    edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 61).tolist()
+    low, high = float(scores.min()), float(scores.max())
+    logarithmic = low > 0.0 and high > 2.0 * low
+    span = np.geomspace if logarithmic else np.linspace
+    edges = span(low, high if high > low else low + max(1e-3, 0.01 * abs(low)), 61).tolist()
     groups = (
-        [("scored rows", positive, NORMAL)]
+        [("scored rows", scores, NORMAL)]
         if labels is None
-        else [("normal", positive[labels == 0], NORMAL), ("anomalous", positive[labels == 1], ANOMALOUS)]
+        else [("normal", scores[labels == 0], NORMAL), ("anomalous", scores[labels == 1], ANOMALOUS)]
     )
     for name, values, colour in groups:
         if len(values):
@@ -78,12 +81,12 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
             axes.hist(values, bins=edges, weights=weights, color=colour, alpha=0.65, label=f"{name} ({len(values):,})")
     ink = matplotlib.rcParams["text.color"]
     axes.axvline(threshold, color=ink, linewidth=1.2, label=f"threshold {threshold:.4g} (alpha = {alpha:g})")
-    axes.set(
-        xscale="log", xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows"
-    )
-    axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.set(xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows")
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="both", pad=4)
     axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
     _tidy(axes, legend="upper left")

@@ -1,0 +1,45 @@
+"""Figures: what would mislead a reader without anybody noticing."""
+
+import numpy as np
+import pytest
+
+from keras_anogan import plots
+
+
+@pytest.mark.parametrize(
+    ("scores", "scale"),
+    [
+        ([0.01, 0.1, 1.0], "log"),
+        ([-3.0, 0.5, 1.0], "linear"),  # a logit, or less than no bits
+        ([0.0, 0.5, 1.0], "linear"),
+        ([10.0, 11.0, 12.0], "linear"),
+        ([2.0, 2.0, 2.0], "linear"),
+    ],
+)
+def test_every_score_is_in_the_histogram(scores, scale):
+    figure = plots.plot_histogram(np.array(scores, "float32"), np.array([0, 0, 1]), threshold=1.0, alpha=0.05)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == scale
+    assert sum(patch.get_height() for patch in axes.patches) == pytest.approx(2.0)  # all of either group
+    low, high = axes.get_xlim()
+    assert low <= min(scores)
+    assert max(scores) <= high
+
+
+def test_a_curve_by_steps_begins_at_zero_steps():
+    figure = plots.plot_by_steps({"cold": [(0, 0.5), (10, 0.7), (500, 0.9)], "warm": [(0, 0.8), (10, 0.9)]}, "AUROC")
+    (axes,) = figure.axes
+    assert [line.get_xdata()[0] for line in axes.get_lines()] == [0, 0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [
+        "0",
+        "1",
+        "2",
+        "5",
+        "10",
+        "20",
+        "50",
+        "100",
+        "200",
+        "500",
+    ]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["cold", "warm"]
