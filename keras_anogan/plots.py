@@ -63,8 +63,8 @@ def plot_precision_recall(
 
 
 def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: float, alpha: float) -> Figure:
-    """Histogram of scores, normal and anomalous rows apart, with the threshold; the axis is logarithmic where all scores
-    are distances, positive and more than a factor of two apart."""
+    """Histogram of scores, normal and anomalous rows apart, with the threshold; its axis is logarithmic where all
+    scores are positive and more than a factor of two apart."""
     figure, axes = _panel()
     low, high = float(scores.min()), float(scores.max())
     logarithmic = low > 0.0 and high > 2.0 * low

@@ -146,3 +146,15 @@ def test_efficientgan_in_one_line():
     assert outliers.detector_.encoder.input_shape == (None, 7)
     assert outliers.decision_function(x).mean() > outliers.decision_function(odd).mean()
     assert int(outliers.detector_.step) == 1000
+
+
+def test_siamese_learns_from_the_classes_of_normal_images():
+    draw = np.random.default_rng(0)
+    images, classes = draw.random((60, 8, 8)), np.arange(60) % 3
+    images[np.arange(60), classes] += 3.0  # a bright row tells the class
+    outliers = SKLearnOutlierDetector("siamese", alpha=0.1, epochs=3, params={"filters": 4}, random_state=0)
+    with pytest.raises(ValueError, match="no labels"):
+        outliers.fit(images)
+    scores = outliers.fit(images, classes).score_samples(images)
+    assert scores.shape == (60,)
+    assert np.asarray(outliers.detector_.seen)[:3].tolist() == [1.0, 1.0, 1.0]
