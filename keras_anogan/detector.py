@@ -81,10 +81,14 @@ class AnomalyDetector(AdversarialModel):
                 f"Received: shape {tuple(x.shape)}."
             )
 
+    def monitor(self, x: tf.Tensor) -> tf.Tensor:
+        """What training is watched by, float32 (batch,): A(x), unless that takes a search (see `AnoGAN`)."""
+        return self(x)
+
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Mean score of held-out normal data, so that `validation_data` logs `val_score`."""
+        """Mean of `monitor` over held-out normal data, so that `validation_data` logs `val_score`."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.score_mean.update_state(self(x))
+        self.score_mean.update_state(self.monitor(x))
         return {"score": self.score_mean.result()}
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> np.ndarray:
@@ -106,6 +110,7 @@ class AnomalyDetector(AdversarialModel):
             ValueError: for fewer than two rows, a wrong shape, NaN or infinite values.
         """
         x = x[0] if isinstance(x, tuple) else x
+        x = np.asarray(x) if isinstance(x, (list, tf.Tensor)) else x
         x = self.check_rows(x.rows if isinstance(x, Batches) else x)
         if len(x) < 2:
             raise ValueError(f"{type(self).__name__} expected at least two rows. Received: {len(x)}.")

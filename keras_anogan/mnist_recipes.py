@@ -258,15 +258,17 @@ GAN_DISCRIMINATOR = {
     "steps": "200, last one: 12,800 of some 54,000 images (the notebook: 810 steps of the first 2,048 images)",
     "chosen on": "label-free: scores of held-out training images against spoilt copies of them (turned, mirrored, "
     "erased, pasted, laid over each other), digit 8 left out: after 200 steps the discriminator has won and knows less "
-    "with each further one (0.74 then, 0.62 at 300); noise 0.05 0.68, batches apart 0.39 to 0.50; before the run",
+    "with each further one (0.74 then, 0.62 at 300); noise 0.05 0.68, batches apart 0.39 to 0.50; before the run. The "
+    "criterion misled: with labels on scikit-learn's digits 0.79 after 800 steps and 0.93 after 1,600, with averaged "
+    "weights; that, on digit 0 here, seed 0, came to 0.42 (with batch statistics of the whole test set 0.45), and was "
+    "not run to the end",
 }
 AUTOENCODER = {
     "optimizer": "AdamW(1e-3, weight_decay=1e-2), the notebook's",
     "noise_std": 0.0,
     "batch_size": "64 (2,048 in the notebook)",
     "steps": "850, last one: one pass over the training images (the notebook: 10,800 of the first 2,048 images)",
-    "chosen on": "nothing: the notebook's settings on a budget; denoising and larger rates were worse with labels on "
-    "scikit-learn's digits, before the run",
+    "chosen on": "nothing: the notebook's settings on a budget",
 }
 DENOISING = {
     "networks": "the notebook's at a quarter of its width, 8 filters",
@@ -348,15 +350,17 @@ def _flow(seed: int, digit: int) -> Numbers:
 
 ANOGAN_STEPS = 2000
 ANOGAN = {
-    "networks": "dcgan, 16 filters, latent_dim 64",
+    "networks": "dcgan, 16 filters, latent_dim 8",
     "optimizer": "Adam(5e-4 to 1e-5 by a cosine, beta_1=0.5), both players",
     "batch_size": 64,
     "steps": "2,000, last one",
     "search": "500 steps of Adam(0.1 to 0 by a cosine), one start for all, lambda 0.1",
     "train": "the digit's training images; nothing set aside",
     "test": "250 images of the digit and 250 of the others, of the official 10,000",
-    "chosen on": "label-free: the search's rate by the objective it reaches, learning rate and width by the scores of "
-    "held-out training images of digits 2 and 8 against spoilt copies; before the run",
+    "chosen on": "label-free: the search's rate by the objective it reaches, learning rate by the scores of held-out "
+    "training images of digits 2 and 8 against spoilt copies; with labels, on scikit-learn's digits 2, 3 and 8: "
+    "latent_dim 64 0.891, 16 0.923, 8 0.947, 4 0.946. A first run with 64 was stopped after four digits of one seed "
+    "(0.965, 1.000, 0.836, 0.797)",
 }
 
 
@@ -369,7 +373,7 @@ def build_anogan(shape: tuple[int, ...], seed: int, steps: int = ANOGAN_STEPS, f
         steps: over which the learning rate falls.
         filters: of the first convolution.
     """
-    detector = build_detector("anogan", shape, filters=filters, latent_dim=64, seed=seed)
+    detector = build_detector("anogan", shape, filters=filters, latent_dim=8, seed=seed)
     detector.compile(optimizers={player: _adam(5e-4, steps, beta_1=0.5) for player in detector.players})
     return detector
 
@@ -446,17 +450,23 @@ def _anogan_warmstart(seed: int, digit: int) -> Numbers:
     cold = train_anogan(data.train, seed)
     warm = warm_anogan(cold, data.train, seed)
     reached = cold.predict(data.test)
-    numbers = {"AUROC cold, 500 steps": evaluation.auroc(data.labels, reached)}
+    short = AnoGAN(cold.generator, cold.discriminator, lambda_=cold.lambda_, steps=50, seed=seed)
+    short.compile()
+    scores = short.predict(data.test)
+    numbers = {
+        "AUROC cold, 500 steps": evaluation.auroc(data.labels, reached),
+        "AUROC cold, a search of 50 steps": evaluation.auroc(data.labels, scores),
+        "ratio, cold, a search of 50 steps": float(np.median(scores) / np.median(reached)),
+    }
     parts = [warm.trajectory(data.test[i : i + 250], at=WARM_STEPS) for i in range(0, len(data.test), 250)]
     for i, steps in enumerate(WARM_STEPS):
         scores = np.concatenate([part[i]["score"] for part in parts])
-        numbers[f"AUROC warm, {steps} steps"] = evaluation.auroc(data.labels, scores)
-        numbers[f"ratio, {steps} steps"] = float(np.median(scores) / np.median(reached))
-    return {"value": numbers.pop("ratio, 50 steps"), **numbers}
+        numbers[f"AUROC warm, step {steps} of 50"] = evaluation.auroc(data.labels, scores)
+        numbers[f"ratio, warm, step {steps} of 50"] = float(np.median(scores) / np.median(reached))
+    return {"value": numbers.pop("ratio, warm, step 50 of 50"), **numbers}
 
 
-def _no_encoder(digit: int) -> Numbers:
-    """What a warm start has to beat: the cold search stands beside it within each run, so PCA only."""
+def _baselines_of_thousand(digit: int) -> Numbers:
     return _baselines(load_one_class(digit, each=500))
 
 
@@ -498,7 +508,7 @@ MNIST_RECIPES = (
         },
         run=functools.partial(_autoencoder, steps=1700, noise_std=1.0),
         baselines=_baselines_one_anomalous,
-        target=0.78,
+        target=None,
         parts=DIGITS,
     ),
     Recipe(
@@ -570,7 +580,7 @@ MNIST_RECIPES = (
         },
         published=None,
         run=functools.partial(_anogan_warmstart, digit=2),
-        baselines=functools.partial(_no_encoder, digit=2),
+        baselines=functools.partial(_baselines_of_thousand, digit=2),
         target=1.0,
         lower_is_better=True,
         shown=("PCA-32 AUROC",),

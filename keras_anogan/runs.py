@@ -108,6 +108,9 @@ def train(
         say(remark)
     sizes = ", ".join(f"{key} {len(getattr(task, key)):,}" for key in ("train", "stop", "calibrate", "test"))
     say(f"{task.name}; {sizes} rows.")
+    if (detector := list(phases.values())[-1]).tags.search_at_query:
+        count = len(task.calibrate) + len(task.test)
+        say(f"After training, {arguments.detector} searches {detector.steps} steps for each of {count:,} rows.")
     seconds, warnings = {}, []
     for phase, model in phases.items():
         watchers = progress(phase, arguments.epochs)
@@ -178,9 +181,8 @@ def _fit_phase(
     if arguments.detector in AVERAGED:
         callbacks.append(NetworkEMA(0.999))
     steps = steps_per_epoch(str(arguments.detector), task.shape, len(task.train), arguments.batch_size)
-    learns_classes = getattr(model, "uses_labels", False)
     model.fit(
-        (task.train, task.train_classes) if learns_classes else task.train,
+        (task.train, task.train_classes) if model.uses_labels else task.train,
         batch_size=arguments.batch_size,
         epochs=arguments.epochs,
         steps_per_epoch=None if arguments.smoke else steps,

@@ -42,7 +42,7 @@ def latent_search(
     """Minimise `objective` over z, each row for itself, from `z0`.
 
     Adam (Kingma and Ba 2015; beta_1 0.9, beta_2 0.999) whose rate falls to zero along half a cosine, so that the last
-    steps settle. A step whose value or gradient is not finite counts for nothing.
+    steps settle. What is not finite counts for nothing: a value is no best one, an entry of the gradient is zero.
 
     Args:
         objective: z (rows, latent_dim) -> values (rows,); a row's value may depend on its own z only.
@@ -78,8 +78,8 @@ def search_path(
     Takes and raises what `latent_search` does; also ValueError where `at` does not ascend.
     """
     check_search(at[-1] if at else -1, learning_rate, restarts, patience, tolerance)
-    if list(at) != sorted(set(at)) or at[0] < 0:
-        raise ValueError(f"Expected ascending numbers of steps >= 0. Received: {tuple(at)}.")
+    if list(at) != sorted(set(at)) or at[0] < 0 or any(int(steps) != steps for steps in at):
+        raise ValueError(f"Expected ascending whole numbers of steps >= 0. Received: {tuple(at)}.")
     rows = tf.shape(z0)[0]
     zeros = tf.zeros_like(z0)
     state = {

@@ -106,6 +106,13 @@ class Arguments:
                 "Expected --detector efficientgan, alad, anogan, autoencoder, flow, gaussian or pca for a table. "
                 f"Received: {self.detector}."
             )
+        if self.detector == "cvgan":
+            raise ValueError("Expected a detector of images or rows. Received: cvgan; train-video trains it.")
+        if self.detector == "gan_discriminator" and self.patience is not None:
+            raise ValueError(
+                "Expected no --patience with gan_discriminator: its score falls as its logit grows, however well it "
+                f"tells images apart. Received: --patience {self.patience}."
+            )
         if self.detector == "siamese" and self.abnormal is None:
             raise ValueError(
                 "Expected mnist or digits with --abnormal DIGIT for siamese, which learns from the classes of normal "

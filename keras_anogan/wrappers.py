@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_anogan.callbacks import NetworkEMA
@@ -76,6 +76,8 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
             ValueError: for bad rows or parameters, or too few rows to calibrate `alpha`.
         """
         x = self._validate(X, reset=True)
+        if y is not None:
+            check_consistent_length(X, y)
         self._check_parameters(len(x))
         draw = check_random_state(self.random_state)
         seed = int(draw.randint(2**20))
@@ -90,8 +92,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
                 model.compile(
                     optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
                 )
-                learns_classes = getattr(model, "uses_labels", False)
-                classes = np.asarray(y)[np.sort(order[held:])] if learns_classes and y is not None else None
+                classes = np.asarray(y)[np.sort(order[held:])] if model.uses_labels and y is not None else None
                 model.fit(
                     train,
                     classes,

@@ -58,7 +58,7 @@ def test_a_linear_generator_gives_the_least_squares_projection(draw):
 
 def test_the_first_steps_are_adam(draw):
     z0 = draw.normal(size=(3, 4)).astype("float32")
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.05, 10), epsilon=1e-8)
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10), epsilon=1e-8)
     z = keras.Variable(z0)
     for _ in range(4):
         optimizer.apply([4.0 * z.value**3], [z])
@@ -125,7 +125,7 @@ def test_what_cannot_be_searched_is_refused():
     ):
         with pytest.raises(ValueError, match=word):
             latent_search(objective, tf.zeros((1, 1)), **arguments)
-    for at in ((), (5, 5), (5, 3), (-1, 3)):
+    for at in ((), (5, 5), (5, 3), (-1, 3), (0, 1.5, 3)):
         with pytest.raises(ValueError, match="Expected"):
             search_path(objective, tf.zeros((1, 1)), at=at)
 
@@ -221,9 +221,8 @@ def test_a_file_keeps_the_encoder(trained, tmp_path):
 
 
 def test_networks_that_are_trained_already_need_no_fit_and_stay_as_they_are(trained):
-    phases = {name: build_detector(name, SHAPE, **kwargs) for name, kwargs in (("fanogan", {"latent_dim": 4}),)}
-    critic = phases["fanogan"].critic
-    detector = AnoGAN(phases["fanogan"].generator, critic, steps=5)
+    fanogan = build_detector("fanogan", SHAPE, latent_dim=4)
+    detector = AnoGAN(fanogan.generator, fanogan.critic, steps=5)
     before = weights_by_path(detector)
     scores = detector.predict(trained[1][:8])
     assert scores.shape == (8,)
@@ -236,10 +235,12 @@ def test_the_search_runs_in_a_sequential_under_xla_and_exported(trained, tmp_pat
     scores = searcher.predict(x)
     threshold = ConformalThreshold(0.1).adapt(scores)
     model = keras.Sequential([keras.Input(SHAPE), searcher, threshold])
-    assert model.predict(x, verbose=0).tolist() == (scores > threshold.threshold).tolist()
+    clear = np.abs(scores / threshold.threshold - 1.0) > 1e-4  # not the row that the threshold is, to the last bit
+    alarms = (scores > threshold.threshold)[clear].tolist()
+    assert model.predict(x, verbose=0)[clear].tolist() == alarms
     model.export(tmp_path / "model", verbose=False)
     served = tf.saved_model.load(tmp_path / "model")
-    assert served.serve(tf.constant(x)).numpy().tolist() == (scores > threshold.threshold).tolist()
+    assert served.serve(tf.constant(x)).numpy()[clear].tolist() == alarms
     compiled = tf.function(searcher, jit_compile=True)(tf.constant(x))
     assert np.median(np.abs(compiled.numpy() - scores) / scores) < 1e-4
 

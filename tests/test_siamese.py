@@ -16,13 +16,13 @@ def draw():
     return np.random.default_rng(7)
 
 
-def identity(classes=4, rate=0.0):
+def identity(classes=4):
     """A detector of points in the plane whose embedding is the point itself."""
     x = keras.Input((2,))
     encoder = keras.Model(x, keras.layers.Dense(2, use_bias=False)(x))
     encoder.set_weights([np.eye(2)])
     detector = Siamese(encoder, classes=classes)
-    detector.compile(optimizers={"encoder": keras.optimizers.SGD(rate)})
+    detector.compile(optimizers={"encoder": keras.optimizers.SGD(0.0)})
     return detector
 
 
@@ -98,6 +98,18 @@ def test_two_replicas_have_one_centre(draw):
 def test_labels_that_cannot_be_used_are_refused(y, word, draw):
     with pytest.raises(ValueError, match=word):
         identity().fit(draw.normal(size=(20, 2)).astype("float32"), y, verbose=0)
+
+
+def test_lists_and_columns_of_labels_are_taken_too(draw):
+    x, y = draw.normal(size=(6, 2)).astype("float32"), np.array([0, 2, 0, 2, 2, 0])
+    of_arrays, of_lists, of_columns = identity(), identity(), identity()
+    of_arrays.fit((x, y), batch_size=6, verbose=0)
+    of_lists.fit(x.tolist(), y.tolist(), batch_size=6, verbose=0)
+    of_columns.fit(tf.data.Dataset.from_tensor_slices((x, y[:, None])).batch(6), verbose=0)
+    for detector in (of_lists, of_columns):
+        assert np.asarray(detector.centres) == pytest.approx(np.asarray(of_arrays.centres), abs=1e-6)
+    with pytest.raises(ValueError, match="no labels"):
+        identity().fit(x.tolist(), verbose=0)
 
 
 def test_it_finds_the_digit_it_never_saw():

@@ -155,6 +155,8 @@ def test_siamese_learns_from_the_classes_of_normal_images():
     outliers = SKLearnOutlierDetector("siamese", alpha=0.1, epochs=3, params={"filters": 4}, random_state=0)
     with pytest.raises(ValueError, match="no labels"):
         outliers.fit(images)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        outliers.fit(images, classes[:50])
     scores = outliers.fit(images, classes).score_samples(images)
     assert scores.shape == (60,)
     assert np.asarray(outliers.detector_.seen)[:3].tolist() == [1.0, 1.0, 1.0]

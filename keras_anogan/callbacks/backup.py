@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 class EpochBackup(keras.callbacks.Callback):
@@ -106,11 +107,17 @@ def averaged(model: keras.Model) -> contextlib.AbstractContextManager:
 
 
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
-    """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any."""
+    """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any.
+
+    Of a detector that searches at query time it is what it is watched by, `monitor`.
+    """
+    score = model.predict_on_batch
+    if getattr(getattr(model, "tags", None), "search_at_query", False):
+        score = model.__dict__.setdefault("_monitor_graph", tf.function(model.monitor, reduce_retracing=True))
     starts = range(0, len(rows), batch_size)
     batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
     with averaged(model):
-        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
+        return np.concatenate([np.asarray(score(batch)) for batch in batches])
 
 
 class BestEpoch(keras.callbacks.Callback):

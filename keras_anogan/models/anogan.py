@@ -59,7 +59,8 @@ class AnoGAN(AnomalyDetector):
         learning_rate: of the search, see `search.latent_search`.
         restarts: searches from as many random z, the best of which counts; 1 with an encoder.
         patience: a row's search stops when so many steps have not lowered its value by 0.01 %; None never stops early.
-        monitor_steps: of the search for `validation_data` during `fit`, where all `steps` would take too long.
+        monitor_steps: of the search for `validation_data` and callbacks during `fit`, where all `steps` would take too
+            long.
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch), the first z of the seed.
 
     Raises:
@@ -133,11 +134,9 @@ class AnoGAN(AnomalyDetector):
         self.update("generator", generator_tape, generator_loss)
         return self.log(discriminator_loss=discriminator_loss, generator_loss=generator_loss)
 
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Mean score of held-out normal data after `monitor_steps` of the search."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        self.score_mean.update_state(self._search(x, (min(self.monitor_steps, self.steps),))[-1].value)
-        return {"score": self.score_mean.result()}
+    def monitor(self, x: tf.Tensor) -> tf.Tensor:
+        """A(x) of a search of `monitor_steps`, by which `validation_data` and callbacks watch training."""
+        return self._search(x, (min(self.monitor_steps, self.steps),))[-1].value
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score` = (1 - lambda_) x `residual` + lambda_ x `discriminator_term` at the best z, and what makes them.

@@ -366,6 +366,10 @@ class Flow(AnomalyDetector):
         """Distance of two grey levels in x; 1 where entries are not quantised."""
         return 1.0 if self.levels is None else 2.0 / (self.levels - 1)
 
+    def default_jit_compile(self) -> bool:
+        """Never: compiling took longer than it saved in trainings of minutes."""
+        return False
+
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(1e-3), the gradient's norm clipped to 1."""
         return {"flow": keras.optimizers.Adam(1e-3, global_clipnorm=1.0)}

@@ -16,10 +16,11 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan import losses
+from keras_anogan.batches import Batches
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import initializers
 
-MOMENTUM = 0.98  # of the classes' centres
+MOMENTUM = 0.9  # of the classes' centres: slower ones lag behind a young embedding and mislead the score
 
 
 def build_siamese_encoder(
@@ -94,16 +95,15 @@ class Siamese(AnomalyDetector):
             ValueError: for bad rows, no labels, labels that are no integers in [0, classes), or one class only.
         """
         rows, labels = x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
-        if hasattr(rows, "__array__"):
-            rows = self.check_rows(rows)
+        if not isinstance(rows, (tf.data.Dataset, keras.utils.PyDataset, Batches)):
+            rows = self.check_rows(np.asarray(rows) if isinstance(rows, (list, tf.Tensor)) else rows)
             labels = self._check_labels(labels)
         return super().fit(rows, labels, batch_size=batch_size, **kwargs)
 
     def _check_labels(self, labels: Any) -> np.ndarray:
         if labels is None:
             raise ValueError(
-                "Siamese expected the normal class of every row: fit((x, y)) with y an integer of each. Received: "
-                "no labels."
+                "Siamese expected the normal class of every row, an integer of each as y. Received: no labels."
             )
         labels = np.asarray(labels)
         if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
@@ -117,6 +117,7 @@ class Siamese(AnomalyDetector):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        y = tf.reshape(y, [-1])
         with tf.GradientTape() as tape:
             z = self.encoder(x, training=True)  # (batch, latent_dim)
             loss = losses.contrastive_loss(z, y, self.margin)
