@@ -40,7 +40,7 @@ def plot_roc(
     axes.plot([0, 1], [0, 1], color=GUESS, linewidth=1, zorder=0, label="guessing, 0.5")
     axes.set(xlabel="False alarms / normal rows", ylabel="Hits / anomalous rows", title="ROC")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
-    _tidy(axes, legend="lower right")
+    _tidy(axes, legend="best")
     return figure
 
 
