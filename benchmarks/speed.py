@@ -496,6 +496,8 @@ def draw(shape: tuple[int, ...], rows: int = 8192) -> np.ndarray:
 def work(side: str, name: str) -> None:
     """Worker: warm up, then answer every line on standard input with the seconds of one timing."""
     references = {"efficientgan": usual_loop, "windows": lambda _: feed(side), "iftm": lambda _: stream(side)}
+    search = lambda name: mnist_sides.anogan(side, name, THEIR_UNITS[name])  # noqa: E731
+    references |= {"anogan": search, "anogan_single": search}
     reference = references.get(name.split("-")[1], theirs)
     run = peak() if side == "peak" else (ours if side == "ours" else reference)(name)
     run()
