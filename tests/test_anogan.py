@@ -72,6 +72,7 @@ def test_each_row_keeps_its_best_where_the_search_overshoots():
     found = latent_search(lambda z: tf.reduce_sum(tf.abs(z), axis=1), z0, steps=20, learning_rate=5.0)
     assert found.value.numpy()[0] == pytest.approx(0.01)
     assert found.value.numpy()[1] <= 3.0
+    assert np.abs(found.z.numpy()[:, 0]) == pytest.approx(found.value.numpy())  # the z of that value, not the last one
 
 
 def test_rows_do_not_mix(draw):

@@ -48,7 +48,7 @@ class AnoGAN(AnomalyDetector):
     passed, and `fit` left out: a critic (x -> value, features) will do for a discriminator.
 
     Scoring costs `steps` passes through both networks and back, for all rows of a batch at once. An encoder, such as
-    f-AnoGAN's, begins the search near its end: a tenth of the steps reach as low a value.
+    f-AnoGAN's, begins the search nearer to its end (notebook 05).
 
     Args:
         generator: keras.Model z (batch, latent_dim) -> x (batch, ...).
