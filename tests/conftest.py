@@ -31,3 +31,9 @@ def tiny_images():
     phase = draw.uniform(0, np.pi, (32, 1, 1))
     images = 0.9 * np.cos(3 * rows[None] + 2 * columns[None] + phase) + draw.normal(0, 0.03, (32, 8, 8))
     return images.astype("float32")[..., None]
+
+
+@pytest.fixture(scope="session")
+def mirrored():
+    """One strategy over two devices for all tests: TensorFlow takes the collectives of a second one for the first's."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -80,9 +80,9 @@ def test_a_download_that_fails_is_one_sentence(folder, monkeypatch):
         load_kdd99()
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"1,2,3\n4,5,6\n"), gzip.compress(b"")])
-def test_another_file_is_refused(content, folder):
-    (folder / FILE).write_bytes(content)
+@pytest.mark.parametrize("rows", [None, b"1,2,3\n4,5,6\n", b""], ids=["not gzip", "three columns", "empty"])
+def test_another_file_is_refused(rows, folder):
+    (folder / FILE).write_bytes(b"not gzip" if rows is None else gzip.compress(rows))
     with pytest.raises(ValueError, match=r"10 % file|columns of KDD Cup 1999"):
         load_kdd99()
 

@@ -1,7 +1,5 @@
 """The mechanism: steps, noise, order, precision, replicas, saving and resuming."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -273,12 +271,6 @@ def test_update_moves_the_variable_by_the_gradient_under_every_policy():
         np.testing.assert_allclose(np.array(weight) - before, -0.2, rtol=1e-4, atol=1e-5)
 
 
-@functools.cache
-def mirrored():
-    """One strategy for all tests: TensorFlow takes the collectives of a second one for those of the first."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def one_wgan_step(strategy, x, scale=None):
     with strategy.scope():
         wgan = make_wgan(units=(8,), n_critic=2)
@@ -296,10 +288,10 @@ def one_wgan_step(strategy, x, scale=None):
     ("policy", "scale", "tolerance"),
     [("float32", None, 1e-6), ("mixed_bfloat16", None, 2e-3), ("mixed_float16", 64.0, 5e-4)],
 )
-def test_one_mirrored_step_of_wgan_gp_equals_the_one_device_step(policy, scale, tolerance, tiny_images):
+def test_one_mirrored_step_of_wgan_gp_equals_the_one_device_step(policy, scale, tolerance, tiny_images, mirrored):
     keras.config.set_dtype_policy(policy)
     start, alone = one_wgan_step(tf.distribute.get_strategy(), tiny_images[:16], scale)
-    _, together = one_wgan_step(mirrored(), tiny_images[:16], scale)
+    _, together = one_wgan_step(mirrored, tiny_images[:16], scale)
     for name in changed(start, alone):
         np.testing.assert_allclose(alone[name], together[name], atol=tolerance, err_msg=name)
     moved = max(np.abs(alone[name] - start[name]).max() for name in alone if name != "own/0")
@@ -307,9 +299,9 @@ def test_one_mirrored_step_of_wgan_gp_equals_the_one_device_step(policy, scale, 
 
 
 @pytest.mark.timeout(120)
-def test_a_table_trains_on_several_replicas_with_what_compile_chooses():
+def test_a_table_trains_on_several_replicas_with_what_compile_chooses(mirrored):
     rows = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
-    with mirrored().scope():
+    with mirrored.scope():
         detector = build_detector("efficientgan", (6,), latent_dim=3)
         detector.compile()
     before = detector.get_weights()
@@ -320,31 +312,31 @@ def test_a_table_trains_on_several_replicas_with_what_compile_chooses():
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("replica", [0, 1])
-def test_an_overflow_on_one_replica_is_skipped_by_both(replica, tiny_images):
+def test_an_overflow_on_one_replica_is_skipped_by_both(replica, tiny_images, mirrored):
     keras.config.set_dtype_policy("mixed_float16")
     for factor in (1.0, 1e6):  # float16 ends at 65,504
         x = tiny_images[:16].copy()
         x[8 * replica : 8 * replica + 8] *= factor
-        start, after = one_wgan_step(mirrored(), x, scale=1.0)
+        start, after = one_wgan_step(mirrored, x, scale=1.0)
         assert all(np.isfinite(value).all() for value in after.values())
         moved = [name for name in changed(start, after) if name.startswith("critic")]
         assert bool(moved) == (factor == 1.0)
 
 
-def test_replicas_agree_on_an_overflow_that_only_one_has():
+def test_replicas_agree_on_an_overflow_that_only_one_has(mirrored):
     @tf.function
     def step(x):
-        return mirrored().run(lambda x: _agree_on_overflow([x, None]), (x,))
+        return mirrored.run(lambda x: _agree_on_overflow([x, None]), (x,))
 
     rows = tf.data.Dataset.from_tensor_slices(np.array([1.0, np.inf], "float32")).batch(2)
-    (per_replica,) = iter(mirrored().experimental_distribute_dataset(rows))
-    first, second = mirrored().experimental_local_results(step(per_replica)[0])
+    (per_replica,) = iter(mirrored.experimental_distribute_dataset(rows))
+    first, second = mirrored.experimental_local_results(step(per_replica)[0])
     assert np.isnan(first).all()
     assert np.isnan(second).all()
 
 
-def test_compile_alone_trains_on_several_replicas(tiny_images):
-    with mirrored().scope():
+def test_compile_alone_trains_on_several_replicas(tiny_images, mirrored):
+    with mirrored.scope():
         wgan = make_wgan()
         wgan.compile()
         wgan.fit(tiny_images, batch_size=4, epochs=1, verbose=0)
@@ -354,9 +346,9 @@ def test_compile_alone_trains_on_several_replicas(tiny_images):
     assert alone.jit_compile  # no convolutions, one replica
 
 
-def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images):
+def test_one_mirrored_step_of_the_encoder_equals_the_one_device_step(tiny_images, mirrored):
     weights = []
-    for strategy in (tf.distribute.get_strategy(), mirrored()):
+    for strategy in (tf.distribute.get_strategy(), mirrored):
         with strategy.scope():
             detector = make_fanogan()
             detector.compile(optimizers={"encoder": keras.optimizers.SGD(0.5)}, jit_compile=False)

@@ -73,15 +73,15 @@ def test_the_score_is_the_distance_to_the_nearest_centre_that_was_seen(draw):
     assert explained["nearest_class"].tolist() == (2 * distances.argmin(axis=0)).tolist()
 
 
-def test_two_replicas_have_one_centre(draw):
+def test_two_replicas_have_one_centre(draw, mirrored):
     x = draw.normal(size=(8, 2)).astype("float32")
     y = np.array([0, 0, 0, 1, 1, 1, 1, 2])
     alone = identity()
     alone.fit((x, y), batch_size=8, epochs=2, verbose=0)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        mirrored = identity()
-    mirrored.fit((x, y), batch_size=8, epochs=2, verbose=0)
-    assert np.asarray(mirrored.centres) == pytest.approx(np.asarray(alone.centres), abs=1e-6)
+    with mirrored.scope():
+        both = identity()
+    both.fit((x, y), batch_size=8, epochs=2, verbose=0)
+    assert np.asarray(both.centres) == pytest.approx(np.asarray(alone.centres), abs=1e-6)
 
 
 @pytest.mark.parametrize(
