@@ -28,7 +28,9 @@ def distance(x: Any, x_hat: Any, degree: float = 1) -> Any:
     difference = ops.absolute(x - x_hat)
     if degree == 1:
         return ops.sum(difference, axis=_sample_axes(x))
-    return ops.power(ops.sum(ops.power(difference, degree), axis=_sample_axes(x)), 1.0 / degree)
+    total = ops.sum(ops.power(difference, degree), axis=_sample_axes(x))
+    away = total > 0.0  # the root has no slope at 0: a search that met x would see NaN
+    return ops.where(away, ops.power(ops.where(away, total, 1.0), 1.0 / degree), 0.0)
 
 
 def cross_entropy(logit: Any) -> Any:

@@ -151,6 +151,50 @@ def test_lambda_weighs_the_two_terms(trained):
         assert explained["score"] == pytest.approx(explained[key], rel=1e-4)
 
 
+def test_euclidean_norms_and_the_prior_are_in_the_score(trained):
+    detector, x, _ = trained
+    explained = Explainer(with_steps(detector, 10, degree=2, prior_weight=0.3)).predict(x[:8])
+    x_hat = detector.generator.predict(explained["latent"], verbose=0)
+    f, f_hat = (detector.discriminator.predict(images, verbose=0)[1] for images in (x[:8], x_hat))
+    residual = np.sqrt(np.square(x[:8] - x_hat).sum(axis=(1, 2, 3)))
+    term, prior = np.sqrt(np.square(f - f_hat).sum(axis=1)), np.square(explained["latent"]).sum(axis=1)
+    assert explained["score"] == pytest.approx(0.9 * residual + 0.1 * term + 0.3 * prior, rel=1e-4)
+
+
+def test_a_prior_keeps_the_search_near_what_the_generator_knows(trained):
+    detector, x, _ = trained
+    free, kept = (Explainer(with_steps(detector, 60, prior_weight=w)).predict(x) for w in (0.0, 3.0))
+    assert np.median(kept["prior_term"]) < 0.5 * np.median(free["prior_term"])
+
+
+def test_a_euclidean_search_with_a_prior_is_the_regularised_projection(draw):
+    """Where G(z) = z W and lambda is 0, the best z solves (2 R w I + W W') z = W x, with R the distance that is left."""
+    matrix = draw.normal(size=(3, 6)).astype("float32")
+    x = draw.normal(size=(5, 6)).astype("float32")
+    z = keras.Input((3,))
+    dense = keras.layers.Dense(6, use_bias=False)
+    generator = keras.Model(z, dense(z))
+    dense.set_weights([matrix])
+    seen = keras.Input((6,))
+    judge = keras.Model(seen, [keras.layers.Dense(1)(seen), keras.layers.Dense(2)(seen)])
+    searcher = AnoGAN(generator, judge, lambda_=0.0, degree=2, prior_weight=0.2, steps=500)
+    searcher.compile()
+    found = Explainer(searcher).predict(x)
+    for row, z, left in zip(x, found["latent"], found["residual"], strict=True):
+        solved = np.linalg.solve(2 * left * 0.2 * np.eye(3) + matrix @ matrix.T, matrix @ row)
+        assert z == pytest.approx(solved, abs=2e-3)
+
+
+def test_a_norm_that_is_zero_does_not_stop_the_search():
+    """The discriminator's features are always equal here; the slope of their norm must be 0, not NaN."""
+    z = keras.Input((3,))
+    generator = keras.Model(z, keras.layers.Identity()(z))
+    judge = keras.Model(z, [keras.layers.Dense(1)(z), keras.layers.Dense(2, kernel_initializer="zeros")(z)])
+    searcher = AnoGAN(generator, judge, degree=2, steps=300)
+    searcher.compile()
+    assert searcher.predict(np.array([[0.1, 0.2, 0.3]], "float32"))[0] == pytest.approx(0.0, abs=0.01)
+
+
 def test_training_learns_to_tell_the_normal_digit(trained):
     detector, x, labels = trained
     assert evaluation.auroc(labels, detector.predict(x)) > 0.9  # measured 0.96 to 0.99
@@ -256,6 +300,12 @@ def test_validation_searches_fewer_steps(trained):
 
 def test_bad_arguments_are_named(trained):
     detector, _, _ = trained
-    for arguments, word in (({"lambda_": 1.5}, "1.5"), ({"monitor_steps": -1}, "-1"), ({"learning_rate": -1}, "-1")):
+    for arguments, word in (
+        ({"lambda_": 1.5}, "1.5"),
+        ({"monitor_steps": -1}, "-1"),
+        ({"learning_rate": -1}, "-1"),
+        ({"degree": 0.5}, "degree=0.5"),
+        ({"prior_weight": -0.1}, "prior_weight=-0.1"),
+    ):
         with pytest.raises(ValueError, match=word):
             with_steps(detector, **{"steps": 5, **arguments})

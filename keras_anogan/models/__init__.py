@@ -65,6 +65,8 @@ def anogan_phases(
     latent_dim: int | None = None,
     filters: int = 16,
     lambda_: float = 0.1,
+    degree: float = 1,
+    prior_weight: float = 0.0,
     steps: int = 500,
     learning_rate: float = 0.1,
     restarts: int = 1,
@@ -78,7 +80,7 @@ def anogan_phases(
         shape: (features,), or (H, W, C) as `build_dcgan_generator` takes it.
         latent_dim: size of z; default 32 (tables), 16 (images): in a large one the search finds anomalies too.
         filters: at half of the image's size; 64 in DCGAN's paper, but every step of every search runs through them.
-        lambda_, steps, learning_rate, restarts, patience, monitor_steps: as in `AnoGAN`.
+        lambda_, degree, prior_weight, steps, learning_rate, restarts, patience, monitor_steps: as in `AnoGAN`.
         seed: of the initial weights, the noise, the data order and the first z.
     """
     kind, size, latent_dim = _kind(shape, latent_dim, {"table": 32, "image": 16})
@@ -88,8 +90,9 @@ def anogan_phases(
     else:
         generator = networks.build_dcgan_generator(shape, latent_dim, filters, seed=2 * seed)
         discriminator = networks.build_dcgan_discriminator(shape, filters, seed=2 * seed + 1)
+    judged = {"lambda_": lambda_, "degree": degree, "prior_weight": prior_weight}
     search = {"steps": steps, "learning_rate": learning_rate, "restarts": restarts, "patience": patience}
-    detector = AnoGAN(generator, discriminator, lambda_=lambda_, **search, monitor_steps=monitor_steps, seed=seed)
+    detector = AnoGAN(generator, discriminator, **judged, **search, monitor_steps=monitor_steps, seed=seed)
     return {"anogan": detector}
 
 

@@ -50,11 +50,18 @@ class AnoGAN(AnomalyDetector):
     Scoring costs `steps` passes through both networks and back, for all rows of a batch at once. An encoder, such as
     f-AnoGAN's, begins the search nearer to its end (notebook 05).
 
+    Two additions of ours, off by default. `degree=2` measures R and D by Euclidean norms, which small differences along
+    every edge weigh less in. `prior_weight` adds prior_weight x ||z||^2 to A(x), up to a constant the negative
+    logarithm of the N(0, 1) that z is drawn from in training: nothing else keeps a search near the z that the
+    generator knows.
+
     Args:
         generator: keras.Model z (batch, latent_dim) -> x (batch, ...).
         discriminator: keras.Model x -> (logit (batch, 1), features (batch, n)).
         encoder: trained keras.Model x -> z, where the search begins; None begins at the same random z for every query.
         lambda_: weight of D, in [0, 1]; 0.1 in the paper.
+        degree: of the norms R and D, >= 1; 1 in the paper.
+        prior_weight: weight of ||z||^2, >= 0; 0 in the paper.
         steps: of the search; 500 in the paper.
         learning_rate: of the search, see `search.latent_search`.
         restarts: searches from as many random z, the best of which counts; 1 with an encoder.
@@ -64,7 +71,8 @@ class AnoGAN(AnomalyDetector):
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch), the first z of the seed.
 
     Raises:
-        ValueError: for lambda_ outside [0, 1], a search that can't be, or networks whose shapes do not meet.
+        ValueError: for lambda_ outside [0, 1], degree < 1, prior_weight < 0, a search that can't be, or networks whose
+            shapes do not meet.
     """
 
     tags = Tags(input="any", search_at_query=True)
@@ -78,6 +86,8 @@ class AnoGAN(AnomalyDetector):
         discriminator: keras.Model,
         encoder: keras.Model | None = None,
         lambda_: float = 0.1,
+        degree: float = 1,
+        prior_weight: float = 0.0,
         steps: int = 500,
         learning_rate: float = 0.1,
         restarts: int = 1,
@@ -89,6 +99,10 @@ class AnoGAN(AnomalyDetector):
         super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
         if not 0.0 <= lambda_ <= 1.0:
             raise ValueError(f"Expected 0 <= lambda_ <= 1. Received: lambda_={lambda_!r}.")
+        if not degree >= 1:
+            raise ValueError(f"Expected degree >= 1. Received: degree={degree!r}.")
+        if not prior_weight >= 0.0:
+            raise ValueError(f"Expected prior_weight >= 0. Received: prior_weight={prior_weight!r}.")
         check_search(steps, learning_rate, restarts, patience, tolerance=0.0)
         check_search(monitor_steps, learning_rate, restarts, patience, tolerance=0.0)
         check_judge(discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features"))
@@ -98,6 +112,8 @@ class AnoGAN(AnomalyDetector):
                 raise ValueError(f"Expected restarts=1 with an encoder. Received: restarts={restarts!r}.")
         self.encoder = encoder
         self.lambda_ = lambda_
+        self.degree = degree
+        self.prior_weight = prior_weight
         self.steps = int(steps)
         self.learning_rate = learning_rate
         self.restarts = int(restarts)
@@ -141,6 +157,7 @@ class AnoGAN(AnomalyDetector):
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score` = (1 - lambda_) x `residual` + lambda_ x `discriminator_term` at the best z, and what makes them.
 
+        With a `prior_weight`, `score` also has that times `prior_term`, ||z||^2.
         `search_steps` are the steps that each row took, `anomaly_map` is |x - G(z)|, for images.
         """
         return self._explain(x, self._search(x, (self.steps,))[-1])
@@ -174,10 +191,12 @@ class AnoGAN(AnomalyDetector):
 
         def objective(z: tf.Tensor) -> tf.Tensor:
             x_hat = self.generator(z, training=False)
-            value = (1.0 - self.lambda_) * scores.distance(x, x_hat)
+            value = (1.0 - self.lambda_) * scores.distance(x, x_hat, self.degree)
             if self.lambda_ > 0.0:
                 _, features_hat = self.discriminator(x_hat, training=False)
-                value += self.lambda_ * scores.distance(features, features_hat)
+                value += self.lambda_ * scores.distance(features, features_hat, self.degree)
+            if self.prior_weight > 0.0:
+                value += self.prior_weight * tf.reduce_sum(tf.square(z), axis=-1)
             return value
 
         return objective
@@ -196,8 +215,9 @@ class AnoGAN(AnomalyDetector):
         _, features_hat = self.discriminator(x_hat, training=False)
         explained = {
             "score": found.value,
-            "residual": scores.distance(x, x_hat),
-            "discriminator_term": scores.distance(features, features_hat),
+            "residual": scores.distance(x, x_hat, self.degree),
+            "discriminator_term": scores.distance(features, features_hat, self.degree),
+            "prior_term": tf.reduce_sum(tf.square(found.z), axis=-1),
             "search_steps": found.steps,
             "latent": found.z,
             "reconstruction": x_hat,
