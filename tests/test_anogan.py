@@ -168,7 +168,7 @@ def test_a_prior_keeps_the_search_near_what_the_generator_knows(trained):
 
 
 def test_a_euclidean_search_with_a_prior_is_the_regularised_projection(draw):
-    """Where G(z) = z W and lambda is 0, the best z solves (2 R w I + W W') z = W x, with R the distance that is left."""
+    """Where G(z) = z W and lambda is 0, the best z solves (2 R w I + W W') z = W x, R being the distance left."""
     matrix = draw.normal(size=(3, 6)).astype("float32")
     x = draw.normal(size=(5, 6)).astype("float32")
     z = keras.Input((3,))
