@@ -368,7 +368,9 @@ ANOGAN = {
 }
 
 
-def build_anogan(shape: tuple[int, ...], seed: int, steps: int = ANOGAN_STEPS, filters: int = 16) -> AnoGAN:
+def build_anogan(
+    shape: tuple[int, ...], seed: int, steps: int = ANOGAN_STEPS, filters: int = 16, latent_dim: int = 64
+) -> AnoGAN:
     """AnoGAN with the settings `ANOGAN`, compiled.
 
     Args:
@@ -376,21 +378,22 @@ def build_anogan(shape: tuple[int, ...], seed: int, steps: int = ANOGAN_STEPS, f
         seed: of weights, noise, order and the first z.
         steps: over which the learning rate falls.
         filters: of the first convolution.
+        latent_dim: size of z.
     """
-    detector = build_detector("anogan", shape, filters=filters, latent_dim=64, degree=2, seed=seed)
+    detector = build_detector("anogan", shape, filters=filters, latent_dim=latent_dim, degree=2, seed=seed)
     detector.compile(optimizers={player: _adam(5e-4, steps, beta_1=0.5) for player in detector.players})
     return detector
 
 
-def train_anogan(x: np.ndarray, seed: int, steps: int = ANOGAN_STEPS, filters: int = 16) -> AnoGAN:
+def train_anogan(x: np.ndarray, seed: int, steps: int = ANOGAN_STEPS, **params: Any) -> AnoGAN:
     """`build_anogan`, trained for `steps` on normal images x, float32 (n, H, W, 1) in [-1, 1]."""
-    detector = build_anogan(x.shape[1:], seed, steps, filters)
+    detector = build_anogan(x.shape[1:], seed, steps, **params)
     detector.fit(x, batch_size=64, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[NetworkEMA(0.999)])
     return detector
 
 
 def warm_anogan(
-    cold: AnoGAN, x: np.ndarray, seed: int, steps: int = 1000, search_steps: int = 50, filters: int = 16
+    cold: AnoGAN, x: np.ndarray, seed: int, steps: int = 2500, search_steps: int = 50, filters: int = 16
 ) -> AnoGAN:
     """The same generator and discriminator with a search that begins at an encoder's guess, f-AnoGAN's izif.
 
@@ -457,7 +460,7 @@ WARM_STEPS = (0, 10, 25, 50)
 
 def _anogan_warmstart(seed: int, digit: int) -> Numbers:
     data = load_one_class(digit, each=500)
-    cold = train_anogan(data.train, seed)
+    cold = train_anogan(data.train, seed, latent_dim=16)
     warm = warm_anogan(cold, data.train, seed)
     reached = cold.predict(data.test)
     scores = _searching(cold, seed, steps=50).predict(data.test)
@@ -583,8 +586,12 @@ MNIST_RECIPES = (
         metric="ratio of objectives",
         settings=ANOGAN
         | {
+            "networks": "dcgan, 16 filters, latent_dim 16",
             "test": "500 images of the digit and 500 of the others, of the official 10,000",
-            "encoder": "dcgan, 16 filters, linear, izif, 1,000 steps, Adam(1e-3 to 2e-5 by a cosine)",
+            "encoder": "dcgan, 16 filters, linear, izif, 2,500 steps, Adam(1e-3 to 2e-5 by a cosine)",
+            "chosen on": "the objective, on held-out training images of digit 2 and spoilt copies of them: with "
+            "latent_dim 64 and an encoder of 1,000 steps its median after 50 steps from the encoder's guess is 1.5 "
+            "times that after 500 from the usual start, with 16 and 2,500 steps 0.86 times; before the run",
         },
         published=None,
         run=functools.partial(_anogan_warmstart, digit=2),
