@@ -1,4 +1,4 @@
-"""Writes the tables of README.md from benchmarks/results/*.json: `make results`."""
+"""Writes the tables of README.md and benchmarks/RESULTS.md from benchmarks/results/*.json: `make results`."""
 
 from __future__ import annotations
 
@@ -11,39 +11,50 @@ from keras_anogan.results import baselines_of, part_table
 BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
 
 
-def render(root: pathlib.Path) -> str:
-    """The README with its tables made anew from the result files."""
-    text = (root / "README.md").read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    return f"{head}{BEGIN}\n{tables(root / 'benchmarks' / 'results')}{END}{tail}"
-
-
-def tables(folder: pathlib.Path) -> str:
-    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+def render(root: pathlib.Path) -> dict[pathlib.Path, str]:
+    """The two pages with tables made anew from the result files: path -> text."""
+    results = [json.loads(path.read_text()) for path in sorted((root / "benchmarks" / "results").glob("*.json"))]
     quality = [result for result in results if "values" in result]
     cost = [result for result in results if "values" not in result]
+    pages = {root / "README.md": summary(quality, cost), root / "benchmarks" / "RESULTS.md": details(quality)}
+    return {path: _between_marks(path.read_text(), tables) for path, tables in pages.items()}
+
+
+def _between_marks(text: str, tables: str) -> str:
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n{tables}{END}{tail}"
+
+
+def summary(quality: list[dict], cost: list[dict]) -> str:
+    """One line for each experiment, and one for each cost."""
     lines = ["| experiment | metric | mean ± std (seeds) | worst | baseline | published | target | minutes |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     lines += [_quality_row(result) for result in quality]
+    lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
+    lines += [
+        f"| {result['what']} | {result['measured']} {result['unit']}{_spread(result)} "
+        f"| {result['bound']}: {'met' if result['met'] else 'missed'} | `{result['command']}` |"
+        for result in cost
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def details(quality: list[dict]) -> str:
+    """Every experiment with its command, machine, settings, the numbers beside its metric, and its parts."""
+    lines: list[str] = []
     for result in quality:
-        lines += ["", f"Beside it, `{result['name']}` (same runs, same test rows; {result['machine']}):", ""]
+        lines += ["", f"### {result['name']}", "", f"{result['what']}."]
+        lines += [f"`{result['command']}`, {result['minutes']} minutes; {result['machine']}.", ""]
         lines += ["| number | mean ± std |", "|---|---|"]
+        lines += [f"| {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} |"]
         lines += [f"| {key} | {value['mean']:.5f} ± {value['std']:.5f} |" for key, value in result["beside"].items()]
         lines += [f"| {key} | {value:.5f} |" for key, value in result["baselines"].items()]
+        lines += ["", *(f"- {key}: {value}" for key, value in result["settings"].items())]
         if "parts" in result:
-            title = f"{result['name']}, every {result['part']}, mean ± std over {len(result['seeds'])} seeds"
+            title = f"Every {result['part']}, mean ± std over {len(result['seeds'])} seeds"
             lines += ["", f"<details><summary>{title}</summary>", "", part_table(result), "", "</details>"]
-    if quality:
-        lines += ["", "Commands: " + ", ".join(f"`{result['command']}`" for result in quality) + "."]
-    if cost:
-        lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
-        lines += [
-            f"| {result['what']} | {result['measured']} {result['unit']}{_spread(result)} "
-            f"| {result['bound']}: {'met' if result['met'] else 'missed'} | `{result['command']}` |"
-            for result in cost
-        ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _spread(result: dict) -> str:
@@ -81,4 +92,5 @@ def _met(gap: float) -> str:
 
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
-    (here / "README.md").write_text(render(here))
+    for page, text in render(here).items():
+        page.write_text(text)
