@@ -73,7 +73,7 @@ ARROWS = {
         "thresholds",
         "video_recipes",
     },
-    "mnist_recipes": {"datasets", "detector", "evaluation", "fitted", "models", "networks", "results"},
+    "mnist_recipes": {"callbacks", "datasets", "detector", "evaluation", "fitted", "models", "networks", "results"},
     "video_recipes": {
         "datasets",
         "detector",
