@@ -62,8 +62,6 @@ def _spread(result: dict) -> str:
         return ""
     low, high = min(result["ratios"]), max(result["ratios"])
     peak = f"; {100 * result['share_of_peak']:.0f} % of the matrix-product peak" if "share_of_peak" in result else ""
-    if "products_ms" in result:
-        peak += f"; the matrix products alone {result['products_ms']:.3g} ms, {result['ratio_of_products_alone']:.2f} x"
     return (
         f" ({low:.2f} to {high:.2f} over {len(result['ratios'])} pairs; {result['ours_ms']:.3g} ms against "
         f"{result['their_ms']:.3g} ms{peak})"

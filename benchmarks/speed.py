@@ -8,8 +8,7 @@ Each side lives in a process of its own and is timed in turn, pair by pair, in o
 ratios their time / ours. PyTorch is lean: eager, gradients of frozen networks off, channels_last for convolutions, the
 fused Adam, gradients set to None. Ours is what a user runs: `fit` with the callbacks of `keras-anogan train`, and the
 exported SavedModel. Beside a ratio to PyTorch stands the share of the matrix-multiplication peak that this machine
-reaches in TensorFlow, measured in the same run; for fully connected networks also the time of the matrix products
-alone, each compiled with XLA or without, whichever is faster: the ratio that would be left if all else were free.
+reaches in TensorFlow, measured in the same run.
 """
 
 from __future__ import annotations
@@ -500,8 +499,7 @@ def work(side: str, name: str) -> None:
     search = lambda name: mnist_sides.anogan(side, name, THEIR_UNITS[name])  # noqa: E731
     references |= {"anogan": search, "anogan_single": search}
     reference = references.get(name.split("-")[1], theirs)
-    makers = {"peak": lambda _: peak(), "products": products, "ours": ours}
-    run = makers.get(side, reference)(name)
+    run = peak() if side == "peak" else (ours if side == "ours" else reference)(name)
     run()
     run()
     print("ready", flush=True)
@@ -526,45 +524,6 @@ def peak():
         return tf.reduce_sum(b)
 
     return lambda: products().numpy()
-
-
-def products(name: str):
-    """The matrix products of one unit of a fully connected f-AnoGAN (a step, or 256 scores), and nothing else.
-
-    The penalty's second derivative is a forward pass and one to the weights: LeakyReLU has no curvature.
-    """
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    encoder, generator, critic = (784, 512, 256, 100), (100, 128, 256, 512, 1024, 784), (784, 512, 256, 1)
-    rows = 256 if name.endswith("score") else BATCH
-    forward = lambda widths: [(rows, a, b) for a, b in itertools.pairwise(widths)]  # noqa: E731
-    to_input = lambda widths: [(rows, b, a) for a, b in itertools.pairwise(widths)]  # noqa: E731
-    to_weights = lambda widths: [(a, rows, b) for a, b in itertools.pairwise(widths)]  # noqa: E731
-    trained = lambda widths: forward(widths) + to_input(widths)[1:] + to_weights(widths)  # noqa: E731
-    body = critic[:-1]
-    if name.endswith("score"):
-        sizes = forward(encoder) + forward(generator) + 2 * forward(body)
-    elif "encoder" in name:
-        frozen = forward(generator) + to_input(generator) + 2 * forward(body) + to_input(body)
-        sizes = trained(encoder) + frozen
-    else:
-        penalty = 2 * forward(critic) + to_input(critic) + to_weights(critic)
-        update = forward(generator) + 2 * trained(critic) + penalty
-        sizes = N_CRITIC * update + trained(generator) + forward(critic) + to_input(critic)
-    pairs = [(tf.random.normal((a, b)), tf.random.normal((b, c))) for a, b, c in sizes]
-    plain = tf.function(lambda: [tf.linalg.matmul(a, b) for a, b in pairs])
-    graphs = [plain, tf.function(plain.python_function, jit_compile=True)]
-
-    def seconds(graph) -> float:
-        start = time.perf_counter()
-        graph()
-        return time.perf_counter() - start
-
-    for graph in graphs:
-        graph()
-    times = [statistics.median(seconds(graph) for _ in range(15)) for graph in graphs]
-    return graphs[times.index(min(times))]
 
 
 def flops(name: str) -> float:
@@ -645,9 +604,7 @@ def measure(name: str) -> dict:
     if in_torch:
         check_same_layers(name)
     start = time.perf_counter()
-    dense = "fanogan" in name and "conv" not in name and "single" not in name
-    sides = ["ours", "theirs", *(["peak"] if in_torch else []), *(["products"] if dense else [])]
-    workers = {side: Worker(side, name) for side in sides}
+    workers = {side: Worker(side, name) for side in ("ours", "theirs", *(["peak"] if in_torch else []))}
     times: dict[str, list[float]] = {side: [] for side in workers}
     for i in range(PAIRS):
         for side in list(workers)[:: 1 if i % 2 else -1]:  # neither side always comes first
@@ -678,10 +635,6 @@ def measure(name: str) -> dict:
         if "fanogan" in name:
             result["share_of_peak"] = round(flops(name) / our_time / top, 3)
         result["pytorch"] = importlib.metadata.version("torch")
-    if dense:
-        per_unit = statistics.median(times["products"]) / (256 if name.endswith("score") else 1)
-        result["products_ms"] = round(1e3 * per_unit, 4)
-        result["ratio_of_products_alone"] = round(result["their_ms"] / result["products_ms"], 3)
     return result
 
 
