@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
 	@echo "make test       lint, types and tests (some fifteen minutes)"
-	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (seven hours)"
+	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (half a day)"
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write the tables of README and benchmarks/RESULTS.md from benchmarks/results"
@@ -62,6 +62,9 @@ benchmark: .venv/installed-bench
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/speed.py
 	for name in fanogan-mnist-digit1 fanogan-mnist-oneclass fanogan_mended-mnist-oneclass fanogan_best-mnist-oneclass \
+	  anogan-mnist-oneclass anogan-mnist-warmstart gan_discriminator-mnist-oneanomalous autoencoder-mnist-oneanomalous \
+	  autoencoder_denoising-mnist-oneanomalous flow-mnist-oneanomalous siamese-mnist-oneanomalous \
+	  gan_discriminator_full-mnist-oneanomalous autoencoder_full-mnist-oneanomalous \
 	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous \
 	  cvgan-ped2-frames cvgan-ped2-pixels cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \
 	  $(BIN)/keras-anogan reproduce $$name || exit 1; done

@@ -155,6 +155,13 @@ def test_the_pages_say_what_the_result_files_say():
         assert text == page.read_text(), f"{page.name}: run `make results`"
 
 
+def test_make_benchmark_reproduces_every_recipe():
+    from keras_anogan.recipes import RECIPES
+
+    words = set((ROOT / "Makefile").read_text().replace("\\\n", " ").replace(";", " ").split())
+    assert set(RECIPES) <= words, sorted(set(RECIPES) - words)
+
+
 def test_result_files_are_complete():
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         result = json.loads(path.read_text())
