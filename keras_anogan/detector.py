@@ -97,6 +97,7 @@ class AnomalyDetector(AdversarialModel):
         Raises:
             ValueError: for no rows, a wrong shape, NaN or infinite values in an array.
         """
+        x = np.asarray(x) if isinstance(x, list) else x
         if hasattr(x, "__array__"):
             x, batch_size = self.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
@@ -147,6 +148,7 @@ class Explainer(keras.Model):
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> dict[str, np.ndarray]:
         """The dict of `explain` as NumPy arrays; arrays go in batches of 256 by default."""
+        x = np.asarray(x) if isinstance(x, list) else x
         if hasattr(x, "__array__"):
             x, batch_size = self.detector.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)

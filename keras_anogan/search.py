@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -59,7 +60,8 @@ def latent_search(
         A `Found`.
 
     Raises:
-        ValueError: for steps < 0, learning_rate <= 0, restarts < 1, patience < 1 or tolerance < 0.
+        ValueError: for steps < 0, learning_rate <= 0, restarts < 1, patience < 1, tolerance < 0, or rows that restarts
+            does not divide.
     """
     return search_path(objective, z0, (steps,), learning_rate, restarts, patience, tolerance)[-1]
 
@@ -77,9 +79,14 @@ def search_path(
 
     Takes and raises what `latent_search` does; also ValueError where `at` does not ascend.
     """
+    at = tuple(at)
     check_search(at[-1] if at else -1, learning_rate, restarts, patience, tolerance)
-    if list(at) != sorted(set(at)) or at[0] < 0 or any(int(steps) != steps for steps in at):
-        raise ValueError(f"Expected ascending whole numbers of steps >= 0. Received: {tuple(at)}.")
+    if not all(_is_whole(steps) and steps >= 0 for steps in at) or list(at) != sorted(set(at)):
+        raise ValueError(f"Expected ascending whole numbers of steps >= 0. Received: {at}.")
+    at = tuple(int(steps) for steps in at)
+    z0 = tf.cast(z0, "float32")
+    if z0.shape[0] is not None and z0.shape[0] % restarts:
+        raise ValueError(f"Expected rows of z0 that restarts={restarts} divides. Received: {z0.shape[0]} rows.")
     rows = tf.shape(z0)[0]
     zeros = tf.zeros_like(z0)
     state = {
@@ -136,12 +143,16 @@ def check_search(steps: int, learning_rate: float, restarts: int, patience: int 
         ValueError: naming what was found.
     """
     for name, value, least in (("steps", steps, 0), ("restarts", restarts, 1), ("patience", patience, 1)):
-        if value is not None and (int(value) != value or value < least):
+        if value is not None and not (_is_whole(value) and value >= least):
             raise ValueError(f"Expected {name} to be an integer >= {least}. Received: {name}={value!r}.")
     if not learning_rate > 0.0:
         raise ValueError(f"Expected learning_rate > 0. Received: learning_rate={learning_rate!r}.")
     if not tolerance >= 0.0:
         raise ValueError(f"Expected tolerance >= 0. Received: tolerance={tolerance!r}.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer())
 
 
 def _judge(state: dict, value: tf.Tensor, tolerance: float) -> dict:

@@ -27,6 +27,7 @@ from keras_anogan.fitted import image_preprocessing
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
 IMAGES_ONLY = ("fanogan", "gan_discriminator", "siamese")
+CLOSED_FORM = ("gaussian", "pca")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +113,11 @@ class Arguments:
             raise ValueError(
                 "Expected no --patience with gan_discriminator: its score falls as its logit grows, however well it "
                 f"tells images apart. Received: --patience {self.patience}."
+            )
+        if self.detector in CLOSED_FORM and self.patience is not None:
+            raise ValueError(
+                f"Expected no --patience with {self.detector}, which is solved at once. Received: --patience "
+                f"{self.patience}."
             )
         if self.detector == "siamese" and self.abnormal is None:
             raise ValueError(

@@ -97,6 +97,8 @@ class ArrayRecording:
                 "Expected frames, uint8 (n, height, width) or (n, height, width, channels). "
                 f"Received: {frames.dtype} {frames.shape}."
             )
+        if frames.ndim == 4 and frames.shape[3] not in (1, 3):
+            raise ValueError(f"Expected frames of 1 or 3 channels. Received: {frames.shape[3]}, in {day}/{name}.")
         if 0 in frames.shape:
             raise ValueError(
                 f"Expected at least one frame in {day}/{name}. Received: an array of shape {frames.shape}."
@@ -182,7 +184,9 @@ class FrameFolder:
 class VideoFile:
     """Frames of a video file, by PyAV (`pip install keras-anogan[video]`).
 
-    Reading seeks to the key frame before and decodes from there; `prepare` makes random access cheap.
+    Reading seeks to the key frame before and decodes from there; an AVI file whose frames were reordered has no times
+    to seek by, and is read from its start. `prepare` makes random access cheap, and leaves out frames that can't be
+    decoded; a file that is read as it is has to be whole.
 
     Args:
         path: the file.
@@ -209,7 +213,10 @@ class VideoFile:
         with _opened_video(path) as container:
             stream = container.streams.video[0]
             times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+            reordered = bool(getattr(stream.codec_context, "has_b_frames", True))
+            self._in_order = "avi" in container.format.name.split(",") and reordered  # its times are of decoding
             height, width = size or (stream.codec_context.height, stream.codec_context.width)
+        self.every = every
         self.times = np.asarray(times[::every], "int64")
         if len(self.times) == 0:
             raise ValueError(f"Expected a video with frames. Received: {path}, without any.")
@@ -229,17 +236,31 @@ class VideoFile:
             ValueError: if one of them can't be decoded.
         """
         frames = np.zeros((len(indices), *self._shape), "uint8")
+        if self._in_order:
+            return self._read_in_order(frames, {int(index): k for k, index in enumerate(indices)})
         for group in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) > FAR) + 1):
             wanted = {int(self.times[indices[k]]): int(k) for k in group}
             self._decode_into(frames, wanted, first=min(wanted))
             if wanted:  # some containers seek past the frame, or not at all
                 self._decode_into(frames, wanted, first=None)
             if wanted:
-                raise ValueError(
-                    f"Could not decode frame {indices[min(wanted.values())]} of {self.path}; `prepare` leaves such "
-                    "frames out."
-                )
+                raise self._no_frame(indices[min(wanted.values())])
         return frames
+
+    def _read_in_order(self, frames: np.ndarray, wanted: dict[int, int]) -> np.ndarray:
+        """Read from the start, because nothing in the file says where a frame is."""
+        last = max(wanted, default=-1)
+        for i, pixels in self.decode() if wanted else ():
+            if i in wanted:
+                if pixels is None:
+                    raise self._no_frame(i)
+                frames[wanted[i]] = pixels
+            if i == last:
+                break
+        return frames
+
+    def _no_frame(self, index: int) -> ValueError:
+        return ValueError(f"Could not decode frame {index} of {self.path}; `prepare` leaves such frames out.")
 
     def _decode_into(self, frames: np.ndarray, wanted: dict[int, int], first: int | None) -> None:
         """Decode from the key frame before time `first`, or from the start; what is found is taken off `wanted`."""
@@ -260,9 +281,13 @@ class VideoFile:
         place = {int(time): i for i, time in enumerate(self.times)}
         done = -1
         with _opened_video(self.path) as container:
-            for frame in _decoded_frames(container, container.streams.video[0]):
-                i = -1 if frame is None else place.get(frame.pts, -1)
-                if i <= done:
+            for number, frame in enumerate(_decoded_frames(container, container.streams.video[0])):
+                if frame is None:
+                    continue
+                i = place.get(frame.pts, -1)
+                if self._in_order:
+                    i = -1 if number % self.every else number // self.every
+                if not done < i < len(self.times):
                     continue
                 yield from ((k, None) for k in range(done + 1, i))
                 yield i, None if frame.is_corrupt else _pixels(frame, self.size, self.grey)
@@ -403,6 +428,16 @@ def _contents(recording: Any) -> str:
     return digest.hexdigest()
 
 
+def _source_contents(recording: Any) -> str:
+    """What tells a recording's source from another of its name and length: of a video file its bytes, or the first MiB
+    and the size, for nothing has to be decoded; of others `_contents`."""
+    if not isinstance(recording, VideoFile):
+        return _contents(recording)
+    with open(recording.path, "rb") as file:
+        digest = hashlib.sha256(file.read(1 << 20))
+    return f"{recording.path.stat().st_size} {digest.hexdigest()}"
+
+
 def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | None = None, every: int = 1) -> Footage:
     """Footage of a store, of days on disk, or of arrays.
 
@@ -490,7 +525,7 @@ def _recording(path: Any, day: str, name: str, size: Any, grey: bool | None, eve
     try:
         frames = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"Could not read the array {path}: {error}.") from error
+        raise ValueError(f"Could not read the array {path}: it is no whole .npy file of numbers.") from error
     recording = ArrayRecording(frames[::every], day, name)
     wanted = (*(size or recording.frame_shape[:2]), recording.frame_shape[2] if grey is None else 1 if grey else 3)
     return recording if wanted == recording.frame_shape else _Fitted(recording, size, grey)
@@ -585,8 +620,7 @@ def _av_error() -> Any:
 
 @contextlib.contextmanager
 def _opened_video(path: Any, **options: Any) -> Iterator[Any]:
-    av = _av()
-    av.logging.set_level(av.logging.PANIC)
+    av = _av()  # its logging stays off: switched on, it takes Python's lock in decoding threads that are waited for
     try:
         container = av.open(str(path), **options)
     except (av.error.FFmpegError, OSError) as error:
@@ -692,6 +726,7 @@ def prepare(
         "frame_shape": list(footage.frame_shape),
         "every": every,
         "recordings": [[recording.day, recording.name, len(recording)] for recording in footage.recordings],
+        "contents": [_source_contents(recording) for recording in footage.recordings],
     }
     names = [(recording.day, recording.name) for recording in footage.recordings]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -1080,7 +1115,8 @@ class BatchLoader:
         self._pool = ThreadPoolExecutor(no_workers, thread_name_prefix="batches")
         self._waiting: list[Any] = []
         self._submitted, self._taken, self._total = 0, 0, len(generator)
-        self._ahead = max_queue_size
+        self._most = max_queue_size
+        self._ahead = min(no_workers, max_queue_size)  # until the first batch says how large they are
         self._submit()
 
     def _submit(self) -> None:
@@ -1105,7 +1141,7 @@ class BatchLoader:
             batch = waiting.result()
             arrays = batch if isinstance(batch, (tuple, list)) else (batch,)
             size = sum(getattr(array, "nbytes", 0) for array in arrays)
-            self._ahead = max(1, min(self._ahead, AHEAD_BYTES // max(1, size)))
+            self._ahead = max(1, min(self._most, AHEAD_BYTES // max(1, size)))
         finally:
             self._submit()
         return batch

@@ -461,6 +461,8 @@ def watch(
         TimeoutError: if the source gives nothing for `timeout` seconds.
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or source.
     """
+    if most is not None and most < 1:
+        raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
     out = pathlib.Path(out)
     _check_csv(out, source)
     loaded = load_video_run(run)

@@ -1,5 +1,7 @@
 """The latent search against what can be solved on paper, and AnoGAN's score."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -123,12 +125,17 @@ def test_what_cannot_be_searched_is_refused():
         ({"restarts": 0}, "restarts=0"),
         ({"patience": 0}, "patience=0"),
         ({"tolerance": -1.0}, "tolerance=-1.0"),
+        ({"steps": math.nan}, "steps=nan"),
+        ({"patience": "x"}, "patience='x'"),
+        ({"restarts": 2}, "restarts=2"),
     ):
         with pytest.raises(ValueError, match=word):
             latent_search(objective, tf.zeros((1, 1)), **arguments)
-    for at in ((), (5, 5), (5, 3), (-1, 3), (0, 1.5, 3)):
+    for at in ((), (5, 5), (5, 3), (-1, 3), (0, 1.5, 3), ("a", 3)):
         with pytest.raises(ValueError, match="Expected"):
             search_path(objective, tf.zeros((1, 1)), at=at)
+    found = search_path(objective, np.zeros((1, 1)), at=np.array([0.0, 2.0]))  # NumPy will do
+    assert [int(state.steps[0]) for state in found] == [0, 2]
 
 
 def test_the_score_is_the_papers(trained):
@@ -257,6 +264,14 @@ def test_an_encoder_is_where_the_search_begins(trained):
         with_steps(detector, 5, encoder=build_dcgan_encoder(SHAPE, 5, 4))
 
 
+def test_encoders_of_other_detectors_begin_the_search():
+    rows = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+    gan = build_detector("efficientgan", (6,), latent_dim=3)
+    judge = build_detector("anogan", (6,), latent_dim=3).discriminator
+    warm = AnoGAN(gan.generator, judge, encoder=gan.encoder, steps=0)
+    assert Explainer(warm).predict(rows.tolist())["latent"] == pytest.approx(gan.encoder.predict(rows, verbose=0))
+
+
 def test_a_file_keeps_the_encoder(trained, tmp_path):
     detector, x, _ = trained
     warm = with_steps(detector, 5, encoder=build_dcgan_encoder(SHAPE, 8, 8, seed=0))
@@ -305,7 +320,14 @@ def test_bad_arguments_are_named(trained):
         ({"monitor_steps": -1}, "-1"),
         ({"learning_rate": -1}, "-1"),
         ({"degree": 0.5}, "degree=0.5"),
+        ({"degree": math.inf}, "degree=inf"),
         ({"prior_weight": -0.1}, "prior_weight=-0.1"),
+        ({"prior_weight": math.inf}, "prior_weight=inf"),
     ):
         with pytest.raises(ValueError, match=word):
             with_steps(detector, **{"steps": 5, **arguments})
+    z = keras.Input((1, 1, 8))
+    with pytest.raises(ValueError, match=r"z \(batch, latent_dim\)"):
+        AnoGAN(keras.Model(z, detector.generator(keras.layers.Flatten()(z))), detector.discriminator)
+    with pytest.raises(ValueError, match="latent_dim=0"):
+        build_detector("anogan", SHAPE, latent_dim=0)

@@ -585,6 +585,7 @@ def test_a_detector_without_maps_is_trained_reported_and_scored(detector, tmp_pa
         (("rows.csv", "--detector", "siamese"), "Received: siamese"),
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
+        (("digits", "--abnormal", "3", "--detector", "gaussian", "--patience", "3"), "solved at once"),
         (("rows.csv", "--detector", "gan_discriminator"), "for a table. Received: gan_discriminator"),
     ],
 )

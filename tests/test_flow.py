@@ -131,7 +131,8 @@ def test_one_step_of_moments_by_hand():
     terms = flow.explain(tf.constant(x))
     both = np.stack([terms["bits_per_dim"], terms["code_length"]])
     np.testing.assert_allclose(flow.moments_mean, 3.5 + both.mean(axis=1) / 2, rtol=1e-5)
-    np.testing.assert_allclose(flow.moments_cov, np.cov(both, bias=True) / 2, rtol=1e-3)
+    away = both.mean(axis=1) - 7.0  # the moments so far stand for one half, at 7 and without spread
+    np.testing.assert_allclose(flow.moments_cov, np.cov(both, bias=True) / 2 + np.outer(away, away) / 4, rtol=1e-3)
 
 
 def test_trained_flow_comes_near_the_entropy_of_a_bent_gaussian():
@@ -201,3 +202,31 @@ def test_bad_networks_are_refused():
         Flow(keras.Model(x, keras.layers.Dense(2)(x)))
     with pytest.raises(ValueError, match="none of them"):
         Flow(keras.Model(x, [x, keras.layers.Reshape(())(keras.layers.Dense(1)(x))]))
+
+
+def test_moments_are_those_of_all_rows_however_small_the_batch():
+    """Batches of one row each: plain mean and covariance of what was seen, as long as the rate is 1 / n."""
+    x = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1)).astype("float32") / 127.5 - 1.0
+    flow = build_detector("flow", (8, 8, 1), components=8, blocks=1, units=(8,))
+    flow.compile()
+    flow.adapt(x)
+    for i, row in enumerate(x):
+        flow.step.assign(i)
+        flow._update_moments(tf.constant(row[None]))
+    explained = Explainer(flow).predict(x)
+    terms = np.stack([explained["bits_per_dim"], explained["code_length"]])
+    assert np.asarray(flow.moments_mean) == pytest.approx(terms.mean(axis=1), rel=1e-4)
+    assert np.asarray(flow.moments_cov) == pytest.approx(np.cov(terms, bias=True), rel=1e-2, abs=1e-5)
+
+
+def test_one_row_is_not_enough_to_whiten_by():
+    flow = build_detector("flow", (6,), blocks=1, units=(8,))
+    flow.compile()
+    with pytest.raises(ValueError, match=r"at least two rows.*Received: 1"):
+        flow.fit(np.zeros((1, 6), "float32"), verbose=0)
+
+
+def test_what_is_infinitely_unlikely_is_so_by_the_ratio_too():
+    flow = build_detector("flow", (8, 8, 1), components=8, blocks=1, units=(8,))
+    flow.compile()
+    assert np.isposinf(flow.predict(np.full((1, 8, 8, 1), 1e25, "float32"))).all()

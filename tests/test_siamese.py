@@ -112,6 +112,12 @@ def test_lists_and_columns_of_labels_are_taken_too(draw):
         identity().fit(x.tolist(), verbose=0)
 
 
+def test_a_dataset_of_unknown_classes_is_refused_when_it_ends(draw):
+    rows = tf.data.Dataset.from_tensor_slices((draw.normal(size=(6, 2)).astype("float32"), [7, 8, 7, 8, 7, 9])).batch(6)
+    with pytest.raises(ValueError, match=r"\[0, 4\).*0 of them"):
+        identity().fit(rows, verbose=0)
+
+
 def test_it_finds_the_digit_it_never_saw():
     train, test = hold_out(*load_digits(), share=0.3, seed=0)
     split = one_anomalous(train, test, digit=4, stop=0.0, calibrate=0.0)

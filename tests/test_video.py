@@ -211,6 +211,34 @@ def test_frames_of_any_container_are_found(suffix, tmp_path):
         assert np.abs(footage.read(places).astype(int) - frames[places]).max() <= 6
 
 
+def test_reordered_frames_of_an_avi_file_are_all_found(tmp_path):
+    av = pytest.importorskip("av")
+    shades = (2 * np.arange(90, dtype="uint8")).tolist()
+    with av.open(str(tmp_path / "film.avi"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.codec_context.max_b_frames = 2
+        for shade in shades:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 48, 3), shade, "uint8"))))
+        container.mux(stream.encode())
+    store = prepare([tmp_path / "film.avi"], tmp_path / "store")
+    assert (len(store), store.skipped) == (90, 0)
+    seen = store.read(np.arange(90)).mean(axis=(1, 2, 3))
+    assert np.abs(seen - shades).max() <= 6
+    direct = open_footage([tmp_path / "film.avi"], every=3)
+    assert np.abs(direct.read([1, 29]).mean(axis=(1, 2, 3)) - [shades[3], shades[87]]).max() <= 6
+
+
+def test_a_store_is_not_taken_for_one_of_other_footage(tmp_path):
+    for shade in (10, 200):
+        (tmp_path / f"{shade}" / "00").mkdir(parents=True)
+        np.save(tmp_path / f"{shade}" / "00" / "camera.npy", np.full((9, 8, 8, 3), shade, "uint8"))
+    prepare(tmp_path / "10", tmp_path / "store")
+    assert prepare(tmp_path / "10", tmp_path / "store").read([0]).max() == 10
+    with pytest.raises(ValueError, match="other footage"):
+        prepare(tmp_path / "200", tmp_path / "store")
+
+
 def test_a_prepared_video_has_the_same_frames_in_a_store(film, tmp_path):
     folder, frames = film
     store = prepare(folder, tmp_path / "store", size=(16, 24))
@@ -446,6 +474,24 @@ def test_a_dead_worker_raises_instead_of_hanging():
         assert [loader.get_batch() for _ in range(4)] == [5, 6, 7, 8]
         with pytest.raises(StopIteration):
             loader.get_batch()
+
+
+def test_the_loader_keeps_its_bound_from_the_first_batch_on(monkeypatch):
+    class Large(Numbers):
+        made = 0
+
+        def __getitem__(self, index):
+            self.made += 1
+            return np.zeros(100, "uint8")
+
+    monkeypatch.setattr("keras_anogan.video.AHEAD_BYTES", 500)  # five batches
+    large = Large(60)
+    with BatchLoader(large, max_queue_size=50, no_workers=2) as loader:
+        time.sleep(0.2)
+        assert large.made <= 2  # their size is not known yet
+        loader.get_batch()
+        time.sleep(0.2)
+        assert large.made == 6
 
 
 def test_a_stalled_source_times_out_with_a_sentence():

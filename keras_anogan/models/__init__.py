@@ -340,6 +340,8 @@ def _kind(shape: tuple[int, ...], latent_dim: int | None, sizes: dict[str, int])
     if len(shape) not in (1, 3):
         raise ValueError(f"Expected rows (features,) or images (H, W, C). Received: shape {shape}.")
     kind = "table" if len(shape) == 1 else "image"
+    if latent_dim is not None and latent_dim < 1:
+        raise ValueError(f"Expected latent_dim >= 1. Received: latent_dim={latent_dim!r}.")
     return kind, shape[0] if kind == "table" else shape, latent_dim or sizes[kind]
 
 

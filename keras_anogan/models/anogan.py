@@ -8,6 +8,7 @@ at all; here scoring moves no weight, and every query begins at the same z with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,12 +100,16 @@ class AnoGAN(AnomalyDetector):
         super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
         if not 0.0 <= lambda_ <= 1.0:
             raise ValueError(f"Expected 0 <= lambda_ <= 1. Received: lambda_={lambda_!r}.")
-        if not degree >= 1:
-            raise ValueError(f"Expected degree >= 1. Received: degree={degree!r}.")
-        if not prior_weight >= 0.0:
-            raise ValueError(f"Expected prior_weight >= 0. Received: prior_weight={prior_weight!r}.")
+        if not 1 <= degree < math.inf:
+            raise ValueError(f"Expected a finite degree >= 1. Received: degree={degree!r}.")
+        if not 0.0 <= prior_weight < math.inf:
+            raise ValueError(f"Expected a finite prior_weight >= 0. Received: prior_weight={prior_weight!r}.")
         check_search(steps, learning_rate, restarts, patience, tolerance=0.0)
         check_search(monitor_steps, learning_rate, restarts, patience, tolerance=0.0)
+        if len(generator.input_shape) != 2:
+            raise ValueError(
+                f"Expected a generator that reads z (batch, latent_dim). Received: shape {generator.input_shape}."
+            )
         check_judge(discriminator, "discriminator", [("the generator", generator.output_shape)], ("logit", "features"))
         if encoder is not None:
             check_inverse(encoder, generator)

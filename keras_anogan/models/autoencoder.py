@@ -96,8 +96,8 @@ class Autoencoder(AnomalyDetector):
         name: str | None = None,
     ) -> None:
         super().__init__(encoder=encoder, decoder=decoder, seed=seed, name=name)
-        if not noise_std >= 0.0:
-            raise ValueError(f"Expected noise_std >= 0. Received: noise_std={noise_std!r}.")
+        if not 0.0 <= noise_std < math.inf:
+            raise ValueError(f"Expected a finite noise_std >= 0. Received: noise_std={noise_std!r}.")
         check_inverse(encoder, decoder)
         self.noise_std = noise_std
 

@@ -379,13 +379,18 @@ class Flow(AnomalyDetector):
 
         Args:
             x: float32 (n, ...), n >= 2, or an object with `__len__` and `rows[indices]`.
+
+        Raises:
+            ValueError: for fewer than two rows, a wrong shape, NaN or infinite values.
         """
         x = self.check_rows(x)
         count = min(len(x), max(2, MOST_VALUES // self.size))
         chosen = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:count])
         rows = np.asarray(x[chosen], "float32").reshape(count, self.size)
         uniform = 0.0 if self.levels is None else self.bin_width**2 / 12.0
-        if isinstance(self._chain[0], Whitening) and count > 1:
+        if len(x) < 2:
+            raise ValueError(f"Flow expected at least two rows to whiten by. Received: {len(x)}.")
+        if isinstance(self._chain[0], Whitening):
             self._chain[0].adapt(rows, variance=self.noise**2 + uniform, seed=self.seed)
         self.adapted.assign(1.0)
 
@@ -418,14 +423,19 @@ class Flow(AnomalyDetector):
         return self.log(bits_per_dim=loss)
 
     def _update_moments(self, x: tf.Tensor) -> None:
-        """Follow mean and covariance of bits and code length: plain means at first, then running ones."""
+        """Follow mean and covariance of bits and code length: plain ones at first, then running ones.
+
+        Two samples joined, of shares 1 - rate and rate (Chan et al. 1979), so that a batch of one row counts too.
+        """
         terms = tf.stack([self._bits(*self.flow(x, training=False)), self._code_length(x)], axis=-1)  # (batch, 2)
         mean = tf.reduce_mean(terms, axis=0)
         centred = terms - mean
         cov = tf.matmul(centred, centred, transpose_a=True) / tf.cast(tf.shape(x)[0], "float32")
         rate = tf.maximum(1.0 - self.momentum, 1.0 / (1.0 + tf.cast(self.step, "float32")))
-        for weight, value in ((self.moments_mean, mean), (self.moments_cov, cov)):
-            weight.assign_add(rate * (value - weight))
+        step = mean - self.moments_mean
+        between = (1.0 - rate) * step[:, None] * step[None, :]
+        self.moments_cov.assign_add(rate * (cov + between - self.moments_cov))
+        self.moments_mean.assign_add(rate * step)
 
     def _bits(self, z: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
         """-log P(x) per dimension, in bits: shape (batch,)."""
@@ -460,6 +470,7 @@ class Flow(AnomalyDetector):
             terms["complexity"] = bits - mean[0] - slope * (explained["code_length"] - mean[1])
         if isinstance(self._chain[0], Whitening):
             explained["background"] = self._bits(*self._chain[0](tf.reshape(x, (-1, self.size))))
-            terms["ratio"] = bits - self.weight * explained["background"]
+            ratio = bits - self.weight * explained["background"]
+            terms["ratio"] = tf.where(tf.math.is_inf(bits), bits, ratio)  # not the difference of two infinities
         explained |= {key: term for key, term in terms.items() if key != "likelihood"}
         return {"score": terms[self.score], **explained}

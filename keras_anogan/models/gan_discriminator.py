@@ -3,7 +3,7 @@
 A DCGAN (Radford et al. 2016, arXiv 1511.06434) learns the normal images; what its discriminator calls generated is
 anomalous. That notebook scores with batch normalisation over the whole test set at once, feeds the first 2,048 images
 for ever, and shows the discriminator real images in [0, 1] and generated ones in [-1, 1]; here it is inference mode,
-the whole training set, and one range.
+batches drawn from the whole training set, and one range.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ class GANDiscriminator(AnomalyDetector):
         name: str | None = None,
     ) -> None:
         super().__init__(generator=generator, discriminator=discriminator, seed=seed, name=name)
-        if not noise_std >= 0.0:
-            raise ValueError(f"Expected noise_std >= 0. Received: noise_std={noise_std!r}.")
+        if not 0.0 <= noise_std < math.inf:
+            raise ValueError(f"Expected a finite noise_std >= 0. Received: noise_std={noise_std!r}.")
         reads = [("the generator", generator.output_shape)]
         check_judge(discriminator, "discriminator", reads, ("logit", "features"))
         self.noise_std = noise_std

@@ -92,13 +92,19 @@ class Siamese(AnomalyDetector):
         """Keras's `fit`, with the class of each row as `y`.
 
         Raises:
-            ValueError: for bad rows, no labels, labels that are no integers in [0, classes), or one class only.
+            ValueError: for bad rows, no labels, labels that are no integers in [0, classes), or one class only; of a
+                Dataset that is known when `fit` ends, and rows of a class outside belong to none.
         """
         rows, labels = x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
         if not isinstance(rows, (tf.data.Dataset, keras.utils.PyDataset, Batches)):
             rows = self.check_rows(np.asarray(rows) if isinstance(rows, (list, tf.Tensor)) else rows)
             labels = self._check_labels(labels)
-        return super().fit(rows, labels, batch_size=batch_size, **kwargs)
+        history = super().fit(rows, labels, batch_size=batch_size, **kwargs)
+        if int(keras.ops.convert_to_numpy(self.step)) and (found := int(np.sum(self.seen))) < 2:
+            raise ValueError(
+                f"Expected at least two classes in [0, {self.classes}) as labels. Received: {found} of them."
+            )
+        return history
 
     def _check_labels(self, labels: Any) -> np.ndarray:
         if labels is None:
