@@ -199,8 +199,8 @@ def build_video_generator(
     """C-VGAN's generator: frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C) in [-1, 1].
 
     Its first `past` frames reconstruct the input, the others are the forecast. past=7, horizon=1 is the thesis;
-    past=1, horizon=31 the paper's conditional variant, one frame in, 32 out. The layer "video"
-    combines the streams.
+    past=1, horizon=31 splits it as the paper's conditional variant does, one frame in, 32 out, with the thesis's layers.
+    The layer "video" combines the streams.
 
     Args:
         shape: of a frame, (H, W, C), sides that 32 divides.
