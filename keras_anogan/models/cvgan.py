@@ -199,7 +199,7 @@ def build_video_generator(
     """C-VGAN's generator: frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C) in [-1, 1].
 
     Its first `past` frames reconstruct the input, the others are the forecast. past=7, horizon=1 is the thesis;
-    past=1, horizon=31 splits it as the paper's conditional variant does, one frame in, 32 out, with the thesis's layers.
+    past=1, horizon=31 is the split of the paper's conditional variant, one frame in, 32 out, in the thesis's layers.
     The layer "video" combines the streams.
 
     Args:
