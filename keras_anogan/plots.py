@@ -145,7 +145,7 @@ def plot_stacked_histogram(scores: np.ndarray, labels: np.ndarray, name: str) ->
 
 
 def plot_by_kind(values: dict[str, dict[str, float]], measure: str) -> Figure:
-    """A number for each kind of anomaly, as dots in one line for each kind, one colour for each detector.
+    """A number for each kind of anomaly, as marks in one line for each kind, one mark and colour for each detector.
 
     Args:
         values: detector -> kind -> number in [0, 1].
@@ -155,7 +155,7 @@ def plot_by_kind(values: dict[str, dict[str, float]], measure: str) -> Figure:
     kinds = sorted(first, key=first.__getitem__)
     figure = Figure(figsize=(6.4, 0.28 * len(kinds) + 1.3), layout="constrained")
     axes = figure.subplots()
-    for (name, numbers), colour, marker in zip(values.items(), itertools.cycle(COLOURS), itertools.cycle("os^Dv*")):
+    for (name, numbers), colour, marker in zip(values.items(), itertools.cycle(COLOURS), itertools.cycle("os^Dv*P")):
         axes.plot([numbers[kind] for kind in kinds], range(len(kinds)), marker, color=colour, label=name, alpha=0.9)
     axes.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel=measure, title=f"{measure} by kind of anomaly")
     axes.set_xlim(right=1.02)

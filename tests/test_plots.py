@@ -43,3 +43,10 @@ def test_a_curve_by_steps_begins_at_zero_steps():
         "500",
     ]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["cold", "warm"]
+
+
+def test_no_two_detectors_have_one_mark():
+    """Seven marks and six colours: a ninth detector looks like none before it."""
+    values = {f"detector {i}": {"a": 0.1 * i, "b": 0.5} for i in range(9)}
+    (axes,) = plots.plot_by_kind(values, "AUROC").axes
+    assert len({(line.get_marker(), line.get_color()) for line in axes.lines}) == 9
