@@ -429,8 +429,8 @@ def _contents(recording: Any) -> str:
 
 
 def _source_contents(recording: Any) -> str:
-    """What tells a recording's source from another of its name and length: of a video file its bytes, or the first MiB
-    and the size, for nothing has to be decoded; of others `_contents`."""
+    """What tells a recording's source from another of its name and length: of a video file its size and first MiB, so
+    that nothing has to be decoded, of others `_contents`."""
     if not isinstance(recording, VideoFile):
         return _contents(recording)
     with open(recording.path, "rb") as file:
@@ -620,7 +620,7 @@ def _av_error() -> Any:
 
 @contextlib.contextmanager
 def _opened_video(path: Any, **options: Any) -> Iterator[Any]:
-    av = _av()  # its logging stays off: switched on, it takes Python's lock in decoding threads that are waited for
+    av = _av()  # its logging stays off: with a level set, reading can hang
     try:
         container = av.open(str(path), **options)
     except (av.error.FFmpegError, OSError) as error:

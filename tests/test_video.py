@@ -239,6 +239,15 @@ def test_a_store_is_not_taken_for_one_of_other_footage(tmp_path):
         prepare(tmp_path / "200", tmp_path / "store")
 
 
+def test_arrays_that_are_no_frames_get_a_sentence(tmp_path):
+    np.save(tmp_path / "two.npy", np.zeros((9, 8, 8, 2), "uint8"))
+    with pytest.raises(ValueError, match=r"1 or 3 channels. Received: 2"):
+        open_footage([tmp_path / "two.npy"])
+    (tmp_path / "broken.npy").write_bytes(b"no array")
+    with pytest.raises(ValueError, match=r"broken.npy: it is no whole \.npy file"):
+        open_footage([tmp_path / "broken.npy"])
+
+
 def test_a_prepared_video_has_the_same_frames_in_a_store(film, tmp_path):
     folder, frames = film
     store = prepare(folder, tmp_path / "store", size=(16, 24))

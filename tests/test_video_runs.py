@@ -149,6 +149,11 @@ def test_alarms_become_events():
     assert find_events(footage, np.zeros(40, bool), scores) == []
 
 
+def test_watching_no_frame_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"at least one frame.*Received: 0"):
+        watch(tmp_path, "camera.mp4", str(tmp_path / "watched.csv"), most=0)
+
+
 def test_watching_says_what_scoring_says(run, street, tmp_path):
     score_video(run, street / "odd", tmp_path / "frames.csv", say=lambda line: None)
     counts = watch(
