@@ -55,13 +55,24 @@ class PredictionError:
         reduction: "mean" over everything, or "top_blocks": mean of the `top` largest means of `block` x `block` pixels
             of the error map.
         block, top: of "top_blocks".
+        scaled: whether it is divided by the error of "nothing changes" among the frames before those that count,
+            reduced the same way, plus `offset` (`scores.scaled_error`), so that a threshold that was set when the
+            scene was quiet holds when it is busy. There have to be two such frames, in `actual`.
+        offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255.
 
     Raises:
-        ValueError: for another degree or reduction, or frames >= 0.
+        ValueError: for another degree or reduction, frames >= 0, `scaled` without `frames`, or a negative offset.
     """
 
     def __init__(
-        self, degree: int = 1, frames: int | None = None, reduction: str = "mean", block: int = 8, top: int = 4
+        self,
+        degree: int = 1,
+        frames: int | None = None,
+        reduction: str = "mean",
+        block: int = 8,
+        top: int = 4,
+        scaled: bool = False,
+        offset: float = 0.03,
     ) -> None:
         if degree not in (1, 2):
             raise ValueError(f"Expected the degree 1 or 2. Received: degree={degree!r}.")
@@ -71,10 +82,23 @@ class PredictionError:
             raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
+        if scaled and frames is None:
+            raise ValueError(
+                "Expected frames=-n, the last n, for scaled=True: the others tell the scale. Received: None."
+            )
+        if not offset >= 0.0:
+            raise ValueError(f"Expected offset >= 0. Received: offset={offset!r}.")
         self.degree, self.frames, self.reduction, self.block, self.top = degree, frames, reduction, block, top
+        self.scaled, self.offset = scaled, offset
 
     def __call__(self, predicted: Any, actual: Any) -> Any:
         """Errors (batch,) of predictions (batch, frames, ...) for what happened, of the same shape."""
+        before = actual[:, : self.frames]
+        if self.scaled and before.shape[1] < 2:
+            raise ValueError(
+                "Expected at least two frames before those that count, for scaled errors, in `actual`. "
+                f"Received: {before.shape[1]} of {actual.shape[1]}."
+            )
         if self.frames is not None:
             predicted, actual = predicted[:, self.frames :], actual[:, self.frames :]
         error = ops.absolute(predicted - actual)
@@ -85,11 +109,17 @@ class PredictionError:
                 f"Received: shape {tuple(error.shape)}."
             )
         if self.reduction == "mean":
-            return ops.mean(error, axis=tuple(range(1, len(error.shape))))
-        return scores.top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
+            reduced = ops.mean(error, axis=tuple(range(1, len(error.shape))))
+        else:
+            reduced = scores.top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
+        if not self.scaled:
+            return reduced
+        naive = scores.naive_error(before, self.reduction, self.block, self.top, self.degree)
+        return scores.scaled_error(reduced, naive, self.offset)
 
     def get_config(self) -> dict:
-        return {key: getattr(self, key) for key in ("degree", "frames", "reduction", "block", "top")}
+        names = ("degree", "frames", "reduction", "block", "top", "scaled", "offset")
+        return {key: getattr(self, key) for key in names}
 
     @classmethod
     def from_config(cls, config: dict) -> PredictionError:

@@ -64,5 +64,32 @@ def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:
     return ops.mean(largest, axis=-1)
 
 
+def naive_error(steps: Any, reduction: str = "mean", block: int = 8, top: int = 4, degree: float = 1) -> Any:
+    """Error of "nothing changes" within a sequence: each step as the forecast of the next, averaged, shape (batch,).
+
+    Args:
+        steps: shape (batch, T, ...), T >= 2; (batch, T, H, W, C) for "top_blocks".
+        reduction: "mean" over everything, or "top_blocks" of each step's change, averaged over its channels.
+        block, top: of `top_blocks`.
+        degree: 1 for absolute changes, 2 for squared ones.
+    """
+    changes = ops.power(ops.absolute(steps[:, 1:] - steps[:, :-1]), degree)
+    if reduction == "mean":
+        return ops.mean(changes, axis=_sample_axes(changes))
+    maps = ops.mean(changes, axis=-1)  # (batch, T - 1, H, W)
+    each = top_blocks(ops.reshape(maps, (-1, *maps.shape[2:])), block, top)
+    return ops.mean(ops.reshape(each, (-1, maps.shape[1])), axis=1)
+
+
+def scaled_error(error: Any, naive: Any, offset: float) -> Any:
+    """error / (naive + offset), shape (batch,): how much worse, or better, than expecting no change.
+
+    The mean absolute scaled error of forecasting (Hyndman and Koehler 2006), and in conformal prediction a normalised
+    nonconformity (Papadopoulos et al. 2011): a busy scene has larger errors, whatever happens in it. `offset`, in the
+    unit of the errors, keeps a scene where nothing moved from making an anomaly of the first that does.
+    """
+    return error / (naive + offset)
+
+
 def _sample_axes(x: Any) -> tuple[int, ...]:
     return tuple(range(1, len(x.shape)))

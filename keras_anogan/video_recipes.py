@@ -68,10 +68,12 @@ def load_film(quick: bool = False) -> Film:
     shown = {name: ped2().test[name] for name in ("002", "004", "006", "012")}
     labels = np.concatenate([ped2().labels[name] for name in shown])
     parts = [clips_as_footage(clips) for clips in (train, held, shown)]
-    return Film(*parts, labels, 600, "UCSD Ped2, 128 x 64")
+    return Film(*parts, labels, 2400, "UCSD Ped2, 128 x 64")
 
 
-def build_cvgan(shape: tuple[int, ...], seed: int, steps: int, rate: float = 1e-3, **params: Any) -> AnomalyDetector:
+def build_cvgan(
+    shape: tuple[int, ...], seed: int, steps: int, rate: float = 3e-3, warm_up: int = 200, **params: Any
+) -> AnomalyDetector:
     """C-VGAN, compiled for a number of steps.
 
     Args:
@@ -79,27 +81,33 @@ def build_cvgan(shape: tuple[int, ...], seed: int, steps: int, rate: float = 1e-
         seed: of weights, mirroring and order.
         steps: of training.
         rate: of the generator's Adam(beta_1=0.5), going down to 2 % by a cosine; the discriminator has 2e-4.
+        warm_up: of the steps; so many, or a tenth of them, let the rate rise from nothing.
         **params: of `models.cvgan_phases`.
     """
     detector = build_detector("cvgan", (WINDOW, *shape), seed=seed, **params)
-    decay = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.02)
+    warm_up = min(warm_up, steps // 10)
+    decay: Any = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.02)
+    if warm_up:
+        decay = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warm_up, alpha=0.02, warmup_target=rate, warmup_steps=warm_up
+        )
     rates = {"generator": decay, "discriminator": 2e-4}
     detector.compile(optimizers={p: keras.optimizers.Adam(rates[p], beta_1=0.5) for p in detector.players})
     return detector
 
 
 def train_cvgan(
-    clips: dict[str, np.ndarray], seed: int, steps: int, batch_size: int = 8, rate: float = 1e-3, **params: Any
+    clips: dict[str, np.ndarray], seed: int, steps: int, batch_size: int = 2, **params: Any
 ) -> AnomalyDetector:
     """`build_cvgan`, trained on all windows of eight frames of normal clips; the last step counts.
 
     Args:
         clips: name -> uint8 (n, H, W, C).
         batch_size: windows of one step.
-        seed, steps, rate, **params: as in `build_cvgan`.
+        seed, steps, **params: as in `build_cvgan`.
     """
     windows = VideoWindows(clips_as_footage(clips), WINDOW, batch_size=batch_size, stride=1, seed=seed)
-    detector = build_cvgan(windows.footage.frame_shape, seed, steps, rate, **params)
+    detector = build_cvgan(windows.footage.frame_shape, seed, steps, **params)
     epochs, rest = divmod(steps, len(windows))
     if epochs:
         detector.fit(windows, epochs=epochs, verbose=0)
@@ -109,7 +117,7 @@ def train_cvgan(
 
 
 def judge_clips(detector: AnomalyDetector, clips: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """For each clip what the detector says of its frames 7, 8, ...: `mean`, `top_blocks` (n,), `map` (n, H, W)."""
+    """For each clip what the detector says of its frames 7, 8, ...: `score`, `mean`, `top_blocks` (n,), `map`."""
     graph = tf.function(detector.explain, reduce_retracing=True)
     judged = {}
     for name, frames in clips.items():
@@ -117,7 +125,7 @@ def judge_clips(detector: AnomalyDetector, clips: dict[str, np.ndarray]) -> dict
         parts = [graph(tf.constant(windows[i])) for i in range(len(windows))]
         judged[name] = {
             key: np.concatenate([part[was].numpy() for part in parts])
-            for key, was in (("mean", "mean"), ("top_blocks", "top_blocks"), ("map", "anomaly_map"))
+            for key, was in {"score": "score", "mean": "mean", "top_blocks": "top_blocks", "map": "anomaly_map"}.items()
         }
     return judged
 
@@ -152,53 +160,65 @@ def judge_by_previous_frame(clips: dict[str, np.ndarray]) -> dict[str, dict[str,
     """The same with the frame before as the forecast."""
     judged = {}
     for name, frames in clips.items():
-        error = np.abs(np.diff(frames[WINDOW - 2 :].astype("float32"), axis=0)).mean(axis=-1) / 127.5
+        error = np.abs(np.diff(frames.astype("float32"), axis=0)).mean(axis=-1) / 127.5
+        blocks = np.asarray(scores.top_blocks(error))
+        before = np.lib.stride_tricks.sliding_window_view(blocks, WINDOW - 1)[:, :-1].mean(axis=1)
+        error, blocks = error[WINDOW - 2 :], blocks[WINDOW - 2 :]
         judged[name] = {
+            "score": np.asarray(scores.scaled_error(blocks, before, OFFSET)),
             "mean": error.mean(axis=(1, 2)),
-            "top_blocks": np.asarray(scores.top_blocks(error)),
+            "top_blocks": blocks,
             "map": error,
         }
     return judged
 
 
 def frame_numbers(judged: dict[str, dict[str, np.ndarray]], data: Ped2) -> Numbers:
-    """Micro AUROC over the judged frames of all test clips, by both reductions, and over pixels.
+    """Micro AUROC over the judged frames of all test clips, by both reductions, by the score, and over pixels.
 
     "per-clip min-max" scales the scores of each test clip to [0, 1] by its own minimum and maximum, as most published
     numbers do: it knows the test clip, and no camera could.
     """
     labels = np.concatenate([data.labels[name][WINDOW - 1 :] for name in judged])
     masks = np.concatenate([data.masks[name][WINDOW - 1 :] for name in judged])
-    by = {key: [clip[key] for clip in judged.values()] for key in ("mean", "top_blocks", "map")}
-    scaled = [(s - s.min()) / (s.max() - s.min()) for s in by["top_blocks"]]
+    by = {key: [clip[key] for clip in judged.values()] for key in ("score", "mean", "top_blocks", "map")}
+    by_clip = [(s - s.min()) / (s.max() - s.min()) for s in by["top_blocks"]]
     return {
         "AUROC top blocks": evaluation.auroc(labels, np.concatenate(by["top_blocks"])),
         "AUROC mean": evaluation.auroc(labels, np.concatenate(by["mean"])),
-        "AUROC top blocks, per-clip min-max": evaluation.auroc(labels, np.concatenate(scaled)),
+        "AUROC top blocks, scaled": evaluation.auroc(labels, np.concatenate(by["score"])),
+        "AUROC top blocks, per-clip min-max": evaluation.auroc(labels, np.concatenate(by_clip)),
         "pixel AUROC": evaluation.pixel_auroc(masks, np.concatenate(by["map"])),
     }
 
 
 BEST = {
-    "networks": "C-VGAN, 8 filters, skip connections and a residual foreground (ours); 128 x 64, grey, 7 + 1 frames",
+    "networks": "C-VGAN, 8 filters, skip connections and a residual foreground (ours), no batch normalisation in the "
+    "generator; 128 x 64, grey, 7 + 1 frames",
     "losses": "adversarial + 10 MAE of the past + 10,000 MSE of the forecast (ours)",
-    "score": "mean of the 4 largest 8 x 8 block means of the absolute error of the forecast",
-    "optimizer": "Adam(beta_1=0.5), generator 1e-3 to 2e-5 by a cosine, discriminator 2e-4",
-    "batch_size": 8,
+    "optimizer": "Adam(beta_1=0.5), generator 3e-3 to 6e-5 by a cosine after 200 steps of warm-up, discriminator 2e-4",
+    "batch_size": 2,
     "augmentation": "mirrored with probability 1/2",
-    "test": "frames 8, 9, ... of the 12 test clips: 1,926; no per-clip min-max unless it says so",
-    "chosen on": "label-free: the absolute error of the forecast on four training clips, held out for that, before the "
-    "run; the reduction is from an earlier trial of other networks on the same test clips",
 }
-STEPS, FEWER_STEPS, THESIS_STEPS = 2400, 1600, 400
-BEST_PARAMS = {"filters": 8, "mirror": True}
+CHOSEN = (
+    "label-free: the absolute error of the forecast on four training clips, held out for that; a first run, as many "
+    "windows in all, but 8 a step, with batch normalisation and a rate of 1e-3, came to an AUROC of 0.871"
+)
+STEPS, FEWER_STEPS, THESIS_STEPS = 9600, 6400, 400
+OFFSET = 0.03  # of the scaled error; chosen on the made-up street
+BEST_PARAMS = {"filters": 8, "mirror": True, "scaled": True, "offset": OFFSET}
 THESIS_PARAMS = {
     "filters": 16,
     "lambda_": 10.0,
     "lambda_forecast": 0.0,
     "skip_connections": False,
     "residual": False,
+    "normalize": True,
     "reduction": "mean",
+    "scaled": False,
+    "rate": 2e-4,
+    "warm_up": 0,
+    "batch_size": 8,
 }
 
 
@@ -231,7 +251,7 @@ def _thesis(seed: int) -> Numbers:
         ", forecast trained": {"lambda_forecast": 1000.0},
     }
     for suffix, change in variants.items():
-        detector = train_cvgan(ped2().train, seed, THESIS_STEPS, rate=2e-4, **(THESIS_PARAMS | change))
+        detector = train_cvgan(ped2().train, seed, THESIS_STEPS, **(THESIS_PARAMS | change))
         found = frame_numbers(judge_clips(detector, ped2().test), ped2())
         numbers |= {f"AUROC mean{suffix}": found["AUROC mean"], f"AUROC top blocks{suffix}": found["AUROC top blocks"]}
     return {"value": numbers.pop("AUROC mean"), **numbers}
@@ -247,25 +267,35 @@ def _split_clips() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return {n: ped2().train[n] for n in names if n not in held}, {n: ped2().train[n] for n in held}
 
 
-def false_alarm_numbers(held: list[np.ndarray], splits: int = 20) -> Numbers:
+def false_alarm_numbers(
+    held: list[np.ndarray], tested: tuple[np.ndarray, np.ndarray] | None = None, splits: int = 20
+) -> Numbers:
     """Shares of normal windows that are flagged, over random halves of held-out clips into calibrate and check.
 
     Args:
         held: scores of each held-out clip, in the order of the recording.
+        tested: scores and labels of test windows; "found" is the share of the anomalous ones that is flagged.
         splits: random halves.
     """
     draw = np.random.default_rng(0)
     flagged: dict[str, list[float]] = {}
     for _ in range(splits):
         order = draw.permutation(len(held))
-        calibrate = np.concatenate([held[i] for i in sorted(order[: len(held) // 2])])
+        chosen = sorted(order[: len(held) // 2])
+        calibrate = np.concatenate([held[i] for i in chosen])
+        clips = np.repeat(chosen, [len(held[i]) for i in chosen])
         check = np.concatenate([held[i] for i in sorted(order[len(held) // 2 :])])
-        for name, layer in (
-            ("k = 3", CumulativeAggregation(k=3.0)),
-            ("k = 1, the thesis's", CumulativeAggregation(k=1.0)),
-            ("conformal 1 %", ConformalThreshold(0.01)),
-        ):
-            flagged.setdefault(name, []).append(float(np.mean(check > layer.adapt(calibrate).threshold)))
+        thresholds = {
+            "k = 3": CumulativeAggregation(k=3.0).adapt(calibrate).threshold,
+            "k = 1, the thesis's": CumulativeAggregation(k=1.0).adapt(calibrate).threshold,
+            "conformal 1 %": ConformalThreshold(0.01).adapt(calibrate, groups=clips).threshold,
+            "conformal 1 %, clips as one": ConformalThreshold(0.01).adapt(calibrate).threshold,
+        }
+        for name, threshold in thresholds.items():
+            flagged.setdefault(name, []).append(float(np.mean(check > threshold)))
+            if tested is not None:
+                found = float(np.mean(tested[0][tested[1] == 1] > threshold))
+                flagged.setdefault(f"{name}, anomalous test frames found", []).append(found)
         for name, layer in (
             ("exponential k = 3, streaming", ExponentialThreshold(k=3.0, alpha=0.05)),
             ("sliding k = 3, streaming", SlidingWindowThreshold(k=3.0, window=200)),
@@ -275,7 +305,9 @@ def false_alarm_numbers(held: list[np.ndarray], splits: int = 20) -> Numbers:
     last = CumulativeAggregation(k=3.0).adapt(np.concatenate(held[-2:]))
     numbers = {"k = 3, calibrated on the last two": float(np.mean(np.concatenate(held[:-2]) > last.threshold))}
     for name, shares in flagged.items():
-        numbers |= {f"{name}, median": float(np.median(shares)), f"{name}, worst": float(np.max(shares))}
+        numbers[f"{name}, median"] = float(np.median(shares))
+        if "found" not in name:
+            numbers[f"{name}, worst"] = float(np.max(shares))
     return numbers
 
 
@@ -288,25 +320,44 @@ def _streamed(layer: Any, check: np.ndarray) -> float:
     return alarms / len(check)
 
 
+def _both_errors(held: dict[str, Any], tested: dict[str, Any]) -> Numbers:
+    """`false_alarm_numbers` of the scaled error, and of the plain one by that name."""
+    labels = np.concatenate([ped2().labels[name][WINDOW - 1 :] for name in tested])
+    numbers: Numbers = {}
+    for prefix, key in (("", "score"), ("plain error, ", "top_blocks")):
+        found = false_alarm_numbers(
+            [clip[key] for clip in held.values()], (np.concatenate([clip[key] for clip in tested.values()]), labels)
+        )
+        numbers |= {f"{prefix}{name}": value for name, value in found.items()}
+    return numbers
+
+
 def _false_alarms(seed: int) -> Numbers:
     train, held = _split_clips()
     detector = train_cvgan(train, seed, FEWER_STEPS, **BEST_PARAMS)
-    numbers = false_alarm_numbers([clip["top_blocks"] for clip in judge_clips(detector, held).values()])
+    numbers = _both_errors(judge_clips(detector, held), judge_clips(detector, ped2().test))
     return {"value": numbers.pop("k = 3, median"), **numbers}
 
 
 def _false_alarms_of_previous_frame() -> Numbers:
     _, held = _split_clips()
-    numbers = false_alarm_numbers([clip["top_blocks"] for clip in judge_by_previous_frame(held).values()])
+    numbers = _both_errors(judge_by_previous_frame(held), judge_by_previous_frame(ped2().test))
     return {f"previous frame {key}": value for key, value in numbers.items()}
 
 
+FRAMES = BEST | {
+    "score": "mean of the 4 largest 8 x 8 block means of the absolute error of the forecast",
+    "train": "all 16 training clips",
+    "steps": f"{STEPS:,}, last one",
+    "test": "frames 8, 9, ... of the 12 test clips: 1,926; no per-clip min-max unless it says so",
+    "chosen on": f"{CHOSEN}; the reduction is from an earlier trial of other networks on the same test clips",
+}
 VIDEO_RECIPES = (
     Recipe(
         name="cvgan-ped2-frames",
         what="UCSD Ped2, 128 x 64: C-VGAN's error on the next frame",
         metric="micro AUROC of frames",
-        settings=BEST | {"train": "all 16 training clips", "steps": f"{STEPS:,}, last one"},
+        settings=FRAMES,
         published=None,
         run=_frames,
         baselines=_previous_frame,
@@ -317,7 +368,7 @@ VIDEO_RECIPES = (
         name="cvgan-ped2-pixels",
         what="The same, pixel by pixel against the masks",
         metric="AUROC of pixels",
-        settings=BEST | {"train": "all 16 training clips", "steps": f"{STEPS:,}, last one"},
+        settings=FRAMES,
         published=None,
         run=_pixels,
         baselines=_previous_frame,
@@ -349,9 +400,15 @@ VIDEO_RECIPES = (
         metric="share flagged at k = 3, median of 20 splits",
         settings=BEST
         | {
+            "score": "mean of the 4 largest 8 x 8 block means of the absolute error of the forecast, relative to those "
+            f"of the changes among the frames before + {OFFSET}; 'plain error' is without the latter",
             "train": "10 of the 16 training clips",
-            "test": "20 random halves of the other six, spread over the recording: three calibrate, three are checked",
+            "test": "20 random halves of the other six, spread over the recording: three calibrate, three are checked; "
+            "conformal thresholds: the highest of the three clips' own",
             "steps": f"{FEWER_STEPS:,}, last one",
+            "chosen on": f"{CHOSEN}. {OFFSET}: between what is best on the made-up street, with its labels (0.1), and "
+            "what makes the other six training clips and these most alike, without any (0 to 0.02); after a first run "
+            "with the plain error, which flagged 4.5 % and 8.8 %",
         },
         published=None,
         run=_false_alarms,

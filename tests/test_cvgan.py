@@ -258,6 +258,25 @@ def test_the_score_is_the_reduced_error_of_the_forecast(reduction):
     assert explained["mask"].shape == (4, 8, 32, 32, 1)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "top_blocks"])
+def test_a_scaled_score_is_relative_to_the_changes_before(reduction):
+    x = windows()
+    explained = Explainer(make_cvgan(reduction=reduction)).predict(x)
+    scaled = make_cvgan(reduction=reduction, scaled=True, offset=0.25)
+    changes = np.abs(np.diff(x[:, :7, ..., 0], axis=1))
+    if reduction == "mean":
+        naive = changes.mean(axis=(1, 2, 3))
+    else:
+        naive = np.stack([np.asarray(scores.top_blocks(changes[:, i])) for i in range(6)]).mean(axis=0)
+    np.testing.assert_allclose(scaled.predict(x), explained[reduction] / (naive + 0.25), rtol=1e-5)
+    again = type(scaled).from_config(scaled.get_config())
+    assert (again.scaled, again.offset) == (True, 0.25)
+    one = build_video_generator(SIZE, past=1, horizon=7, filters=2)
+    with pytest.raises(ValueError, match="two frames or more, for scaled=True"):
+        CVGAN(one, build_video_discriminator((8, *SIZE), filters=2), scaled=True)
+    assert not build_detector("cvgan", (8, *SIZE), horizon=7, filters=1).scaled
+
+
 def test_cvgan_keeps_the_contract():
     check_detector(
         make_cvgan,

@@ -149,9 +149,30 @@ def test_error_functions_by_hand():
     assert np.asarray(error(predicted, actual)) == pytest.approx([0.5, 0.0])
     with pytest.raises(ValueError, match="Expected video"):
         error(predicted[:, 0], actual[:, 0])
-    for bad in ({"degree": 3}, {"frames": 0}, {"reduction": "max"}, {"top": 0}):
+    for bad in ({"degree": 3}, {"frames": 0}, {"reduction": "max"}, {"top": 0}, {"scaled": True}, {"offset": -1.0}):
         with pytest.raises(ValueError, match="Expected"):
             PredictionError(**bad)
+
+
+def test_scaled_errors_by_hand():
+    actual = np.zeros((2, 4, 4, 4, 1), "float32")
+    actual[0, 1] = 3.0  # changes among the first three frames: 3 and 3
+    actual[1, 2] = 1.0  # 0 and 1
+    actual[:, 3] = 2.0
+    predicted = np.zeros_like(actual)
+    error = PredictionError(frames=-1, scaled=True, offset=0.5)
+    assert np.asarray(error(predicted, actual)) == pytest.approx([2.0 / 3.5, 2.0 / 1.0])
+    squared = PredictionError(degree=2, frames=-1, scaled=True, offset=0.5)
+    assert np.asarray(squared(predicted, actual)) == pytest.approx([4.0 / 9.5, 4.0 / 1.0])
+    actual[0, 2, :2, :2] = 4.0  # a block's changes: 3 and 1, the others' 3 and 3
+    blocks = PredictionError(frames=-1, reduction="top_blocks", block=2, top=1, scaled=True, offset=0.5)
+    assert np.asarray(blocks(predicted, actual)) == pytest.approx([2.0 / 3.5, 2.0 / 1.0])
+    actual[0, 2] = 0.0
+    actual[0, 2, :2, :2] = 7.0  # 3 and 4
+    assert np.asarray(blocks(predicted, actual))[0] == pytest.approx(2.0 / 4.0)
+    assert PredictionError.from_config(blocks.get_config()).get_config() == blocks.get_config()
+    with pytest.raises(ValueError, match=r"at least two frames before .* Received: 1 of 2"):
+        error(predicted[:, 2:], actual[:, 2:])
 
 
 # The wrapper.

@@ -78,6 +78,37 @@ def test_bad_calibration_is_refused_with_the_value(call, word):
         call()
 
 
+def test_the_threshold_of_groups_is_the_highest_of_their_own(draw, tmp_path):
+    parts = [np.round(draw.normal(size=n) + shift, 1) for n, shift in ((60, 0.0), (39, 2.0), (45, 0.5))]
+    scores, groups = np.concatenate(parts), np.repeat([7, 3, 5], [60, 39, 45])
+    shuffled = draw.permutation(len(scores))
+    layer = ConformalThreshold(0.05).adapt(scores[shuffled], groups[shuffled])
+    own = [QuantileThreshold(0.05).adapt(part).threshold for part in parts]
+    assert layer.threshold == max(own) > QuantileThreshold(0.05).adapt(scores).threshold
+    x = np.round(draw.normal(size=400) + 1.5, 1).astype("float32")
+    each = [(1 + (part.astype("float32") >= x[:, None]).sum(1)) / (len(part) + 1) for part in parts]
+    p = np.asarray(layer.p_value(x))
+    np.testing.assert_allclose(p, np.max(each, axis=0), rtol=1e-6)
+    assert np.array_equal(layer(x), p <= np.float32(0.05) + 1e-7)
+    np.testing.assert_allclose(layer.p_value(np.array([np.nan], "float32")), 1 / 40, rtol=1e-6)
+
+    step_by_step = ConformalThreshold(0.05).adapt(parts[0], [7] * 60).update_state(parts[1], [3] * 39)
+    assert step_by_step.update_state(parts[2], [5] * 45).threshold == layer.threshold
+    with pytest.raises(ValueError, match=r"39 calibration scores of group 2 .* Received: 20"):
+        QuantileThreshold(0.025).adapt(np.arange(70.0), np.repeat([1, 2], [50, 20]))
+    with pytest.raises(ValueError, match=r"integers of shape \(70,\)"):
+        QuantileThreshold(0.025).adapt(np.arange(70.0), ["monday"] * 70)
+
+
+def test_a_new_group_keeps_to_its_rate_in_k_of_k_plus_one_cases(draw):
+    kept = []
+    for _ in range(400):
+        parts = [draw.normal(draw.normal(), 0.3, 199) for _ in range(4)]
+        layer = QuantileThreshold(0.05).adapt(np.concatenate(parts[:3]), np.repeat([0, 1, 2], 199))
+        kept.append(np.mean(parts[3] > layer.threshold) <= 0.05)
+    assert np.mean(kept) == pytest.approx(3 / 4, abs=0.07)
+
+
 def test_exactly_enough_scores_are_enough():
     assert QuantileThreshold(0.01).adapt(np.arange(99.0)).threshold == 98.0
 

@@ -415,7 +415,10 @@ class CVGAN(AnomalyDetector):
     The score is the absolute error of the forecast, per pixel, in [-1, 1] units, reduced by
 
     - "mean": over all pixels, as in the thesis;
-    - "top_blocks": mean of the `top` largest means of blocks of `block` x `block` pixels; anomalies are small.
+    - "top_blocks": mean of the `top` largest means of blocks of `block` x `block` pixels; anomalies are small;
+
+    and, where `scaled`, divided by what "nothing moves" would have come to among the `past` frames
+    (`scores.scaled_error`): errors are larger where more is going on, and a threshold holds for both.
 
     Args:
         generator: keras.Model frames (batch, past, H, W, C) -> video (batch, past + horizon, H, W, C).
@@ -425,12 +428,14 @@ class CVGAN(AnomalyDetector):
         mask_weight: weight of the mean of the mask; 0 is what the thesis ran, 0.1 what VGAN has.
         reduction: "mean" or "top_blocks".
         block, top: of "top_blocks".
+        scaled: whether the score is relative to the changes among the frames before, of which it takes two.
+        offset: of `scaled`, in [-1, 1] units; 0.03 is four grey levels of 255.
         mirror: whether each training window is mirrored left to right with probability 1/2.
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
-        ValueError: for an unknown reduction, a negative weight, block or top below 1, networks whose shapes do not
-            meet, or a mask_weight for a generator without a mask.
+        ValueError: for an unknown reduction, a negative weight or offset, block or top below 1, networks whose shapes
+            do not meet, a mask_weight for a generator without a mask, or `scaled` with one frame given.
     """
 
     tags = Tags(input="window")
@@ -448,6 +453,8 @@ class CVGAN(AnomalyDetector):
         reduction: str = "mean",
         block: int = 8,
         top: int = 4,
+        scaled: bool = False,
+        offset: float = 0.03,
         mirror: bool = False,
         seed: int = 0,
         name: str | None = None,
@@ -462,9 +469,13 @@ class CVGAN(AnomalyDetector):
             raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
+        if scaled and self.past < 2:
+            raise ValueError("Expected a generator that is given two frames or more, for scaled=True. Received: one.")
         self.reduction = reduction
         self.block = block
         self.top = top
+        self.scaled = scaled
+        self.offset = _check_weight("offset", offset)
         self.check_mirrored(mirror)
         self.mirror = mirror
         self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
@@ -524,11 +535,11 @@ class CVGAN(AnomalyDetector):
         return super().predict(x, *args, **kwargs)
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score`, both reductions by name, and what they are made of.
+        """`score`, both reductions by name, neither of them scaled, and what they are made of.
 
-        `reconstruction` is the whole video, `forecast` its last `horizon` frames; `anomaly_map` (batch, H, W) is the
-        absolute error of the forecast, averaged over its frames and channels; `mask`, `foreground` and `background`
-        are there where the generator has two streams.
+        `naive` is what the score is relative to where it is scaled; `reconstruction` is the whole video, `forecast` its
+        last `horizon` frames; `anomaly_map` (batch, H, W) is the absolute error of the forecast, averaged over its
+        frames and channels; `mask`, `foreground` and `background` are there where the generator has two streams.
         """
         made = self._streams(x[:, : self.past], training=False)
         video = made.pop("video")
@@ -538,8 +549,12 @@ class CVGAN(AnomalyDetector):
             "mean": tf.reduce_mean(error, axis=(1, 2)),
             "top_blocks": scores.top_blocks(error, self.block, self.top),
         }
+        score = reduced[self.reduction]
+        if self.scaled:
+            reduced["naive"] = scores.naive_error(x[:, : self.past], self.reduction, self.block, self.top)
+            score = scores.scaled_error(score, reduced["naive"], self.offset)
         return {
-            "score": reduced[self.reduction],
+            "score": score,
             **reduced,
             "reconstruction": video,
             "forecast": forecast,
