@@ -303,7 +303,12 @@ class IFTM(keras.Model):
     # Learning.
 
     def train_threshold(
-        self, batches: Any, max_queue_size: int = 32, no_workers: int = 4, trained_on: Any = None
+        self,
+        batches: Any,
+        max_queue_size: int = 32,
+        no_workers: int = 4,
+        trained_on: Any = None,
+        groups: Any = None,
     ) -> IFTM:
         """Forget the threshold and fit it to the errors of normal data.
 
@@ -313,13 +318,20 @@ class IFTM(keras.Model):
             max_queue_size, no_workers: batches that may wait, and threads that load them.
             trained_on: the windows that the identity function was trained on, if it was not a model of this package,
                 which remembers them itself: a warning comes if `batches` have days in common with them.
+            groups: integers (n,), of which day or clip each sample is, for a `QuantileThreshold` or a
+                `ConformalThreshold`: `VideoWindows.day_numbers`, of windows in order.
 
         Returns:
             Itself.
 
         Raises:
-            ValueError: for no batches, or errors that are not finite.
+            ValueError: for no batches, errors that are not finite, or groups for another threshold model.
         """
+        if groups is not None and not isinstance(self.threshold_model, thresholds.QuantileThreshold):
+            raise ValueError(
+                "Expected a QuantileThreshold or ConformalThreshold for groups. "
+                f"Received: {type(self.threshold_model).__name__}."
+            )
         _warn_of_training_data(batches, trained_on, self.identity)
         errors: list[np.ndarray] = []
         with contextlib.ExitStack() as stack:
@@ -328,7 +340,8 @@ class IFTM(keras.Model):
                 errors.append(self.errors(x, actual))
         if not errors:
             raise ValueError("Expected at least one batch to train the threshold on. Received: none.")
-        self.threshold_model.adapt(np.concatenate(errors))
+        grouped = {} if groups is None else {"groups": groups}
+        self.threshold_model.adapt(np.concatenate(errors), **grouped)
         return self
 
     def update_threshold(self, errors: Any) -> IFTM:

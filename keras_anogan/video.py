@@ -841,6 +841,7 @@ class VideoWindows(keras.utils.PyDataset):
 
     Attributes:
         starts: where in the footage each window begins.
+        day_numbers: number of the day that each window is of.
         epoch: of which the order is; `fit` moves it on.
         error: why a batch of `as_dataset` could not be read, where TensorFlow only tells that something failed.
 
@@ -883,12 +884,12 @@ class VideoWindows(keras.utils.PyDataset):
         self.epoch = 0
         self.error: Exception | None = None
         self._orders: dict[int, list[np.ndarray]] = {}
-        self._day = self.footage.day_of(self.starts)
+        self.day_numbers = self.footage.day_of(self.starts)
 
     def __len__(self) -> int:
         if self.sampling == "sliding":
             return -(-len(self.starts) // self.batch_size)
-        return int(sum(-(-count // self.batch_size) for count in np.bincount(self._day) if count))
+        return int(sum(-(-count // self.batch_size) for count in np.bincount(self.day_numbers) if count))
 
     def order(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch the numbers of its windows, indices into `starts`."""
@@ -896,8 +897,8 @@ class VideoWindows(keras.utils.PyDataset):
             return np.split(np.arange(len(self.starts)), range(self.batch_size, len(self.starts), self.batch_size))
         draw = np.random.default_rng((self.seed, epoch))
         batches: list[np.ndarray] = []
-        for day in np.unique(self._day):
-            windows = np.flatnonzero(self._day == day)
+        for day in np.unique(self.day_numbers):
+            windows = np.flatnonzero(self.day_numbers == day)
             count = -(-len(windows) // self.batch_size)
             edges = np.arange(self.batch_size + 1) * len(windows) // self.batch_size
             columns = []

@@ -263,6 +263,19 @@ def test_the_calls_of_the_thesis(tmp_path):
         iftm.predict(x, y)
 
 
+def test_a_conformal_threshold_of_days_is_the_highest_of_their_own():
+    days = VideoWindows({"mon": film(30), "tue": film(40)[::-1] // 2}, subsample_size=7, sampling="sliding")
+    each, iftm = [], IFTM(video_generator(), PredictionError(frames=-1), ConformalThreshold(0.1))
+    for day, first in (("mon", 0), ("tue", 23)):
+        assert (days.day_numbers == days.day_numbers[first]).sum() == {"mon": 23, "tue": 33}[day]
+        part = VideoWindows(days.footage, subsample_size=7, sampling="sliding", days=[day])
+        each.append(iftm.train_threshold(part).threshold)
+    assert iftm.train_threshold(days).threshold < max(each)
+    assert iftm.train_threshold(days, groups=days.day_numbers).threshold == pytest.approx(max(each), rel=1e-6)
+    with pytest.raises(ValueError, match=r"for groups. Received: CumulativeAggregation"):
+        IFTM(video_generator()).train_threshold(days, groups=days.day_numbers)
+
+
 def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
     days = {"mon": film(30), "tue": film(31)[::-1].copy()}
     detector = CVGAN(video_generator(), build_video_discriminator((8, 32, 32, 1), filters=2))
