@@ -415,8 +415,8 @@ VIDEO_RECIPES = (
             "conformal thresholds: the highest of the three clips' own",
             "steps": f"{FEWER_STEPS:,}, last one",
             "chosen on": f"{CHOSEN}. {OFFSET}: between what is best on the made-up street, with its labels (0.1), and "
-            "what makes the other six training clips and these most alike, without any (0 to 0.02); after a first run "
-            "with the plain error, which flagged 4.5 % and 8.8 %",
+            "what made the normal clips most alike, without any (0 to 0.02; trial runs of other seeds, on other clips "
+            "and on these); after a first run with the plain error, which flagged 4.5 % and 8.8 %",
         },
         published=None,
         run=_false_alarms,
