@@ -75,7 +75,7 @@ def build_cvgan(
     shape: tuple[int, ...],
     seed: int,
     steps: int,
-    rate: float = 3e-3,
+    rate: float = 5e-3,
     discriminator_rate: float = 2e-5,
     warm_up: int = 200,
     **params: Any,
@@ -200,18 +200,18 @@ def frame_numbers(judged: dict[str, dict[str, np.ndarray]], data: Ped2) -> Numbe
 
 
 BEST = {
-    "networks": "C-VGAN, 8 filters, skip connections and a residual foreground (ours), no batch normalisation in the "
-    "generator; 128 x 64, grey, 7 + 1 frames",
+    "networks": "C-VGAN, 8 filters, skip connections and a residual foreground (ours); 128 x 64, grey, 7 + 1 frames",
     "losses": "adversarial + 10 MAE of the past + 10,000 MSE of the forecast (ours)",
-    "optimizer": "Adam(beta_1=0.5), generator 3e-3 to 6e-5 by a cosine after 200 steps of warm-up, discriminator 2e-5",
+    "optimizer": "Adam(beta_1=0.5), generator 5e-3 to 1e-4 by a cosine after 200 steps of warm-up, discriminator 2e-5",
     "batch_size": 2,
     "augmentation": "mirrored with probability 1/2",
 }
 CHOSEN = (
-    "label-free: the absolute error of the forecast on four training clips, held out for that; a first run, twice as "
-    "many windows in all, but 8 a step, with batch normalisation and a rate of 1e-3, came to an AUROC of 0.871"
+    "label-free: the absolute error of the forecast on four training clips, held out for that; a first run, 8 windows "
+    "a step at a rate of 1e-3, came to an AUROC of 0.871, a second, without batch normalisation, to 0.880, where one "
+    "generator died"
 )
-STEPS, FEWER_STEPS, THESIS_STEPS = 4800, 3200, 400
+STEPS, FEWER_STEPS, THESIS_STEPS = 7200, 4800, 400
 OFFSET = 0.03  # of the scaled error; chosen on the made-up street
 BEST_PARAMS = {"filters": 8, "mirror": True, "scaled": True, "offset": OFFSET}
 THESIS_PARAMS = {
@@ -220,7 +220,6 @@ THESIS_PARAMS = {
     "lambda_forecast": 0.0,
     "skip_connections": False,
     "residual": False,
-    "normalize": True,
     "reduction": "mean",
     "scaled": False,
     "rate": 2e-4,

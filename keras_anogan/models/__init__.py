@@ -269,14 +269,13 @@ def cvgan_phases(
     offset: float = 0.03,
     skip_connections: bool = True,
     residual: bool = True,
-    normalize: bool = False,
     mirror: bool = False,
     seed: int = 0,
 ) -> Phases:
     """C-VGAN, with the additions that made it forecast better (see `CVGAN`, `build_video_generator`).
 
-    filters=64, lambda_=10, lambda_forecast=0, reduction="mean", scaled=False, skip_connections=False, residual=False,
-    normalize=True is the thesis.
+    filters=64, lambda_=10, lambda_forecast=0, reduction="mean", scaled=False, skip_connections=False, residual=False
+    is the thesis.
 
     Args:
         shape: of a window, (past + horizon, H, W, C), sides that 32 divides.
@@ -284,14 +283,14 @@ def cvgan_phases(
         filters: of the generator; the discriminator has half of it.
         lambda_, lambda_forecast, mask_weight, reduction, mirror: as in `CVGAN`.
         scaled, offset: as in `CVGAN`; default: scaled where there are two frames before the forecast.
-        skip_connections, residual, normalize: as in `build_video_generator`.
+        skip_connections, residual: as in `build_video_generator`.
         seed: of the initial weights and the data order.
     """
     if len(shape) != 4:
         raise ValueError(f"Expected windows (frames, H, W, C). Received: shape {shape}.")
     past = shape[0] - horizon
     generator = cvgan.build_video_generator(
-        shape[1:], past, horizon, filters, skip_connections, residual, normalize, seed=2 * seed
+        shape[1:], past, horizon, filters, skip_connections, residual, seed=2 * seed
     )
     discriminator = cvgan.build_video_discriminator(shape, max(1, filters // 2), seed=2 * seed + 1)
     weights = {"lambda_": lambda_, "lambda_forecast": lambda_forecast, "mask_weight": mask_weight}

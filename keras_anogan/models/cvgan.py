@@ -209,6 +209,7 @@ def build_video_generator(
         skip_connections: whether the foreground's decoder reads the encoder's finer maps; our addition.
         residual: whether the last frame that is given is the background, and the foreground is a change of it, at
             first none; our addition. A forecast then begins as "nothing moves", which is hard to beat.
+        normalize: as in `build_foreground_encoder`, of the foreground's two networks.
         seed: of the initial weights.
 
     Raises:
