@@ -162,8 +162,9 @@ def train(
         typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
     epochs: Annotated[
-        int, typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each.")
-    ] = 20,
+        int | None,
+        typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each. Default: 20."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")

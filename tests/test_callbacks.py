@@ -53,6 +53,13 @@ def test_image_grid_by_steps(tiny_images, tmp_path):
     make_wgan().fit(tiny_images, batch_size=2, epochs=1, verbose=0, callbacks=[ImageGrid(tmp_path, every_steps=2)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000002.png", "step-000004.png"]
 
+    wgan = make_wgan()
+    wgan.compile(optimizers=wgan.default_optimizers(), jit_compile=False, steps_per_execution=3)
+    grid = ImageGrid(tmp_path / "several", every_steps=2)
+    wgan.fit(tiny_images, batch_size=2, epochs=2, verbose=0, callbacks=[grid])  # calls end at steps 3, 4, 7, 8
+    names = sorted(path.name for path in (tmp_path / "several").iterdir())
+    assert names == [f"step-{step:06d}.png" for step in (3, 4, 7, 8)]
+
 
 @pytest.mark.parametrize("period", [{"every_epochs": 1, "every_steps": 1}, {"every_epochs": 0}, {"every_steps": -1}])
 def test_image_grid_refuses_bad_periods(period, tmp_path):

@@ -584,8 +584,10 @@ def test_a_detector_without_maps_is_trained_reported_and_scored(detector, tmp_pa
         (("digits", "--normal", "3", "--detector", "siamese"), "--abnormal DIGIT for siamese"),
         (("rows.csv", "--detector", "siamese"), "Received: siamese"),
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
+        (("digits", "--normal", "3", "--detector", "foo"), "gan_discriminator, gaussian, pca, siamese. Received: foo"),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
         (("digits", "--abnormal", "3", "--detector", "gaussian", "--patience", "3"), "solved at once"),
+        (("digits", "--abnormal", "3", "--detector", "pca", "--epochs", "3"), "no --epochs with pca"),
         (("rows.csv", "--detector", "gan_discriminator"), "for a table. Received: gan_discriminator"),
     ],
 )

@@ -19,7 +19,7 @@ class ImageGrid(keras.callbacks.Callback):
     Args:
         directory: folder for `epoch-0001.png` or `step-000100.png`.
         every_epochs: write after every so many epochs.
-        every_steps: write after every so many steps instead.
+        every_steps: write after every so many steps instead; of several in one call, after the call that gets there.
         rows, columns: images in the grid.
         seed: of z.
         keep: whether the images stay in `images` too.
@@ -59,6 +59,8 @@ class ImageGrid(keras.callbacks.Callback):
         shape = self.model.generator.input_shape[1:]
         self.z = np.random.default_rng(self.seed).standard_normal((self.rows * self.columns, *shape)).astype("float32")
         self.directory.mkdir(parents=True, exist_ok=True)
+        if self.every_steps:
+            self.periods = self._step() // self.every_steps
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
@@ -66,9 +68,13 @@ class ImageGrid(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.every_steps:
-            step = int(keras.ops.convert_to_numpy(self.model.step))
-            if step % self.every_steps == 0:
+            step = self._step()
+            if step // self.every_steps > self.periods:
+                self.periods = step // self.every_steps
                 self._write(f"step-{step:06d}.png")
+
+    def _step(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.model.step))
 
     def _write(self, name: str) -> None:
         images = np.asarray(self.model.generator(self.z, training=False))
