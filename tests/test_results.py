@@ -126,3 +126,28 @@ def test_the_paper_s_recipe_mirrors_and_takes_the_paper_s_optimizers_and_lengths
     rates = {p: float(o.learning_rate) for m in (wgan, encoder) for p, o in m.optimizers.items()}
     assert rates == pytest.approx({"critic": 1e-4, "generator": 1e-4, "encoder": 5e-5})
     assert type(detector.optimizers["encoder"]).__name__ == "RMSprop"
+
+
+def test_false_alarms_of_clips_that_are_not_alike():
+    from keras_anogan.video_recipes import false_alarm_numbers, judge_by_previous_frame
+
+    draw = np.random.default_rng(0)
+    quiet = [draw.normal(0.0, 1.0, 400) for _ in range(6)]
+    numbers = false_alarm_numbers(quiet, (np.array([0.0, 9.0, 9.0, -9.0]), np.array([0, 1, 1, 1])))
+    assert numbers["k = 1, the thesis's, median"] == pytest.approx(0.159, abs=0.02)  # a Gaussian's own
+    assert numbers["k = 3, median"] < 0.004
+    assert numbers["conformal 1 %, clips as one, median"] == pytest.approx(0.01, abs=0.005)
+    assert numbers["k = 3, anomalous test frames found, median"] == pytest.approx(2 / 3)
+
+    busy = [*quiet[:5], quiet[5] + 6.0]  # checked in half of the splits, a third of what is checked then
+    numbers = false_alarm_numbers(busy)
+    assert numbers["conformal 1 %, clips as one, worst"] == pytest.approx(1 / 3, abs=0.02)
+    assert numbers["conformal 1 %, median"] <= numbers["conformal 1 %, clips as one, median"]
+
+    frames = draw.integers(0, 256, (12, 16, 16, 1)).astype("uint8")
+    judged = judge_by_previous_frame({"a": frames})["a"]
+    changes = np.abs(np.diff(frames.astype("float64"), axis=0)).mean(axis=-1) / 127.5
+    blocks = changes.reshape(11, 2, 8, 2, 8).mean(axis=(2, 4)).reshape(11, 4).mean(axis=1)
+    np.testing.assert_allclose(judged["top_blocks"], blocks[6:], rtol=1e-5)
+    want = [blocks[t] / (blocks[t - 6 : t].mean() + 0.03) for t in range(6, 11)]
+    np.testing.assert_allclose(judged["score"], want, rtol=1e-5)
