@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import warnings
@@ -31,6 +32,7 @@ from keras_anogan.video import BatchLoader, Feed, Frame
 ERRORS = ("l1_error", "l2_error")
 REDUCTIONS = ("mean", "top_blocks")
 BATCH = 256
+ALIGNMENT = 64  # bytes
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -427,7 +429,7 @@ class IFTM(keras.Model):
             window = waiting.add(value)
             if window is None:
                 continue
-            predicted, error = self._stream_graph(tf.constant(window[None]))
+            predicted, error = self._stream_graph(_as_tensor(window[None]))
             error = float(error)
             threshold = self.threshold
             anomaly = not error <= threshold
@@ -527,13 +529,28 @@ class _Window:
     def add(self, item: np.ndarray) -> np.ndarray | None:
         """The window that ends with this item, (length, ...), valid until the next call; None while it fills up."""
         if self.items is None or self.items.shape[1:] != item.shape:  # a side of any size may change
-            self.items, self.count = np.empty((8 * self.length, *item.shape), "float32"), 0
+            self.items, self.count = _aligned((8 * self.length, *item.shape)), 0
         if self.count == len(self.items):
             self.items[: self.length - 1] = self.items[self.count - self.length + 1 :]
             self.count = self.length - 1
         self.items[self.count] = item
         self.count += 1
         return self.items[self.count - self.length : self.count] if self.count >= self.length else None
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """An empty float32 array that begins where TensorFlow can use memory as it is."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + ALIGNMENT, "uint8")
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size].view("float32").reshape(shape)
+
+
+def _as_tensor(array: np.ndarray) -> tf.Tensor:
+    """The array as a tensor; without a copy where it is aligned, so that it must not change while that is in use."""
+    if array.ctypes.data % ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.constant(array)
 
 
 def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:
@@ -620,5 +637,5 @@ def _value(item: Any, shape: tuple[int | None, ...]) -> tuple[Any, str]:
     value = _scaled(value, len(shape))
     if value.dtype.kind not in "fiub":
         return None, f"dtype {value.dtype} instead of numbers"
-    value = value.astype("float32")
+    value = value.astype("float32", copy=False)
     return (value, "") if np.isfinite(value).all() else (None, "NaN or infinity")

@@ -220,12 +220,12 @@ class _RunningThreshold(keras.Layer):
     @property
     def threshold(self) -> float:
         """The number a score is compared with: an alarm is a score above it."""
-        return float(self.boundary) if self.built else -math.inf
+        return float(_read(self.boundary)) if self.built else -math.inf
 
     @property
     def adapted(self) -> bool:
         """Whether the layer has seen scores."""
-        return bool(self.built and float(self.state[0]) > 0)
+        return bool(self.built and _read(self.state)[0] > 0)
 
     def adapt(self, scores: Any) -> Any:
         """Forget earlier scores and begin with `scores`, shape (n,), in their order.
@@ -245,7 +245,7 @@ class _RunningThreshold(keras.Layer):
         scores = _check_scores(type(self).__name__, scores)
         if not self.built:
             self.build()
-        return self._move(self.state.numpy().copy(), scores)
+        return self._move(_read(self.state).copy(), scores)
 
     def _move(self, vector: np.ndarray, scores: np.ndarray) -> Any:
         if len(scores):
@@ -482,8 +482,15 @@ def false_discovery_control(p_values: Any, alpha: float = 0.05, method: str = "b
     return adjusted(p_values, method=method) <= _check_share("alpha", alpha)
 
 
+def _read(variable: keras.Variable) -> np.ndarray:
+    """What `np.array(variable)` does, and below `variable.assign`, in a fraction of the time; a stream does both."""
+    held = variable.value
+    if isinstance(held, tf.distribute.DistributedValues):
+        return held.numpy()
+    return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype).numpy()
+
+
 def _write(variable: keras.Variable, value: Any) -> None:
-    """What `variable.assign` does, in a fifth of the time: a stream writes for every score."""
     held = variable.value
     if isinstance(held, tf.distribute.DistributedValues):
         variable.assign(value)
