@@ -190,9 +190,13 @@ def train(
     The same command on an unfinished run goes on where it stopped.
     """
     _import_tensorflow()
-    from keras_anogan.tasks import Arguments
+    from keras_anogan.tasks import CLOSED_FORM, Arguments
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
+    if epochs is None:
+        del settings["epochs"]
+    elif detector in CLOSED_FORM:
+        raise ValueError(f"Expected no --epochs with {detector}, which is solved at once. Received: --epochs {epochs}.")
     _train(Arguments(**settings), out, tensorboard)
 
 

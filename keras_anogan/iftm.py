@@ -33,6 +33,7 @@ ERRORS = ("l1_error", "l2_error")
 REDUCTIONS = ("mean", "top_blocks")
 BATCH = 256
 ALIGNMENT = 64  # bytes
+KEEPING = ("Assign", "Scatter", "PyFunc", "Push", "Enqueue", "Insert")  # in the names of operations
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -60,10 +61,11 @@ class PredictionError:
         scaled: whether it is divided by the error of "nothing changes" among the frames before those that count,
             reduced the same way, plus `offset` (`scores.scaled_error`), so that a threshold that was set when the
             scene was quiet holds when it is busy. There have to be two such frames, in `actual`.
-        offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255.
+        offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255, at degree 1.
 
     Raises:
-        ValueError: for another degree or reduction, frames >= 0, `scaled` without `frames`, or a negative offset.
+        ValueError: for another degree or reduction, frames >= 0, `scaled` without `frames`, or an offset that is not
+            finite and positive.
     """
 
     def __init__(
@@ -88,15 +90,15 @@ class PredictionError:
             raise ValueError(
                 "Expected frames=-n, the last n, for scaled=True: the others tell the scale. Received: None."
             )
-        if not offset >= 0.0:
-            raise ValueError(f"Expected offset >= 0. Received: offset={offset!r}.")
+        if not 0.0 < offset < math.inf:
+            raise ValueError(f"Expected a finite offset > 0. Received: offset={offset!r}.")
         self.degree, self.frames, self.reduction, self.block, self.top = degree, frames, reduction, block, top
         self.scaled, self.offset = scaled, offset
 
     def __call__(self, predicted: Any, actual: Any) -> Any:
         """Errors (batch,) of predictions (batch, frames, ...) for what happened, of the same shape."""
         before = actual[:, : self.frames]
-        if self.scaled and before.shape[1] < 2:
+        if self.scaled and before.shape[1] is not None and before.shape[1] < 2:
             raise ValueError(
                 "Expected at least two frames before those that count, for scaled errors, in `actual`. "
                 f"Received: {before.shape[1]} of {actual.shape[1]}."
@@ -210,6 +212,7 @@ class IFTM(keras.Model):
         self.form, self.past, self.horizon = _form(identity)
         self.__dict__["_graph"] = tf.function(self._judge, reduce_retracing=True)
         self.__dict__["_stream_graph"] = tf.function(self._judge_window)
+        self.__dict__["_kept"] = {}  # shape of a window -> whether it may be kept
         self(self._symbolic())
 
     def _symbolic(self) -> dict[str, Any]:
@@ -334,6 +337,11 @@ class IFTM(keras.Model):
                 "Expected a QuantileThreshold or ConformalThreshold for groups. "
                 f"Received: {type(self.threshold_model).__name__}."
             )
+        if groups is not None and getattr(batches, "sampling", "sliding") != "sliding":
+            raise ValueError(
+                "Expected windows in order, sampling='sliding', for groups. "
+                f"Received: sampling={batches.sampling!r}, which mixes them."
+            )
         _warn_of_training_data(batches, trained_on, self.identity)
         errors: list[np.ndarray] = []
         with contextlib.ExitStack() as stack:
@@ -346,16 +354,16 @@ class IFTM(keras.Model):
         self.threshold_model.adapt(np.concatenate(errors), **grouped)
         return self
 
-    def update_threshold(self, errors: Any) -> IFTM:
-        """Go on learning from `errors` (n,) of data that are known to be normal."""
-        self.threshold_model.update_state(errors)
+    def update_threshold(self, errors: Any, groups: Any = None) -> IFTM:
+        """Go on learning from `errors` (n,) of data that are known to be normal; `groups` as in `train_threshold`."""
+        self.threshold_model.update_state(errors, **({} if groups is None else {"groups": groups}))
         return self
 
     def for_camera(self, name: str) -> IFTM:
         """Another IFTM around the same identity function, with a threshold model of its own that has seen nothing."""
         config = keras.saving.serialize_keras_object(self.threshold_model)
         other = IFTM(self.identity, self.error_function, keras.saving.deserialize_keras_object(config), name=name)
-        for graph in ("_graph", "_stream_graph"):  # the errors are the same function: nothing is traced again
+        for graph in ("_graph", "_stream_graph", "_kept"):  # the errors are the same function: nothing is traced again
             other.__dict__[graph] = self.__dict__[graph]
         return other
 
@@ -429,7 +437,7 @@ class IFTM(keras.Model):
             window = waiting.add(value)
             if window is None:
                 continue
-            predicted, error = self._stream_graph(_as_tensor(window[None]))
+            predicted, error = self._stream_graph(self._as_tensor(window[None]))
             error = float(error)
             threshold = self.threshold
             anomaly = not error <= threshold
@@ -442,6 +450,12 @@ class IFTM(keras.Model):
                 if learns:
                     self.threshold_model.update_state(np.array([error]))
                     warming -= warming > 0
+
+    def _as_tensor(self, window: np.ndarray) -> tf.Tensor:
+        """A window as a tensor: a view of its memory, unless the identity function may keep what it is given."""
+        if window.shape not in self._kept:
+            self._kept[window.shape] = _keeps(self._stream_graph, window)
+        return tf.constant(window) if self._kept[window.shape] else _as_tensor(window)
 
     def _item_shape(self) -> tuple[int | None, ...]:
         shape = _sample_shape(self.identity)
@@ -489,7 +503,8 @@ class IFTM(keras.Model):
             raise ValueError(f"Could not read the state {path}: it is damaged, or no state.") from error
         weights = self.threshold_model.weights
         if made_by != self._made_by() or [a.shape for a in arrays] != [tuple(w.shape) for w in weights]:
-            raise ValueError(f"Expected a state of {self._made_by()}. Received: {path}, of {made_by}.")
+            version = " of another version" if made_by == self._made_by() else ""
+            raise ValueError(f"Expected a state of {self._made_by()}. Received: {path}, of {made_by}{version}.")
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
         return self
@@ -544,6 +559,13 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
     memory = np.empty(size + ALIGNMENT, "uint8")
     first = -memory.ctypes.data % ALIGNMENT
     return memory[first : first + size].view("float32").reshape(shape)
+
+
+def _keeps(function: Any, array: np.ndarray) -> bool:
+    """Whether a call of a tf.function may keep what it is given: it assigns variables, or calls Python."""
+    graph = function.get_concrete_function(tf.TensorSpec(array.shape, array.dtype)).graph.as_graph_def()
+    nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
+    return any(word in node.op for node in nodes for word in KEEPING)
 
 
 def _as_tensor(array: np.ndarray) -> tf.Tensor:

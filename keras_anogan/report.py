@@ -137,6 +137,7 @@ def write_video_report(
     summary: dict[str, Any],
     history: dict[str, list[dict[str, float]]],
     settings: dict[str, Any],
+    scaled: bool,
 ) -> None:
     """Write the report of footage, of a training or of a scoring, as one self-contained HTML file.
 
@@ -152,6 +153,7 @@ def write_video_report(
         summary: of `score_video`, or `metrics.json` of a training.
         history: logs by phase and epoch; empty for a scoring.
         settings: the arguments; empty for a scoring.
+        scaled: whether scores are relative to how much moved before.
     """
     days: dict[str, tuple[int, int]] = {}
     for recording, first, last in zip(footage.recordings, footage.offsets[:-1], footage.offsets[1:], strict=True):
@@ -170,6 +172,7 @@ def write_video_report(
         title=title,
         run=run,
         trained=bool(history),
+        scaled=scaled,
         threshold=threshold,
         tiles=_video_tiles(summary, threshold),
         figures={

@@ -72,7 +72,15 @@ def naive_error(steps: Any, reduction: str = "mean", block: int = 8, top: int = 
         reduction: "mean" over everything, or "top_blocks" of each step's change, averaged over its channels.
         block, top: of `top_blocks`.
         degree: 1 for absolute changes, 2 for squared ones.
+
+    Raises:
+        ValueError: for a single step, or an unknown reduction.
     """
+    if steps.shape[1] is not None and steps.shape[1] < 2:
+        raise ValueError(f"Expected two steps or more. Received: shape {tuple(steps.shape)}.")
+    if reduction not in ("mean", "top_blocks"):
+        raise ValueError(f"Expected the reduction 'mean' or 'top_blocks'. Received: {reduction!r}.")
+    steps = ops.cast(steps, "float32")  # bytes would go round
     changes = ops.power(ops.absolute(steps[:, 1:] - steps[:, :-1]), degree)
     if reduction == "mean":
         return ops.mean(changes, axis=_sample_axes(changes))

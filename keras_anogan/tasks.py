@@ -43,7 +43,7 @@ class Arguments:
         detector: name in the registry; default: fanogan for images, efficientgan for tables. siamese needs `abnormal`.
         architecture: of fanogan, "mlp", "dcgan" or "resnet"; default: mlp for the named sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
-        epochs: of each phase; an epoch of a table has at least 500 steps; default: 20.
+        epochs: of each phase; an epoch of a table has at least 500 steps.
         batch_size: rows of one player's batch.
         learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player; default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
@@ -62,7 +62,7 @@ class Arguments:
     detector: str | None = None
     architecture: str | None = None
     image_size: int | None = None
-    epochs: int | None = None
+    epochs: int = 20
     batch_size: int = 64
     learning_rate: float | None = None
     patience: int | None = None
@@ -73,7 +73,7 @@ class Arguments:
 
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size"):
-            if getattr(self, key) is not None and getattr(self, key) < 1:
+            if getattr(self, key) < 1:
                 raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"Expected --patience >= 1. Received: {self.patience}.")
@@ -118,12 +118,11 @@ class Arguments:
                 "Expected no --patience with gan_discriminator: its score falls as its logit grows, however well it "
                 f"tells images apart. Received: --patience {self.patience}."
             )
-        for key in ("epochs", "patience"):
-            if self.detector in CLOSED_FORM and getattr(self, key) is not None:
-                raise ValueError(
-                    f"Expected no --{key} with {self.detector}, which is solved at once. Received: --{key} "
-                    f"{getattr(self, key)}."
-                )
+        if self.detector in CLOSED_FORM and self.patience is not None:
+            raise ValueError(
+                f"Expected no --patience with {self.detector}, which is solved at once. Received: --patience "
+                f"{self.patience}."
+            )
         if self.detector == "siamese" and self.abnormal is None:
             raise ValueError(
                 "Expected mnist or digits with --abnormal DIGIT for siamese, which learns from the classes of normal "
@@ -135,7 +134,6 @@ class Arguments:
             self._set_default("architecture", "mlp" if named else "dcgan")
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
-        self._set_default("epochs", 20)
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
         if self.smoke:
             object.__setattr__(self, "epochs", 1)

@@ -78,11 +78,22 @@ class QuantileThreshold(keras.Layer):
         return self._fit(scores, self._check_groups(groups, len(scores)))
 
     def update_state(self, scores: Any, groups: Any = None) -> QuantileThreshold:
-        """Add `scores`, shape (n,), to the calibration scores and fit again; arguments and errors as of `adapt`."""
+        """Add `scores`, shape (n,), to the calibration scores and fit again.
+
+        Args:
+            scores, groups: as in `adapt`; where there are groups already, these have to be told too.
+
+        Raises:
+            ValueError: as `adapt` does.
+        """
         scores = self._check(scores)
+        n = int(self.count) if self.adapted else 0
+        if groups is None and n and np.asarray(self.groups)[:n].any():
+            raise ValueError(
+                f"{type(self).__name__} expected groups: it was adapted to scores of several. Received: groups=None."
+            )
         groups = self._check_groups(groups, len(scores))
-        if self.adapted:
-            n = int(self.count)
+        if n:
             scores = np.concatenate([np.asarray(self.calibration)[:n], scores])
             groups = np.concatenate([np.asarray(self.groups)[:n], groups])
         return self._fit(scores, groups)
@@ -133,6 +144,15 @@ class QuantileThreshold(keras.Layer):
     def compute_output_spec(self, scores: Any) -> keras.KerasTensor:
         return keras.KerasTensor(scores.shape, dtype="bool")
 
+    def load_own_variables(self, store: Any) -> None:
+        """Files of before there were groups hold the scores, their count and the boundary."""
+        if len(store.keys()) != 3:
+            super().load_own_variables(store)
+            return
+        count = int(np.asarray(store["1"]))
+        if count:
+            self._fit(np.asarray(store["0"])[:count], np.zeros(count, "int32"))
+
     def get_config(self) -> dict:
         return {**super().get_config(), "alpha": self.alpha, "capacity": self.capacity}
 
@@ -169,6 +189,7 @@ class ConformalThreshold(QuantileThreshold):
 
         Of several groups the largest p-value counts. Before `adapt` there is nothing to compare with, and p is 1.
         """
+        scores = ops.cast(scores, "float32")
         smaller = ops.searchsorted(self.calibration, scores, side="left")
         return ops.take(self.p_values, ops.where(ops.isfinite(scores), smaller, self.capacity))
 

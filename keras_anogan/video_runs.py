@@ -702,6 +702,7 @@ def _write_scoring_report(
         summary=summary,
         history={},
         settings={},
+        scaled=fitted.detector.scaled,
     )
 
 
@@ -737,4 +738,5 @@ def _write_training_report(
         summary=metrics,
         history=history,
         settings=config["arguments"],
+        scaled=fitted.detector.scaled,
     )

@@ -60,6 +60,12 @@ def test_image_grid_by_steps(tiny_images, tmp_path):
     names = sorted(path.name for path in (tmp_path / "several").iterdir())
     assert names == [f"step-{step:06d}.png" for step in (3, 4, 7, 8)]
 
+    backed_up = {"batch_size": 2, "verbose": 0}
+    make_wgan().fit(tiny_images[:30], epochs=1, callbacks=[EpochBackup(tmp_path / "backup")], **backed_up)
+    grid = ImageGrid(tmp_path / "resumed", every_steps=4)  # goes on at step 3; the backup comes after it
+    make_wgan().fit(tiny_images[:30], epochs=2, callbacks=[grid, EpochBackup(tmp_path / "backup")], **backed_up)
+    assert [path.name for path in (tmp_path / "resumed").iterdir()] == ["step-000004.png"]
+
 
 @pytest.mark.parametrize("period", [{"every_epochs": 1, "every_steps": 1}, {"every_epochs": 0}, {"every_steps": -1}])
 def test_image_grid_refuses_bad_periods(period, tmp_path):

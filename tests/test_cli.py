@@ -578,6 +578,12 @@ def test_a_detector_without_maps_is_trained_reported_and_scored(detector, tmp_pa
     assert not (tmp_path / "other.csv").exists()
 
 
+def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
+    run = tmp_path / "run"
+    assert command("train", "digits", "--normal", "3", "--detector", "pca", "--alpha", "0.05", "--out", run) == 0
+    assert command("score", run, "digits", "--out", tmp_path / "scores.csv") == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

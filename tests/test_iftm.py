@@ -5,6 +5,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import stats
 
 from keras_anogan import build_detector
@@ -149,7 +150,8 @@ def test_error_functions_by_hand():
     assert np.asarray(error(predicted, actual)) == pytest.approx([0.5, 0.0])
     with pytest.raises(ValueError, match="Expected video"):
         error(predicted[:, 0], actual[:, 0])
-    for bad in ({"degree": 3}, {"frames": 0}, {"reduction": "max"}, {"top": 0}, {"scaled": True}, {"offset": -1.0}):
+    bad_ones = [{"degree": 3}, {"frames": 0}, {"reduction": "max"}, {"top": 0}, {"scaled": True}]
+    for bad in (*bad_ones, {"offset": 0.0}, {"offset": np.inf}):
         with pytest.raises(ValueError, match="Expected"):
             PredictionError(**bad)
 
@@ -272,6 +274,9 @@ def test_a_conformal_threshold_of_days_is_the_highest_of_their_own():
         each.append(iftm.train_threshold(part).threshold)
     assert iftm.train_threshold(days).threshold < max(each)
     assert iftm.train_threshold(days, groups=days.day_numbers).threshold == pytest.approx(max(each), rel=1e-6)
+    mixed = VideoWindows(days.footage, subsample_size=7)
+    with pytest.raises(ValueError, match=r"in order, sampling='sliding', for groups"):
+        iftm.train_threshold(mixed, groups=mixed.day_numbers)
     with pytest.raises(ValueError, match=r"for groups. Received: CumulativeAggregation"):
         IFTM(video_generator()).train_threshold(days, groups=days.day_numbers)
 
@@ -366,6 +371,28 @@ def test_a_stream_of_frames_equals_windows_and_begins_anew_at_gaps():
     judged = [r.index for r in results if not r.problem]
     assert judged == [*range(7, 12), *range(20, 30), *range(38, 40)]
     assert [(r.index, r.problem, r.anomaly) for r in results if r.problem] == [(12, "can't be decoded", None)]
+
+
+@keras.saving.register_keras_serializable("keras_anogan_tests")
+class FirstFrame(keras.layers.Layer):
+    """Says that nothing has changed since the first item it saw."""
+
+    def build(self, input_shape):
+        self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
+        self.first = self.add_weight(name="first", shape=(1, *input_shape[1:]), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        tf.cond(self.seen.value > 0.0, lambda: x, lambda: self.first.value.assign(x))
+        self.seen.assign(1.0)
+        return tf.identity(self.first.value)
+
+
+def test_a_model_that_keeps_what_it_saw_keeps_it_in_a_stream():
+    inputs = keras.Input((4, 4, 4))
+    iftm = IFTM(keras.Model(inputs, FirstFrame()(inputs)))
+    assert iftm.form == "sample"
+    frames = [np.full((4, 4, 4), i, "float32") for i in range(30)]
+    assert [result.error for result in iftm.stream(frames)] == list(range(30))
 
 
 def test_a_forecaster_is_streamed_step_by_step():

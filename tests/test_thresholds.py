@@ -94,10 +94,24 @@ def test_the_threshold_of_groups_is_the_highest_of_their_own(draw, tmp_path):
 
     step_by_step = ConformalThreshold(0.05).adapt(parts[0], [7] * 60).update_state(parts[1], [3] * 39)
     assert step_by_step.update_state(parts[2], [5] * 45).threshold == layer.threshold
+    with pytest.raises(ValueError, match=r"it was adapted to scores of several. Received: groups=None"):
+        step_by_step.update_state(parts[2])
     with pytest.raises(ValueError, match=r"39 calibration scores of group 2 .* Received: 20"):
         QuantileThreshold(0.025).adapt(np.arange(70.0), np.repeat([1, 2], [50, 20]))
     with pytest.raises(ValueError, match=r"integers of shape \(70,\)"):
         QuantileThreshold(0.025).adapt(np.arange(70.0), ["monday"] * 70)
+
+
+def test_files_of_before_there_were_groups_are_read(draw):
+    scores = draw.normal(size=50)
+    want = ConformalThreshold(0.1).adapt(scores)
+    weights = [np.append(np.sort(scores), [np.inf] * (want.capacity - 50)), np.int32(50), np.float32(want.threshold)]
+    layer = ConformalThreshold(0.1)
+    layer.build()
+    layer.load_own_variables({str(i): weight for i, weight in enumerate(weights)})
+    assert layer.threshold == want.threshold
+    x = draw.normal(size=20)
+    np.testing.assert_array_equal(layer.p_value(x), want.p_value(x.astype("float32")))
 
 
 def test_a_new_group_keeps_to_its_rate_in_k_of_k_plus_one_cases(draw):

@@ -59,12 +59,15 @@ class ImageGrid(keras.callbacks.Callback):
         shape = self.model.generator.input_shape[1:]
         self.z = np.random.default_rng(self.seed).standard_normal((self.rows * self.columns, *shape)).astype("float32")
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self.every_steps:
-            self.periods = self._step() // self.every_steps
+        self.periods: int | None = None  # that are over; a backup may still move the step on
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
             self._write(f"epoch-{epoch + 1:04d}.png")
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self.every_steps and self.periods is None:
+            self.periods = self._step() // self.every_steps
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.every_steps:

@@ -435,8 +435,9 @@ class CVGAN(AnomalyDetector):
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
-        ValueError: for an unknown reduction, a negative weight or offset, block or top below 1, networks whose shapes
-            do not meet, a mask_weight for a generator without a mask, or `scaled` with one frame given.
+        ValueError: for an unknown reduction, a negative weight, an offset that is not finite and positive, block or top
+            below 1, networks whose shapes do not meet, a mask_weight for a generator without a mask, or `scaled` with
+            one frame given.
     """
 
     tags = Tags(input="window")
@@ -477,6 +478,8 @@ class CVGAN(AnomalyDetector):
         self.top = top
         self.scaled = scaled
         self.offset = _check_weight("offset", offset)
+        if not 0.0 < offset < math.inf:
+            raise ValueError(f"Expected a finite offset > 0. Received: offset={offset!r}.")
         self.check_mirrored(mirror)
         self.mirror = mirror
         self.__dict__["_streams"] = _streams(generator, needed=mask_weight > 0.0)
