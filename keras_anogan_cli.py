@@ -130,6 +130,7 @@ def demo(
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data,
     out: Annotated[
         pathlib.Path, typer.Option(help="Folder for the run; an unfinished one is resumed.", show_default=False)
@@ -162,9 +163,8 @@ def train(
         typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each. Default: 20."),
-    ] = None,
+        int, typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each.")
+    ] = 20,
     batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")
@@ -193,9 +193,8 @@ def train(
     from keras_anogan.tasks import CLOSED_FORM, Arguments
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
-    if epochs is None:
-        del settings["epochs"]
-    elif detector in CLOSED_FORM:
+    source = context.get_parameter_source("epochs")
+    if detector in CLOSED_FORM and source is not None and source.name == "COMMANDLINE":
         raise ValueError(f"Expected no --epochs with {detector}, which is solved at once. Received: --epochs {epochs}.")
     _train(Arguments(**settings), out, tensorboard)
 

@@ -38,7 +38,7 @@ from keras_anogan.callbacks import (
 )
 from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
 from keras_anogan.fitted import FittedDetector
-from keras_anogan.models import AVERAGED, PCA, build_phases, steps_per_epoch
+from keras_anogan.models import AVERAGED, DETECTORS, PCA, build_phases, steps_per_epoch
 from keras_anogan.run_folder import (
     check_folder,
     continues,
@@ -145,6 +145,9 @@ def train(
 
 def _build(arguments: Arguments, shape: tuple[int, ...]) -> dict[str, Any]:
     params: dict[str, Any] = {} if arguments.architecture is None else {"architecture": arguments.architecture}
+    if arguments.detector not in DETECTORS:
+        names = ", ".join(sorted(set(DETECTORS) - {"cvgan"}))
+        raise ValueError(f"Expected --detector to be one of {names}. Received: {arguments.detector!r}.")
     return build_phases(str(arguments.detector), shape, seed=arguments.seed, **params)
 
 

@@ -547,7 +547,7 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
 def test_arguments_are_what_the_command_line_offers():
     import inspect
 
-    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"out", "tensorboard"}
+    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"context", "out", "tensorboard"}
     assert offered == {field.name for field in dataclasses.fields(Arguments)}
     defaults = {k: p.default for k, p in inspect.signature(keras_anogan_cli.train).parameters.items() if k in offered}
     for field in dataclasses.fields(Arguments):
@@ -590,7 +590,10 @@ def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
         (("digits", "--normal", "3", "--detector", "siamese"), "--abnormal DIGIT for siamese"),
         (("rows.csv", "--detector", "siamese"), "Received: siamese"),
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
-        (("digits", "--normal", "3", "--detector", "foo"), "gan_discriminator, gaussian, pca, siamese. Received: foo"),
+        (
+            ("digits", "--normal", "3", "--detector", "foo"),
+            "gan_discriminator, gaussian, pca, siamese. Received: 'foo'",
+        ),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
         (("digits", "--abnormal", "3", "--detector", "gaussian", "--patience", "3"), "solved at once"),
         (("digits", "--abnormal", "3", "--detector", "pca", "--epochs", "3"), "no --epochs with pca"),

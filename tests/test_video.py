@@ -368,10 +368,10 @@ def test_uniform_batches_mix_the_hours_of_one_day_and_drop_nothing():
     assert {len(batch) for batch in batches} == {5}
     assert set(np.concatenate(batches)) == set(range(67))  # every window, at least once
     for batch in batches:
-        day = np.unique(windows._day[batch])
+        day = np.unique(windows.day_numbers[batch])
         assert len(day) == 1
         if day[0] < 2:  # one from each fifth of the day
-            place = (batch - np.flatnonzero(windows._day == day[0])[0]) * 5 // counts[day[0]]
+            place = (batch - np.flatnonzero(windows.day_numbers == day[0])[0]) * 5 // counts[day[0]]
             assert sorted(place) == [0, 1, 2, 3, 4]
     again = VideoWindows(days, sample_size=4, batch_size=5, seed=3)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again.order(0), strict=True))
