@@ -477,7 +477,7 @@ class CVGAN(AnomalyDetector):
         self.block = block
         self.top = top
         self.scaled = scaled
-        self.offset = _check_weight("offset", offset)
+        self.offset = offset
         if not 0.0 < offset < math.inf:
             raise ValueError(f"Expected a finite offset > 0. Received: offset={offset!r}.")
         self.check_mirrored(mirror)
