@@ -299,6 +299,9 @@ def train_video(
     epochs: Annotated[int, typer.Option(help="Passes over the training windows.")] = 10,
     batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
     learning_rate: Annotated[float, typer.Option(help="Of Adam, for both networks.")] = 1e-3,
+    smooth: Annotated[
+        int, typer.Option(help="Average the scores of so many frames in a row; each takes a forward pass.")
+    ] = 1,
     threshold: Annotated[
         str,
         typer.Option(

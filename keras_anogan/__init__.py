@@ -22,6 +22,7 @@ from keras_anogan.models import (
     build_phases,
 )
 from keras_anogan.patches import PatchDetector
+from keras_anogan.smoothing import SmoothedDetector
 from keras_anogan.thresholds import (
     ConformalThreshold,
     CumulativeAggregation,
@@ -61,6 +62,7 @@ __all__ = [
     "QuantileThreshold",
     "Siamese",
     "SlidingWindowThreshold",
+    "SmoothedDetector",
     "Tags",
     "VideoWindows",
     "__version__",

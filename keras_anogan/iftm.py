@@ -30,7 +30,6 @@ from keras_anogan import scores, thresholds
 from keras_anogan.video import BatchLoader, Feed, Frame
 
 ERRORS = ("l1_error", "l2_error")
-REDUCTIONS = ("mean", "top_blocks")
 BATCH = 256
 ALIGNMENT = 64  # bytes
 KEEPING = ("Assign", "Scatter", "PyFunc", "Push", "Enqueue", "Insert")  # in the names of operations
@@ -82,8 +81,10 @@ class PredictionError:
             raise ValueError(f"Expected the degree 1 or 2. Received: degree={degree!r}.")
         if frames is not None and frames >= 0:
             raise ValueError(f"Expected frames=-n, the last n, or None. Received: frames={frames!r}.")
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
+        if reduction not in scores.REDUCTIONS:
+            raise ValueError(
+                f"Expected the reduction to be one of {scores.REDUCTIONS}. Received: reduction={reduction!r}."
+            )
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
         if scaled and frames is None:
@@ -181,7 +182,8 @@ class IFTM(keras.Model):
         name: name of the model.
 
     Raises:
-        ValueError: for something else than a model, or an unknown error function.
+        ValueError: for something else than a model, an unknown error function, or one for a detector that does not
+            reconstruct.
     """
 
     def __init__(
@@ -203,6 +205,13 @@ class IFTM(keras.Model):
             chosen: Any = {"l1_error": l1_error, "l2_error": l2_error}[error_function]
         else:
             chosen = error_function
+        if self.judges and chosen is not None:
+            sample = tf.TensorSpec((None, *_sample_shape(identity)))
+            if "reconstruction" not in tf.function(identity.explain).get_concrete_function(sample).structured_outputs:
+                raise ValueError(
+                    "Expected a detector that reconstructs, for an error function; leave it out to take the detector's "
+                    f"own score. Received: {type(identity).__name__}."
+                )
         self.identity = identity
         self.error_function: Callable[[Any, Any], Any] | None = chosen
         self.threshold_model = threshold if threshold is not None else thresholds.CumulativeAggregation()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.parts import DetectorOfParts
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class PatchDetector(AnomalyDetector):
+class PatchDetector(DetectorOfParts):
     """Scores an image by its most anomalous patch; all patches of all images go through the detector in one graph.
 
     Patches of the detector's input size lie on a grid, `stride` apart; the last row and column is moved in so that it
@@ -68,33 +67,7 @@ class PatchDetector(AnomalyDetector):
         """(H, W, C) of a whole image."""
         return (*self.size, self.detector.sample_shape[2])
 
-    def compile(self, **kwargs: Any) -> None:
-        """Configure training; arguments go to the detector's own `compile`, if it is not compiled yet."""
-        if not self.detector.compiled:
-            self.detector.compile(**kwargs)
-        super().compile(jit_compile=False, run_eagerly=kwargs.get("run_eagerly", False))
-
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train the detector on the patches of images (n, H, W, C); arguments as in every detector's `fit`."""
-        if not self.detector.tags.closed_form:
-            return super().fit(x, *args, **kwargs)
-        rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
-        return self.detector.fit(np.concatenate([np.asarray(self.patches(row[None])) for row in rows]))
-
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        losses = self.detector.train_step((self.patches(x),))
-        self.log()
-        return losses
-
-    def _seed_layers(self) -> None:
-        self.detector._seed_layers()
-
-    def reset_metrics(self) -> None:
-        super().reset_metrics()
-        self.detector.reset_metrics()
-
-    def patches(self, x: tf.Tensor) -> tf.Tensor:
+    def parts(self, x: tf.Tensor) -> tf.Tensor:
         """Patches (batch * patches, h, w, C) of images (batch, H, W, C), image by image."""
         height, width, channels = self.detector.sample_shape
         cut = [x[:, top : top + height, left : left + width] for top, left in self.corners]
@@ -108,7 +81,7 @@ class PatchDetector(AnomalyDetector):
         """
         height, width, channels = self.detector.sample_shape
         batch, count = tf.shape(x)[0], len(self.corners)
-        explained = self.detector.explain(self.patches(x))
+        explained = self.detector.explain(self.parts(x))
         scores = tf.reshape(explained["score"], (batch, count))
         maps = explained.get("anomaly_map")
         if maps is None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+REDUCTIONS = ("mean", "top_blocks")  # of the error of video to one number
+
 
 def mean_squared_error(x: Any, x_hat: Any) -> Any:
     """Mean of (x - x_hat)^2 over every axis but the batch's, shape (batch,)."""
@@ -64,6 +66,16 @@ def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:
     return ops.mean(largest, axis=-1)
 
 
+def check_reduction(reduction: str) -> None:
+    """Refuse what is no way of `REDUCTIONS` to make one number of a video's error.
+
+    Raises:
+        ValueError: for an unknown reduction.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
+
+
 def naive_error(steps: Any, reduction: str = "mean", block: int = 8, top: int = 4, degree: float = 1) -> Any:
     """Error of "nothing changes" within a sequence: each step as the forecast of the next, averaged, shape (batch,).
 
@@ -78,8 +90,7 @@ def naive_error(steps: Any, reduction: str = "mean", block: int = 8, top: int = 
     """
     if steps.shape[1] is not None and steps.shape[1] < 2:
         raise ValueError(f"Expected two steps or more. Received: shape {tuple(steps.shape)}.")
-    if reduction not in ("mean", "top_blocks"):
-        raise ValueError(f"Expected the reduction 'mean' or 'top_blocks'. Received: {reduction!r}.")
+    check_reduction(reduction)
     steps = ops.cast(steps, "float32")  # bytes would go round
     changes = ops.power(ops.absolute(steps[:, 1:] - steps[:, :-1]), degree)
     if reduction == "mean":

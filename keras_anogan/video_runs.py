@@ -41,6 +41,7 @@ from keras_anogan.run_folder import (
     write_history,
     write_json,
 )
+from keras_anogan.smoothing import SmoothedDetector
 from keras_anogan.thresholds import (
     ConformalThreshold,
     CumulativeAggregation,
@@ -93,6 +94,7 @@ class VideoArguments:
         epochs: passes over the training windows.
         batch_size: windows in a batch.
         learning_rate: of Adam(beta_1=0.5) for both networks.
+        smooth: a frame's score is the mean of so many windows' in a row, each costing a forward pass; 1 for none.
         threshold: "conformal" and "peaks" (by `alpha`), "cumulative", "exponential", "double_exponential" or "sliding"
             (by `k`), which go on learning when a stream is watched.
         alpha: accepted false-alarm rate.
@@ -112,6 +114,7 @@ class VideoArguments:
     epochs: int = 10
     batch_size: int = 8
     learning_rate: float = 1e-3
+    smooth: int = 1
     threshold: str = "conformal"
     alpha: float = 0.01
     k: float = 3.0
@@ -121,7 +124,7 @@ class VideoArguments:
     def __post_init__(self) -> None:
         object.__setattr__(self, "days", tuple(os.path.normpath(day) for day in self.days))
         object.__setattr__(self, "size", None if self.size is None else tuple(self.size))
-        for key in ("every", "past", "horizon", "filters", "epochs", "batch_size"):
+        for key in ("every", "past", "horizon", "filters", "epochs", "batch_size", "smooth"):
             if getattr(self, key) < 1:
                 raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
         if self.stride is not None and self.stride < 1:
@@ -234,7 +237,8 @@ def train_video(
         filters=arguments.filters,
         seed=arguments.seed,
     )
-    parts = split_footage(footage, length)
+    scored = length + arguments.smooth - 1  # frames behind a score
+    parts = split_footage(footage, scored)
     config = {
         "kind": "video",
         "arguments": json.loads(json.dumps(dataclasses.asdict(arguments))),
@@ -245,7 +249,7 @@ def train_video(
         parts["train"], length, batch_size=arguments.batch_size, stride=arguments.stride or length, seed=arguments.seed
     )
     stop = VideoWindows(parts["stop"], length, batch_size=32, sampling="sliding", stride=4)
-    calibrate = VideoWindows(parts["calibrate"], length, batch_size=32, sampling="sliding")
+    calibrate = VideoWindows(parts["calibrate"], scored, batch_size=32, sampling="sliding")
     threshold = THRESHOLDS[arguments.threshold](arguments)
     _check_enough(threshold, len(calibrate.starts))
     if continues(out, config):
@@ -281,16 +285,17 @@ def train_video(
     write_history(out / "history.csv", history)
 
     begun = time.perf_counter()
-    explained = _judged(detector.explain, calibrate)
+    judge = SmoothedDetector(detector, arguments.smooth, name="smoothed") if arguments.smooth > 1 else detector
+    explained = _judged(judge.explain, calibrate)
     threshold.adapt(explained["score"])
     peaks = QuantileThreshold(arguments.alpha, capacity=len(explained["peak"]))
     map_threshold = peaks.adapt(explained["peak"]) if len(explained["peak"]) >= 1.0 / arguments.alpha - 1.0 else None
     preprocessing = keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, dtype="float32", name="preprocessing")
     fitted = FittedDetector(
         preprocessing,
-        detector,
+        judge,
         threshold,
-        raw_shape=(length, *footage.frame_shape),
+        raw_shape=(scored, *footage.frame_shape),
         raw_dtype="uint8",
         map_threshold=map_threshold,
     )

@@ -1,4 +1,4 @@
-"""VGAN and C-VGAN: layers, losses, the score, and patches."""
+"""VGAN and C-VGAN: layers, losses, the score, patches, and smoothing."""
 
 import itertools
 
@@ -23,6 +23,7 @@ from keras_anogan.models.cvgan import (
     combine_streams,
 )
 from keras_anogan.patches import PatchDetector
+from keras_anogan.smoothing import SmoothedDetector
 from keras_anogan.testing import check_detector
 from keras_anogan.video import VideoWindows
 
@@ -332,7 +333,7 @@ def test_patches_cover_the_image_and_the_score_is_their_largest():
     x = np.random.default_rng(0).uniform(-1, 1, (5, 20, 12, 1)).astype("float32")
     inner = detector.detector
     cut = np.stack([x[:, t : t + 8, c : c + 8] for t, c in detector.corners], axis=1).reshape(-1, 8, 8, 1)
-    np.testing.assert_array_equal(detector.patches(tf.constant(x)), cut)
+    np.testing.assert_array_equal(detector.parts(tf.constant(x)), cut)
     inner.compile()
     inner.fit(cut)
     want = inner.predict(cut).reshape(5, 6)
@@ -390,4 +391,67 @@ def test_fit_solves_for_a_closed_form_detector_on_patches():
 def test_patches_that_do_not_fit_get_a_sentence(size, stride, words):
     with pytest.raises(ValueError, match="Expected") as caught:
         PatchDetector(PCA((8, 8, 1), n_components=4), size, stride)
+    assert words in str(caught.value)
+
+
+# Smoothing.
+
+
+def test_a_smoothed_score_is_the_mean_of_a_few_windows_and_the_rest_is_the_last_ones():
+    inner = make_cvgan(reduction="top_blocks", scaled=True)
+    detector = SmoothedDetector(inner, 3)
+    assert detector.call_shape == (10, *SIZE)
+    assert (detector.past, detector.horizon, detector.scaled) == (9, 1, True)
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 10, *SIZE)).astype("float32")
+    want = np.stack([inner.predict(x[:, i : i + 8]) for i in range(3)], axis=1)
+    explained = Explainer(detector).predict(x)
+    np.testing.assert_allclose(explained["window_scores"], want, rtol=1e-5)
+    np.testing.assert_allclose(explained["score"], want.mean(axis=1), rtol=1e-5)
+    last = Explainer(inner).predict(x[:, 2:])
+    for key in ("anomaly_map", "forecast", "mask", "top_blocks"):
+        np.testing.assert_allclose(explained[key], last[key], rtol=1e-5, atol=1e-6)
+    assert "reconstruction" not in explained
+    np.testing.assert_allclose(SmoothedDetector(inner, 1).predict(x[:, :8]), want[:, 0], rtol=1e-5)
+
+
+def test_a_smoothed_detector_keeps_the_contract_and_trains():
+    def make():
+        detector = SmoothedDetector(make_cvgan(lambda_forecast=1.0), 2)
+        detector.compile()
+        return detector
+
+    x = np.random.default_rng(0).uniform(-1, 1, (16, 9, *SIZE)).astype("float32")
+    check_detector(
+        make,
+        x,
+        only=(
+            "score_depends_on_the_sample_alone",
+            "saving_keeps_scores_and_optimizers",
+            "export_scores_alike_without_the_package",
+        ),
+    )
+
+
+def test_smoothing_takes_steps_of_features_and_solves_where_the_detector_does():
+    detector = SmoothedDetector(PCA((4, 3), n_components=2), 2)
+    detector.compile()
+    x = np.random.default_rng(0).normal(size=(9, 5, 3)).astype("float32")
+    detector.fit(x)
+    want = [detector.detector.predict(part) for part in (x[:, :4], x[:, 1:])]
+    np.testing.assert_allclose(detector.predict(x), np.mean(want, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "length", "words"),
+    [
+        (make_cvgan, 0, "length=0"),
+        (make_cvgan, 1.5, "length=1.5"),
+        (lambda: PCA((8, 8, 1), n_components=4), 2, "PCA"),
+        (lambda: PCA((8,), n_components=4), 2, "PCA"),
+        (lambda: "cvgan", 2, "'cvgan'"),
+    ],
+)
+def test_what_can_not_be_smoothed_gets_a_sentence(make, length, words):
+    with pytest.raises(ValueError, match="Expected") as caught:
+        SmoothedDetector(make(), length)
     assert words in str(caught.value)

@@ -302,6 +302,7 @@ def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
     [
         (lambda: IFTM("model"), "keras.Model"),
         (lambda: IFTM(autoencoder(), "l3_error"), "'l3_error'"),
+        (lambda: IFTM(build_detector("gan_discriminator", (28, 28, 1)), "l1_error"), "GANDiscriminator"),
         (lambda: IFTM(keras.Sequential([keras.layers.Dense(2)])), "one input and one output"),
         (lambda: IFTM(keras.Model(i := keras.Input((3,)), [i + 1.0, i + 2.0])), "one input and one output"),
         (lambda: IFTM(keras.Sequential([keras.Input((6, 3)), keras.layers.Dense(2)])), "(6, 3) to (6, 2)"),

@@ -34,7 +34,9 @@ ARROWS = {
     "tasks": {"datasets", "fitted"},
     "video": {"datasets"},
     "iftm": {"scores", "thresholds", "video"},
-    "patches": {"detector"},
+    "parts": {"detector"},
+    "patches": {"detector", "parts"},
+    "smoothing": {"detector", "parts"},
     "run_folder": {"_version", "fitted"},
     "runs": {
         "callbacks",
@@ -57,6 +59,7 @@ ARROWS = {
         "plots",
         "report",
         "run_folder",
+        "smoothing",
         "thresholds",
         "video",
     },

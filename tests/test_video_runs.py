@@ -137,6 +137,24 @@ def test_scoring_writes_a_line_for_each_frame(run, street, tmp_path):
     assert (tmp_path / "frames_alarms.png").exists() == (summary["events"] > 0)
 
 
+def test_a_smoothed_run_scores_frames_by_a_few_in_a_row_and_watches_alike(street, tmp_path):
+    train_video(arguments(street, smooth=3, epochs=1), tmp_path / "run", say=lambda line: None)
+    fitted = video_runs.load_video_run(tmp_path / "run").fitted
+    assert fitted.raw_shape == (10, 32, 64, 1)
+    summary = score_video(tmp_path / "run", street / "odd", tmp_path / "frames.csv", say=lambda line: None)
+    assert summary["judged"] == 160 - 9
+    assert (tmp_path / "frames.html").exists()
+    rows = read(tmp_path / "frames.csv")
+    assert rows[8]["anomaly_score"] == ""
+    frames = open_footage(street / "odd", size=(32, 64), grey=True).read(np.arange(14)).astype("float32") / 127.5 - 1.0
+    single = fitted.detector.detector.predict(np.stack([frames[i : i + 8] for i in range(7)]))
+    want = [single[i : i + 3].mean() for i in range(5)]
+    np.testing.assert_allclose([float(row["anomaly_score"]) for row in rows[9:14]], want, rtol=1e-4)
+    watch(tmp_path / "run", street / "odd", tmp_path / "watched.csv", say=lambda line: None)
+    watched = {int(row["frame"]): row["anomaly_score"] for row in read(tmp_path / "watched.csv")}
+    np.testing.assert_allclose([float(watched[i]) for i in range(9, 14)], want, rtol=1e-4)
+
+
 def test_alarms_become_events():
     footage = open_footage({"a": np.zeros((20, 2, 2), "uint8"), "b": np.zeros((20, 2, 2), "uint8")})
     alarms = np.zeros(40, bool)
@@ -317,6 +335,7 @@ def test_the_commands_from_raw_days_to_alarms(street, tmp_path, capsys):
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--size", "60x32"], "(7, 32, 60, 3)"),
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--epochs", "0"], "--epochs >= 1"),
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--threshold", "best"], "'best'"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--smooth", "0"], "--smooth >= 1"),
         (["train-video", "{street}/normal", "--out", "{street}/normal/run"], "outside the data"),
         (["train-video", "{tmp}/nowhere", "--out", "{tmp}/r"], "nothing is there"),
         (["score-video", "{tmp}", "{street}/odd"], "Expected a run folder"),

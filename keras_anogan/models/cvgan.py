@@ -21,7 +21,6 @@ from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.networks import check_judge, float32_outputs, initializers
 
-REDUCTIONS = ("mean", "top_blocks")
 STAGES = 5  # each halves height and width
 TIME_ORDER = (3, 1, 4, 2, 0)  # stages of a decoder that double the frames: the first of these, as many as it takes
 
@@ -467,8 +466,10 @@ class CVGAN(AnomalyDetector):
         self.lambda_ = _check_weight("lambda_", lambda_)
         self.lambda_forecast = _check_weight("lambda_forecast", lambda_forecast)
         self.mask_weight = _check_weight("mask_weight", mask_weight)
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"Expected the reduction to be one of {REDUCTIONS}. Received: reduction={reduction!r}.")
+        if reduction not in scores.REDUCTIONS:
+            raise ValueError(
+                f"Expected the reduction to be one of {scores.REDUCTIONS}. Received: reduction={reduction!r}."
+            )
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
         if scaled and self.past < 2:
