@@ -498,15 +498,15 @@ VIDEO_RECIPES = (
         settings=BEST
         | {
             "score": "mean of the 4 largest 8 x 8 block means of the absolute error of the forecast, relative to those "
-            f"of the changes among the frames before + {OFFSET}; 'smoothed': the mean of {SMOOTHED} of them in a row; 'plain "
-            "error': without what it is relative to",
+            f"of the changes among the frames before + {OFFSET}; 'smoothed': the mean of {SMOOTHED} of them in a row; "
+            "'plain error': without what it is relative to",
             "train": "10 of the 16 training clips",
             "test": "20 random halves of the other six, spread over the recording: three calibrate, three are checked; "
             "conformal thresholds: the highest of the three clips' own",
             "steps": f"{FEWER_STEPS:,}, last one",
             "chosen on": f"{CHOSEN}. {OFFSET}: between what is best on the made-up street, with its labels (0.05 "
-            "to 0.07), and what made the normal clips most alike, without any (0 to 0.02; trial runs of other seeds, on other clips "
-            "and on these); after a first run with the plain error, which flagged 4.5 % and 8.8 %",
+            "to 0.07), and what made the normal clips most alike, without any (0 to 0.02; trial runs of other seeds, "
+            "on other clips and on these); after a first run with the plain error, which flagged 4.5 % and 8.8 %",
         },
         published=None,
         run=_false_alarms,
