@@ -138,6 +138,7 @@ def write_video_report(
     history: dict[str, list[dict[str, float]]],
     settings: dict[str, Any],
     scaled: bool,
+    smooth: int,
 ) -> None:
     """Write the report of footage, of a training or of a scoring, as one self-contained HTML file.
 
@@ -154,6 +155,7 @@ def write_video_report(
         history: logs by phase and epoch; empty for a scoring.
         settings: the arguments; empty for a scoring.
         scaled: whether scores are relative to how much moved before.
+        smooth: frames in a row that a score is the mean of.
     """
     days: dict[str, tuple[int, int]] = {}
     for recording, first, last in zip(footage.recordings, footage.offsets[:-1], footage.offsets[1:], strict=True):
@@ -173,6 +175,7 @@ def write_video_report(
         run=run,
         trained=bool(history),
         scaled=scaled,
+        smooth=smooth,
         threshold=threshold,
         tiles=_video_tiles(summary, threshold),
         figures={

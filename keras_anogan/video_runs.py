@@ -708,6 +708,7 @@ def _write_scoring_report(
         history={},
         settings={},
         scaled=fitted.detector.scaled,
+        smooth=getattr(fitted.detector, "length", 1),
     )
 
 
@@ -744,4 +745,5 @@ def _write_training_report(
         history=history,
         settings=config["arguments"],
         scaled=fitted.detector.scaled,
+        smooth=getattr(fitted.detector, "length", 1),
     )

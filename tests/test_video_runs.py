@@ -143,7 +143,7 @@ def test_a_smoothed_run_scores_frames_by_a_few_in_a_row_and_watches_alike(street
     assert fitted.raw_shape == (10, 32, 64, 1)
     summary = score_video(tmp_path / "run", street / "odd", tmp_path / "frames.csv", say=lambda line: None)
     assert summary["judged"] == 160 - 9
-    assert (tmp_path / "frames.html").exists()
+    assert "the mean over 3 frames in a row" in (tmp_path / "frames.html").read_text()
     rows = read(tmp_path / "frames.csv")
     assert rows[8]["anomaly_score"] == ""
     frames = open_footage(street / "odd", size=(32, 64), grey=True).read(np.arange(14)).astype("float32") / 127.5 - 1.0
