@@ -300,7 +300,11 @@ def train_video(
     batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
     learning_rate: Annotated[float, typer.Option(help="Of Adam, for both networks.")] = 1e-3,
     smooth: Annotated[
-        int, typer.Option(help="Average the scores of so many frames in a row; each takes a forward pass.")
+        int,
+        typer.Option(
+            help="Average the scores of so many frames in a row, a forward pass each: finds more, but not with fewer "
+            "false alarms in a busy scene."
+        ),
     ] = 1,
     threshold: Annotated[
         str,

@@ -81,10 +81,7 @@ class PredictionError:
             raise ValueError(f"Expected the degree 1 or 2. Received: degree={degree!r}.")
         if frames is not None and frames >= 0:
             raise ValueError(f"Expected frames=-n, the last n, or None. Received: frames={frames!r}.")
-        if reduction not in scores.REDUCTIONS:
-            raise ValueError(
-                f"Expected the reduction to be one of {scores.REDUCTIONS}. Received: reduction={reduction!r}."
-            )
+        scores.check_reduction(reduction)
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
         if scaled and frames is None:
@@ -205,20 +202,18 @@ class IFTM(keras.Model):
             chosen: Any = {"l1_error": l1_error, "l2_error": l2_error}[error_function]
         else:
             chosen = error_function
-        if self.judges and chosen is not None:
-            sample = tf.TensorSpec((None, *_sample_shape(identity)))
-            if "reconstruction" not in tf.function(identity.explain).get_concrete_function(sample).structured_outputs:
-                raise ValueError(
-                    "Expected a detector that reconstructs, for an error function; leave it out to take the detector's "
-                    f"own score. Received: {type(identity).__name__}."
-                )
+        self.form, self.past, self.horizon = _form(identity)
+        if self.judges and chosen is not None and not _reconstructs(identity):
+            raise ValueError(
+                "Expected a detector that reconstructs, for an error function; leave it out to take the detector's "
+                f"own score. Received: {type(identity).__name__}."
+            )
         self.identity = identity
         self.error_function: Callable[[Any, Any], Any] | None = chosen
         self.threshold_model = threshold if threshold is not None else thresholds.CumulativeAggregation()
         self.jit_compile = False
         if not self.threshold_model.built:
             self.threshold_model.build((None,))
-        self.form, self.past, self.horizon = _form(identity)
         self.__dict__["_graph"] = tf.function(self._judge, reduce_retracing=True)
         self.__dict__["_stream_graph"] = tf.function(self._judge_window)
         self.__dict__["_kept"] = {}  # shape of a window -> whether it may be kept
@@ -586,6 +581,14 @@ def _as_tensor(array: np.ndarray) -> tf.Tensor:
 
 def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:
     return tuple(identity.sample_shape if hasattr(identity, "sample_shape") else identity.input_shape[1:])
+
+
+def _reconstructs(detector: keras.Model) -> bool:
+    """Whether `explain` has a reconstruction; a detector is asked once, which traces its graph."""
+    if "_reconstructs" not in detector.__dict__:
+        told = tf.function(detector.explain).get_concrete_function(tf.TensorSpec((None, *_sample_shape(detector))))
+        detector.__dict__["_reconstructs"] = "reconstruction" in told.structured_outputs
+    return detector.__dict__["_reconstructs"]
 
 
 def _form(identity: keras.Model) -> tuple[str, int, int]:

@@ -36,6 +36,14 @@ class DetectorOfParts(AnomalyDetector):
         rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
         return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
 
+    def _remember(self, x: Any) -> None:
+        self.detector._remember(x)
+
+    @property
+    def fitted_on(self) -> list[Any]:
+        """Days of video that the detector was trained on."""
+        return getattr(self.detector, "fitted_on", [])
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         losses = self.detector.train_step((self.parts(x),))

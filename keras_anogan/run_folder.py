@@ -67,7 +67,9 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
     if (out / "config.json").exists():
         config = read_config(out)
         wanted = json.loads(json.dumps(dataclasses.asdict(arguments)))
-        for key, value in config["arguments"].items():
+        defaults = {field.name: field.default for field in dataclasses.fields(arguments)}  # a new one, an old run
+        before = {key: value for key, value in defaults.items() if value is not dataclasses.MISSING}
+        for key, value in (before | config["arguments"]).items():
             if wanted.get(key) != value:
                 raise ValueError(
                     f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "

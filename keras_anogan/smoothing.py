@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,7 +18,8 @@ class SmoothedDetector(DetectorOfParts):
     The temporal smoothing of anomaly scores that is usual for video, in its causal form: an anomaly is in view for many
     frames, noise is not. It stays a pure function of a sample, which has the frames of all windows, T + length - 1 of
     them: thresholds, `IFTM`, its streams, files and SavedModels take it like any detector. What it costs: `length`
-    forward passes for every score.
+    forward passes, and their memory, for every score. Means find more; but what a busy hour adds to every frame it adds
+    to their mean too, so that a threshold from quiet ones is passed by all of it (benchmarks/RESULTS.md, False alarms).
 
     Train the detector before, on its own windows; `fit` works too, and takes all windows of each sample in a batch.
 
@@ -55,7 +58,7 @@ class SmoothedDetector(DetectorOfParts):
 
     @property
     def past(self) -> int:
-        """Frames before the last one's forecast."""
+        """Frames before those that the detector forecasts; all, where it forecasts none."""
         return self.call_shape[0] - self.horizon
 
     @property
@@ -67,6 +70,22 @@ class SmoothedDetector(DetectorOfParts):
     def scaled(self) -> bool:
         """Whether the detector's score is relative to how much moved before."""
         return getattr(self.detector, "scaled", False)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the detector on the windows of whole samples (n, T + length - 1, ...), or `VideoWindows` of them.
+
+        Raises:
+            ValueError: for `VideoWindows` of pairs, besides what every detector refuses.
+        """
+        _check_whole(x)
+        return super().fit(x, *args, **kwargs)
+
+    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Scores (n,) of whole samples, in arrays 256 windows at a time by default; raises what `fit` does."""
+        _check_whole(x)
+        if isinstance(x, list) or hasattr(x, "__array__"):
+            batch_size = batch_size or max(1, 256 // self.length)
+        return super().predict(x, batch_size=batch_size, **kwargs)
 
     def parts(self, x: tf.Tensor) -> tf.Tensor:
         """The windows, in order: (batch * length, T, ...) of sequences (batch, T + length - 1, ...)."""
@@ -87,4 +106,12 @@ class SmoothedDetector(DetectorOfParts):
             if key not in ("score", "reconstruction")
         }
         scores = tf.reshape(explained["score"], (-1, self.length))
-        return {"score": tf.reduce_mean(scores, axis=1), "window_scores": scores, **last}
+        return {**last, "score": tf.reduce_mean(scores, axis=1), "window_scores": scores}
+
+
+def _check_whole(x: Any) -> None:
+    if getattr(x, "subsample_size", None) is not None:
+        raise ValueError(
+            "Expected whole windows, VideoWindows(..., subsample_size=None). "
+            f"Received: pairs of {x.subsample_size} and {x.sample_size} frames."
+        )

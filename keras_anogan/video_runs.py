@@ -95,6 +95,7 @@ class VideoArguments:
         batch_size: windows in a batch.
         learning_rate: of Adam(beta_1=0.5) for both networks.
         smooth: a frame's score is the mean of so many windows' in a row, each costing a forward pass; 1 for none.
+            Footage of fewer than six days is split into longer blocks for it.
         threshold: "conformal" and "peaks" (by `alpha`), "cumulative", "exponential", "double_exponential" or "sliding"
             (by `k`), which go on learning when a stream is watched.
         alpha: accepted false-alarm rate.

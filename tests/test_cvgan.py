@@ -441,6 +441,24 @@ def test_smoothing_takes_steps_of_features_and_solves_where_the_detector_does():
     np.testing.assert_allclose(detector.predict(x), np.mean(want, axis=0), rtol=1e-5)
 
 
+def test_smoothing_twice_tells_the_outer_windows_scores():
+    detector = SmoothedDetector(SmoothedDetector(make_cvgan(), 2), 3)
+    explained = Explainer(detector).predict(np.random.default_rng(0).uniform(-1, 1, (2, 11, *SIZE)).astype("float32"))
+    assert explained["window_scores"].shape == (2, 3)
+    np.testing.assert_allclose(explained["window_scores"].mean(axis=1), explained["score"], rtol=1e-5)
+
+
+def test_smoothing_wants_whole_windows():
+    frames = np.zeros((20, *SIZE), "uint8")
+    detector = SmoothedDetector(make_cvgan(), 3)
+    detector.compile()
+    for verb in (detector.fit, detector.predict):
+        with pytest.raises(ValueError, match="pairs of 9 and 10 frames"):
+            verb(VideoWindows(frames, 10, 9, batch_size=4, sampling="sliding"))
+    windows = VideoWindows(frames, 10, batch_size=4, sampling="sliding")
+    assert detector.predict(windows).shape == (11,)
+
+
 @pytest.mark.parametrize(
     ("make", "length", "words"),
     [

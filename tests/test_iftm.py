@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_anogan import build_detector
+from keras_anogan import PCA, FittedDetector, build_detector
 from keras_anogan.iftm import IFTM, PredictionError, l1_error, l2_error
 from keras_anogan.models.cvgan import CVGAN, build_video_discriminator, build_video_generator
+from keras_anogan.smoothing import SmoothedDetector
 from keras_anogan.thresholds import (
     ConformalThreshold,
     CumulativeAggregation,
@@ -197,6 +198,13 @@ def rows(n=200, features=6):
     return np.random.default_rng(3).normal(size=(n, features)).astype("float32")
 
 
+def fitted_pca():
+    x = rows().astype("float32")
+    detector = PCA(x.shape[1:], n_components=2)
+    detector.fit(x)
+    return FittedDetector(None, detector, ConformalThreshold(0.1).adapt(detector.predict(x)), raw_shape=x.shape[1:])
+
+
 def film(n=40):
     t = np.arange(n)[:, None, None, None]
     return (
@@ -295,6 +303,29 @@ def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
         iftm.train_threshold(pairs["mon"])
     with pytest.warns(UserWarning, match="calibrated"):
         IFTM(video_generator()).train_threshold(pairs["tue"], trained_on=pairs["tue"])
+    smoothed = IFTM(SmoothedDetector(detector, 3))
+    whole = {day: VideoWindows(days, 10, days=[day], sampling="sliding") for day in days}
+    recwarn.clear()
+    smoothed.train_threshold(whole["tue"])
+    assert not [w for w in recwarn if "calibrated" in str(w.message)]
+    with pytest.warns(UserWarning, match="calibrated.*mon"):
+        smoothed.train_threshold(whole["mon"])
+    smoothed.identity.compile()
+    smoothed.identity.fit(VideoWindows(days, 10, days=["tue"], batch_size=2, stride=8), verbose=0)
+    with pytest.warns(UserWarning, match="calibrated.*tue"):
+        IFTM(detector).train_threshold(VideoWindows(days, 8, days=["tue"], sampling="sliding"))
+
+
+def test_a_smoothed_detector_streams_what_it_detects_and_cameras_share_it(tmp_path):
+    detector = SmoothedDetector(CVGAN(video_generator(), build_video_discriminator((8, 32, 32, 1), filters=2)), 3)
+    iftm, frames = IFTM(detector), film(16)
+    errors, _ = iftm.detect(np.stack([frames[i : i + 10] for i in range(7)]))
+    results = list(iftm.stream(frames))
+    assert [r.index for r in results] == list(range(9, 16))
+    np.testing.assert_allclose([r.error for r in results], errors, rtol=1e-5)
+    iftm.save_state(tmp_path / "state.npz")
+    again = iftm.for_camera("door").load_state(tmp_path / "state.npz")
+    assert again.threshold == iftm.threshold > -np.inf
 
 
 @pytest.mark.parametrize(
@@ -303,6 +334,7 @@ def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
         (lambda: IFTM("model"), "keras.Model"),
         (lambda: IFTM(autoencoder(), "l3_error"), "'l3_error'"),
         (lambda: IFTM(build_detector("gan_discriminator", (28, 28, 1)), "l1_error"), "GANDiscriminator"),
+        (lambda: IFTM(fitted_pca(), "l1_error"), "pass its `.detector`"),
         (lambda: IFTM(keras.Sequential([keras.layers.Dense(2)])), "one input and one output"),
         (lambda: IFTM(keras.Model(i := keras.Input((3,)), [i + 1.0, i + 2.0])), "one input and one output"),
         (lambda: IFTM(keras.Sequential([keras.Input((6, 3)), keras.layers.Dense(2)])), "(6, 3) to (6, 2)"),

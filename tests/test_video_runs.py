@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -258,6 +259,18 @@ def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
     with pytest.raises(ValueError, match="Too little footage"):
         train_video(arguments(street, alpha=1e-4), tmp_path / "run", say=lambda line: None)
     train_video(arguments(street, epochs=1), tmp_path / "run", say=lambda line: None)
+
+
+def test_a_run_of_before_an_option_was_there_has_its_default(run, street, tmp_path):
+    old = shutil.copytree(run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    del config["arguments"]["smooth"]
+    (old / "config.json").write_text(json.dumps(config))
+    news = []
+    train_video(arguments(street), old, say=news.append)
+    assert "finished already" in news[0]
+    with pytest.raises(ValueError, match=r"started with smooth=1\. Received: smooth=3"):
+        train_video(arguments(street, smooth=3), old)
 
 
 def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):

@@ -466,10 +466,7 @@ class CVGAN(AnomalyDetector):
         self.lambda_ = _check_weight("lambda_", lambda_)
         self.lambda_forecast = _check_weight("lambda_forecast", lambda_forecast)
         self.mask_weight = _check_weight("mask_weight", mask_weight)
-        if reduction not in scores.REDUCTIONS:
-            raise ValueError(
-                f"Expected the reduction to be one of {scores.REDUCTIONS}. Received: reduction={reduction!r}."
-            )
+        scores.check_reduction(reduction)
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
         if scaled and self.past < 2:
