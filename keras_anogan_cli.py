@@ -313,6 +313,9 @@ def train_video(
         ),
     ] = "conformal",
     alpha: Annotated[float, typer.Option(help="Accepted false-alarm rate.")] = 0.01,
+    by_day: Annotated[
+        bool, typer.Option("--by-day", help="Conformal: the highest of the calibration days' own thresholds.")
+    ] = False,
     k: Annotated[float, typer.Option(help="Standard deviations above the mean.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Of weights and order.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="One step: does everything work?")] = False,

@@ -99,6 +99,8 @@ class VideoArguments:
         threshold: "conformal" and "peaks" (by `alpha`), "cumulative", "exponential", "double_exponential" or "sliding"
             (by `k`), which go on learning when a stream is watched.
         alpha: accepted false-alarm rate.
+        by_day: of "conformal": whether the threshold is the highest of the calibration days' own, instead of that of
+            all their windows, so that a new day keeps to `alpha` with a probability of K/(K + 1) for K such days.
         k: standard deviations above the mean.
         seed: of weights and order.
         smoke: one epoch of one batch, to see that everything works.
@@ -118,6 +120,7 @@ class VideoArguments:
     smooth: int = 1
     threshold: str = "conformal"
     alpha: float = 0.01
+    by_day: bool = False
     k: float = 3.0
     seed: int = 0
     smoke: bool = False
@@ -136,6 +139,8 @@ class VideoArguments:
             raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
         if self.threshold not in THRESHOLDS:
             raise ValueError(f"Expected --threshold to be one of {tuple(THRESHOLDS)}. Received: {self.threshold!r}.")
+        if self.by_day and self.threshold != "conformal":
+            raise ValueError(f"Expected --threshold conformal for --by-day. Received: {self.threshold!r}.")
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
 
@@ -252,7 +257,8 @@ def train_video(
     stop = VideoWindows(parts["stop"], length, batch_size=32, sampling="sliding", stride=4)
     calibrate = VideoWindows(parts["calibrate"], scored, batch_size=32, sampling="sliding")
     threshold = THRESHOLDS[arguments.threshold](arguments)
-    _check_enough(threshold, len(calibrate.starts))
+    groups = {"groups": calibrate.day_numbers} if arguments.by_day else {}
+    _check_enough(threshold, len(calibrate.starts), groups)
     if continues(out, config):
         if (out / "metrics.json").exists():
             shutil.rmtree(out / ".backup", ignore_errors=True)
@@ -288,7 +294,7 @@ def train_video(
     begun = time.perf_counter()
     judge = SmoothedDetector(detector, arguments.smooth, name="smoothed") if arguments.smooth > 1 else detector
     explained = _judged(judge.explain, calibrate)
-    threshold.adapt(explained["score"])
+    threshold.adapt(explained["score"], **groups)
     peaks = QuantileThreshold(arguments.alpha, capacity=len(explained["peak"]))
     map_threshold = peaks.adapt(explained["peak"]) if len(explained["peak"]) >= 1.0 / arguments.alpha - 1.0 else None
     preprocessing = keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, dtype="float32", name="preprocessing")
@@ -555,10 +561,10 @@ def _name(footage: Footage) -> str:
     return f"{kinds}, {len(footage):,} frames"
 
 
-def _check_enough(threshold: Any, n: int) -> None:
+def _check_enough(threshold: Any, n: int, groups: dict[str, np.ndarray]) -> None:
     """Refuse too little calibration footage before hours of training."""
     try:
-        type(threshold).from_config(threshold.get_config()).adapt(np.linspace(0.0, 1.0, n))
+        type(threshold).from_config(threshold.get_config()).adapt(np.linspace(0.0, 1.0, n), **groups)
     except ValueError as error:
         raise ValueError(f"Too little footage to calibrate: {error}") from error
 

@@ -18,7 +18,8 @@ import keras_anogan_cli as cli
 from keras_anogan import video_runs
 from keras_anogan.datasets import make_street, write_street
 from keras_anogan.datasets.street import KINDS
-from keras_anogan.video import Frame, open_footage, prepare
+from keras_anogan.thresholds import ConformalThreshold
+from keras_anogan.video import Frame, VideoWindows, open_footage, prepare, split_footage
 from keras_anogan.video_runs import VideoArguments, find_events, parse_size, score_video, train_video, watch
 
 pytest.importorskip("av")
@@ -154,6 +155,21 @@ def test_a_smoothed_run_scores_frames_by_a_few_in_a_row_and_watches_alike(street
     watch(tmp_path / "run", street / "odd", tmp_path / "watched.csv", say=lambda line: None)
     watched = {int(row["frame"]): row["anomaly_score"] for row in read(tmp_path / "watched.csv")}
     np.testing.assert_allclose([float(watched[i]) for i in range(9, 14)], want, rtol=1e-4)
+
+
+def test_a_threshold_by_day_is_the_highest_of_the_days_own(street, tmp_path):
+    train_video(arguments(street, by_day=True, alpha=0.1, epochs=1), tmp_path / "run", say=lambda line: None)
+    fitted = video_runs.load_video_run(tmp_path / "run").fitted
+    parts = split_footage(open_footage(street / "normal", size=(32, 64), grey=True), 8)
+    scores = []
+    for day in ("00", "01"):
+        windows = VideoWindows(parts["calibrate"], 8, batch_size=32, sampling="sliding", days=[day])
+        scores.append(np.concatenate([fitted.detector.predict(windows[i]) for i in range(len(windows))]))
+    own = [ConformalThreshold(0.1).adapt(part).threshold for part in scores]
+    assert fitted.threshold.threshold == pytest.approx(max(own), rel=1e-5)
+    assert ConformalThreshold(0.1).adapt(np.concatenate(scores)).threshold < 0.999 * max(own)
+    with pytest.raises(ValueError, match=r"Too little footage.*group 0.*Received: 18"):
+        train_video(arguments(street, by_day=True), tmp_path / "other", say=lambda line: None)
 
 
 def test_alarms_become_events():
@@ -349,6 +365,7 @@ def test_the_commands_from_raw_days_to_alarms(street, tmp_path, capsys):
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--epochs", "0"], "--epochs >= 1"),
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--threshold", "best"], "'best'"),
         (["train-video", "{street}/normal", "--out", "{tmp}/r", "--smooth", "0"], "--smooth >= 1"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--by-day", "--threshold", "peaks"], "conformal"),
         (["train-video", "{street}/normal", "--out", "{street}/normal/run"], "outside the data"),
         (["train-video", "{tmp}/nowhere", "--out", "{tmp}/r"], "nothing is there"),
         (["score-video", "{tmp}", "{street}/odd"], "Expected a run folder"),
