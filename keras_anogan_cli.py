@@ -45,14 +45,17 @@ def main() -> None:
 
 
 class _Interrupt:
-    """Ctrl-C that is not lost: Python drops a KeyboardInterrupt raised in a finaliser, so a callback asks too."""
+    """Ctrl-C where it does no harm: raised within TensorFlow it now and then aborts the process, and in a finaliser
+    Python drops it. So during training a callback asks after every batch; a second Ctrl-C does not wait for that."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.training = False
 
     def __call__(self, number: int, frame: Any) -> None:
+        waits = self.training and not self.asked
         self.asked = True
-        raise KeyboardInterrupt
+        if not waits:
+            raise KeyboardInterrupt
 
     def check(self) -> None:
         if self.asked:
@@ -64,7 +67,7 @@ _interrupt = _Interrupt()
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line on `arguments` (default: the process's); returns the exit code."""
-    _interrupt.asked = False
+    _interrupt.asked = _interrupt.training = False
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
         code = app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
@@ -468,6 +471,7 @@ def _progress(phase: str, epochs: int) -> list[Any]:
 
     class Bar(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
+            _interrupt.training = True
             columns = (
                 TextColumn("{task.description:<8}", table_column=Column(no_wrap=True)),
                 BarColumn(bar_width=24),
@@ -483,6 +487,9 @@ def _progress(phase: str, epochs: int) -> list[Any]:
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             _interrupt.check()
 
+        def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            _interrupt.check()
+
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
             logs = logs if console.width >= 110 else {}
             losses = "  ".join(f"{key.replace('_', ' ')} {float(value):.4g}" for key, value in (logs or {}).items())
@@ -490,6 +497,8 @@ def _progress(phase: str, epochs: int) -> list[Any]:
 
         def on_train_end(self, logs: dict | None = None) -> None:
             self.progress.stop()
+            _interrupt.training = False
+            _interrupt.check()
 
     return [Bar()]
 

@@ -475,6 +475,30 @@ def test_an_interrupt_that_python_drops_is_asked_for_again():
         keras_anogan_cli._interrupt.asked = False
 
 
+def test_an_interrupt_waits_for_the_end_of_a_batch_and_a_second_one_does_not():
+    interrupt = keras_anogan_cli._interrupt
+    (bar,) = keras_anogan_cli._progress("phase", 3)
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        for ends in (bar.on_train_batch_end, bar.on_test_batch_end, lambda batch: bar.on_train_end()):
+            interrupt.asked = False
+            bar.on_train_begin()
+            signal.raise_signal(signal.SIGINT)  # as if TensorFlow were at work
+            with pytest.raises(KeyboardInterrupt):
+                ends(0)
+            bar.progress.stop()
+        interrupt.asked, interrupt.training = False, True
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interrupt.asked = interrupt.training = False
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupt.asked = interrupt.training = False
+
+
 def test_a_folder_is_the_same_with_and_without_its_slash():
     assert Arguments(data="photos/") == Arguments(data="photos") == Arguments(data="./photos")
 
