@@ -305,7 +305,15 @@ EFFICIENTGAN = {
     "score": "A(x), feature matching, weight 0.9, degree 1",
     "cycle": "0.1 (0 in the paper)",
 }
-ALAD_KDD99 = {"networks": "the paper's for KDD99, latent_dim 32", "score": "features"}
+ALAD_KDD99 = {
+    "networks": "the paper's for KDD99, latent_dim 32",
+    "score": "features",
+    "optimizer": "Adam(1e-5, beta_1=0.5), every player: the authors' code",
+    "steps": "396,700, last one: 100 passes over the training rows, as in a public report of their EfficientGAN",
+    "chosen on": "nothing: the authors' rate, batch and averaging; their code leaves the passes to its user. Before, "
+    "ten times that rate for 60,000 steps, chosen without labels, had come to 0.867; a first trial of these settings, "
+    "seed 0 without XLA, to 0.920",
+}
 
 
 @functools.cache
@@ -519,9 +527,9 @@ RECIPES: dict[str, Recipe] = {
             name="alad-kdd99-paper",
             what="KDD99, the papers' protocol (attacks are normal): ALAD",
             metric="F1 of the top 20 %",
-            settings=ALAD_KDD99 | KDD99 | {"steps": "60,000, last one"} | KDD99_PAPER,
+            settings=KDD99 | ALAD_KDD99 | KDD99_PAPER,
             published=None,
-            run=functools.partial(_bigan_kdd99_paper, name="alad", steps=60_000),
+            run=functools.partial(_bigan_kdd99_paper, name="alad", steps=396_700, rate=1e-5),
             baselines=_baselines_kdd99_paper,
             target=0.945,
             seeds=(0, 1, 2, 3, 4),
