@@ -19,6 +19,7 @@ from keras import layers
 
 from keras_anogan import losses, scores
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.folding import fold
 from keras_anogan.networks import check_inverse, check_judge, float32_outputs, initializers
 from keras_anogan.search import Found, Objective, check_search, search_path
 
@@ -192,14 +193,15 @@ class AnoGAN(AnomalyDetector):
         )
 
     def _objective(self, x: tf.Tensor) -> Objective:
-        _, features = self.discriminator(x, training=False)  # (batch, n)
+        folded = fold(self.generator, self.discriminator)
+        x = folded.arrange(x)
+        features = folded.features(x)  # (batch, n)
 
         def objective(z: tf.Tensor) -> tf.Tensor:
-            x_hat = self.generator(z, training=False)
+            x_hat = folded.generate(z)
             value = (1.0 - self.lambda_) * scores.distance(x, x_hat, self.degree)
             if self.lambda_ > 0.0:
-                _, features_hat = self.discriminator(x_hat, training=False)
-                value += self.lambda_ * scores.distance(features, features_hat, self.degree)
+                value += self.lambda_ * scores.distance(features, folded.features(x_hat), self.degree)
             if self.prior_weight > 0.0:
                 value += self.prior_weight * tf.reduce_sum(tf.square(z), axis=-1)
             return value
