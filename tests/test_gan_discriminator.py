@@ -3,9 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_anogan import GANDiscriminator
-from keras_anogan.models.gan_discriminator import build_gan_discriminator, build_gan_generator
+from keras_anogan.models.gan_discriminator import (
+    SmallConv2DTranspose,
+    build_gan_discriminator,
+    build_gan_generator,
+)
 
 
 def sides(network):
@@ -41,11 +46,41 @@ def test_the_networks_are_the_notebooks():
     assert generator.input_shape == (None, 32)
     assert [tensor.shape[1:] for tensor in discriminator.outputs] == [(1,), (512,)]
     convolutions = [layer for layer in discriminator.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert [layer.output.shape[1:] for layer in convolutions] == [(14, 14, 64), (7, 7, 128), (3, 3, 256), (1, 1, 512)]
-    kernels = 16 * (1 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 512
+    assert [layer.output.shape[1:] for layer in convolutions] == [(14, 14, 64), (7, 7, 128), (3, 3, 256)]
+    kernels = 16 * (1 * 64 + 64 * 128 + 128 * 256) + 9 * 256 * 512 + 512  # the last: the 3 x 3 taps in use
     assert trainable(discriminator) == kernels + 2 * (128 + 256 + 512)
     kernels = 32 * 4 * 512 + 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 1)  # the first: the 2 x 2 taps in use
     assert trainable(generator) == kernels + 2 * (512 + 256 + 128 + 64)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 5), (1, 2)])
+def test_a_small_transposed_convolution_is_kerass(height, width):
+    draw = np.random.default_rng(0)
+    x, kernel = draw.normal(size=(2, height, width, 3)), draw.normal(size=(4, 4, 5, 3))
+    weights = tf.constant(draw.normal(size=(2, 2 * height, 2 * width, 5)), "float32")
+    found = []
+    for kind in (keras.layers.Conv2DTranspose, SmallConv2DTranspose):
+        layer = kind(5, 4, 2, "same", use_bias=False)
+        layer.build((None, height, width, 3))
+        layer.kernel.assign(kernel)
+        rows = tf.constant(x, "float32")
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            y = layer(rows)
+            total = tf.reduce_sum(weights * y * y)
+        found.append((y, *tape.gradient(total, [rows, layer.kernel.value])))
+    for expected, tensor in zip(*found, strict=True):
+        assert tensor.numpy() == pytest.approx(expected.numpy(), abs=1e-3)
+    clone = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert isinstance(clone, SmallConv2DTranspose)
+    assert tuple(clone.compute_output_shape((2, height, width, 3))) == (2, 2 * height, 2 * width, 5)
+
+
+@pytest.mark.parametrize("other", [{"kernel_size": 3}, {"strides": 1}, {"padding": "valid"}, {"use_bias": True}])
+def test_a_small_transposed_convolution_is_that_of_dcgan(other):
+    fits = {"kernel_size": 4, "strides": 2, "padding": "same", "use_bias": False}
+    with pytest.raises(ValueError, match='4x4 kernel of stride 2, "same", without bias'):
+        SmallConv2DTranspose(5, **{**fits, **other}).build((None, 2, 2, 3))
 
 
 @pytest.mark.parametrize("side", [6, 8, 10, 32, 64])
