@@ -115,10 +115,11 @@ def torch_autoencoder(x, steps: int):
     return [network], work
 
 
-def torch_gan(x, steps: int):
+def torch_gan(x, steps: int, dense: bool = False):
     """The notebook's GAN in PyTorch, logits in the place of its sigmoid, and a function of training steps.
 
-    Its first layer is a dense one, as ours: 12 of the 16 taps of the notebook's are cut off by padding.
+    Its first layer is a dense one, as ours: 12 of the 16 taps of the notebook's are cut off by padding. With `dense`
+    so is the discriminator's last but one, as ours, of which padding cuts off 7.
     """
     import torch
     from torch import nn
@@ -128,11 +129,16 @@ def torch_gan(x, steps: int):
     for a, b, padding in ((512, 256, 1), (256, 128, 1), (128, 64, 2)):
         up += [nn.ConvTranspose2d(a, b, 4, 2, padding, bias=False), nn.BatchNorm2d(b), nn.ReLU(True)]
     down: list[nn.Module] = [nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
-    for a, b in ((64, 128), (128, 256), (256, 512)):
+    for a, b in ((64, 128), (128, 256)) if dense else ((64, 128), (128, 256), (256, 512)):
         down += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2, True)]
+    if dense:
+        down += [nn.Flatten(), nn.Linear(3 * 3 * 256, 512, bias=False), nn.BatchNorm1d(512), nn.LeakyReLU(0.2, True)]
+        down.append(nn.Linear(512, 1, bias=False))
+    else:
+        down += [nn.Conv2d(512, 1, 1, bias=False), nn.Flatten()]
     networks = (
         nn.Sequential(*up, nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False), nn.Tanh()),
-        nn.Sequential(*down, nn.Conv2d(512, 1, 1, bias=False), nn.Flatten()),
+        nn.Sequential(*down),
     )
     generator, discriminator = (network.to(memory_format=torch.channels_last) for network in networks)
     players = [torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (generator, discriminator)]
