@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_anogan import GANDiscriminator
 from keras_anogan.models.gan_discriminator import (
+    FusedBatchNormalization,
     SmallConv2DTranspose,
     build_gan_discriminator,
     build_gan_generator,
@@ -81,6 +82,28 @@ def test_a_small_transposed_convolution_is_that_of_dcgan(other):
     fits = {"kernel_size": 4, "strides": 2, "padding": "same", "use_bias": False}
     with pytest.raises(ValueError, match='4x4 kernel of stride 2, "same", without bias'):
         SmallConv2DTranspose(5, **{**fits, **other}).build((None, 2, 2, 3))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3, 5, 2), (6, 2)])
+def test_fused_batch_normalization_is_kerass(shape, training):
+    draw = np.random.default_rng(0)
+    x, weights = (tf.constant(draw.normal(1.0, 2.0, shape), "float32") for _ in range(2))
+    start = [draw.uniform(0.5, 1.5, shape[-1:]) for _ in range(4)]
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        layer = kind(momentum=0.9, epsilon=1e-2)
+        layer.build(shape)
+        layer.set_weights(start)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(weights * layer(x, training=training) ** 2)
+        gradients = tape.gradient(total, [x, layer.gamma.value, layer.beta.value])
+        found.append([total, *gradients, *layer.get_weights()])
+    for expected, tensor in zip(*found, strict=True):
+        assert np.asarray(tensor) == pytest.approx(np.asarray(expected), rel=1e-4, abs=1e-4)
+    moved = np.abs(np.subtract(found[1][-2:], start[-2:])).max()
+    assert moved > 0.01 if training else moved < 1e-6
 
 
 @pytest.mark.parametrize("side", [6, 8, 10, 32, 64])

@@ -95,7 +95,33 @@ def _normal(seed: int | None) -> tuple[Any, Any]:
 
 
 def _batch_norm(scale: Any) -> keras.Layer:
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=scale)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=scale)
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class FusedBatchNormalization(layers.BatchNormalization):
+    """`BatchNormalization`, for maps in training by TensorFlow's fused operation: the same function and weights, in
+    less than half the time on a CPU."""
+
+    def call(self, x: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        last = self.axis in (-1, len(x.shape) - 1)
+        if not training or not self.trainable or mask is not None or len(x.shape) != 4 or not last:
+            return super().call(x, training=training, mask=mask)
+        none = tf.zeros((0,))
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.cast(self.gamma, "float32"),
+            offset=tf.cast(self.beta, "float32"),
+            mean=none,
+            variance=none,
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        count = tf.cast(tf.size(x) / tf.size(mean), "float32")
+        variance *= (count - 1.0) / count  # the operation's is that of a sample
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        return y
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
