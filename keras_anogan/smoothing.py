@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import keras
@@ -45,7 +46,7 @@ class SmoothedDetector(DetectorOfParts):
                 "Expected a detector of windows (frames, height, width, channels) or (steps, features). "
                 f"Received: {detector!r}."
             )
-        if int(length) != length or length < 1:
+        if not isinstance(length, numbers.Integral) or length < 1:
             raise ValueError(f"Expected length to be an integer >= 1. Received: length={length!r}.")
         self.detector = detector
         self.length = int(length)

@@ -464,6 +464,8 @@ def test_smoothing_wants_whole_windows():
     [
         (make_cvgan, 0, "length=0"),
         (make_cvgan, 1.5, "length=1.5"),
+        (make_cvgan, "a", "length='a'"),
+        (make_cvgan, None, "length=None"),
         (lambda: PCA((8, 8, 1), n_components=4), 2, "PCA"),
         (lambda: PCA((8,), n_components=4), 2, "PCA"),
         (lambda: "cvgan", 2, "'cvgan'"),
