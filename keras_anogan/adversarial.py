@@ -75,7 +75,7 @@ class AdversarialModel(keras.Model):
     def default_jit_compile(self) -> bool:
         """Whether XLA was measured to pay: on one replica, for networks without convolutions."""
         layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
-        convolves = any(type(layer).__name__.startswith(("Conv", "Depthwise")) for layer in layers)
+        convolves = any("Conv" in type(layer).__name__ for layer in layers)
         return bool(layers) and not convolves and _replicas() == 1
 
     def default_steps_per_execution(self) -> int:

@@ -21,7 +21,13 @@ from keras import layers
 Function = Callable[[tf.Tensor], tf.Tensor]
 
 KERNELS = (layers.Dense, layers.Conv2D, layers.Conv2DTranspose)
-ELEMENTWISE = {keras.activations.linear, keras.activations.tanh, keras.activations.sigmoid, keras.activations.relu}
+ELEMENTWISE = {
+    None,
+    keras.activations.linear,
+    keras.activations.tanh,
+    keras.activations.sigmoid,
+    keras.activations.relu,
+}
 MOST_CHANNELS = 4  # of an image that is worth cutting into blocks; with more, the zeros in the kernels cost more
 
 
@@ -60,17 +66,27 @@ def _chain(network: keras.Model, output: int) -> list[keras.Layer] | None:
     if len(network.inputs) != 1:
         return None
     (start,), end = network.inputs, network.outputs[output]
-    found = [layer for layer in keras.Model(start, end).layers if not isinstance(layer, layers.InputLayer)]
+    whole = keras.Model(start, end, name="chain")  # named: Keras counts the unnamed ones
+    if type(network) not in (type(whole), keras.Sequential):
+        return None  # it may have a `call` of its own
+    found = [layer for layer in whole.layers if not isinstance(layer, layers.InputLayer)]
     tensors = [(layer.input, layer.output) for layer in found]
     joined = all(made is read for (_, made), (read, _) in itertools.pairwise(tensors))
-    return found if tensors and tensors[0][0] is start and tensors[-1][1] is end and joined else None
+    ends = bool(tensors) and tensors[0][0] is start and tensors[-1][1] is end
+    return found if ends and joined and all(_reads_one_tensor(layer) for layer in found) else None
+
+
+def _reads_one_tensor(layer: keras.Layer) -> bool:
+    """Whether a layer was called with one tensor and nothing else that counts in inference."""
+    called = layer._inbound_nodes[0].arguments
+    return len(called.args) == 1 and all(key == "training" or value is None for key, value in called.kwargs.items())
 
 
 def _makes_by_two(chain: Sequence[keras.Layer]) -> bool:
     """Whether a chain ends with a transposed convolution of stride 2 to an image, and functions of single values."""
     made = next((layer for layer in reversed(chain) if not _is_elementwise(layer)), None)
-    halves = isinstance(made, layers.Conv2DTranspose) and _is_by_two(made)
-    return halves and made.output.shape[-1] <= MOST_CHANNELS
+    doubles = isinstance(made, layers.Conv2DTranspose) and _is_by_two(made) and made.activation in ELEMENTWISE
+    return doubles and made.output.shape[-1] <= MOST_CHANNELS
 
 
 def _reads_by_two(chain: Sequence[keras.Layer]) -> bool:
@@ -121,7 +137,8 @@ def _steps(chain: Sequence[keras.Layer], of_blocks: bool = False, to_blocks: boo
             i += 1
             continue
         reshaped = after.pop(0) if isinstance(layer, layers.Dense) and after and _reshapes(after[0]) else None
-        linear = layer.activation is keras.activations.linear
+        activation = layer.activation or keras.activations.linear
+        linear = activation is keras.activations.linear
         normalisation = _normalisation(after) if linear else None
         kernel, bias = _weights(layer, normalisation)
         if of_blocks and i == kernels[0]:
@@ -131,7 +148,7 @@ def _steps(chain: Sequence[keras.Layer], of_blocks: bool = False, to_blocks: boo
             bias = tf.tile(bias, (4,))
         else:
             steps.append(_applied(layer, kernel))
-        steps.append(_finished(bias, layer.activation))
+        steps.append(_finished(bias, activation))
         steps += [] if reshaped is None else [reshaped]
         i += 1 + (reshaped is not None) + (normalisation is not None)
     return steps
@@ -159,12 +176,14 @@ def _weights(layer: keras.Layer, normalisation: keras.Layer | None) -> tuple[tf.
 
 def _applied(layer: keras.Layer, kernel: tf.Tensor) -> Function:
     if isinstance(layer, layers.Dense):
-        return lambda x: tf.matmul(x, kernel)
+        return lambda x: tf.matmul(tf.cast(x, kernel.dtype), kernel)
     strides, padding = layer.strides, layer.padding.upper()
     if isinstance(layer, layers.Conv2DTranspose):
         made = layer.output.shape[1:]
-        return lambda x: tf.nn.conv2d_transpose(x, kernel, (tf.shape(x)[0], *made), strides, padding)
-    return lambda x: tf.nn.conv2d(x, kernel, strides, padding)
+        return lambda x: tf.nn.conv2d_transpose(
+            tf.cast(x, kernel.dtype), kernel, (tf.shape(x)[0], *made), strides, padding
+        )
+    return lambda x: tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, strides, padding)
 
 
 def _finished(bias: tf.Tensor, activation: Function) -> Function:
@@ -193,9 +212,9 @@ def block_kernel(kernel: tf.Tensor) -> tf.Tensor:
 
 def _of_blocks(kernel: tf.Tensor) -> Function:
     kernel = block_kernel(kernel)
-    return lambda x: tf.nn.conv2d(x, kernel, 1, "SAME")
+    return lambda x: tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, 1, "SAME")
 
 
 def _to_blocks(kernel: tf.Tensor) -> Function:
     turned = tf.transpose(tf.reverse(block_kernel(kernel), (0, 1)), (0, 1, 3, 2))  # (3, 3, maps, 4 x image channels)
-    return lambda x: tf.nn.conv2d(x, turned, 1, "SAME")
+    return lambda x: tf.nn.conv2d(tf.cast(x, kernel.dtype), turned, 1, "SAME")

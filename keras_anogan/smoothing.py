@@ -30,7 +30,7 @@ class SmoothedDetector(DetectorOfParts):
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
-        ValueError: for a detector of images or of rows of a table, or a length below 1.
+        ValueError: for a detector of images or of rows of a table, or a length that is no integer >= 1.
     """
 
     tags = Tags(input="window")

@@ -109,6 +109,7 @@ def test_other_kernels_and_normalisations(kernel):
         ([layers.Conv2DTranspose(MOST_CHANNELS + 1, 4, 2, "same")], [layers.Conv2D(3, 4, 2, "same")]),
         ([layers.Conv2DTranspose(1, 4, 2, "same"), layers.BatchNormalization()], [layers.Conv2D(3, 4, 2, "same")]),
         ([layers.Conv2DTranspose(2, 4, 2, "same"), layers.Softmax()], [layers.Conv2D(3, 4, 2, "same")]),
+        ([layers.Conv2DTranspose(2, 4, 2, "same", activation="softmax")], [layers.Conv2D(3, 4, 2, "same")]),
         ([layers.Conv2DTranspose(1, 8, 2, "same")], [layers.Conv2D(3, 4, 2, "same")]),
         ([layers.Conv2DTranspose(1, 3, 2, "same", output_padding=1)], [layers.Conv2D(3, 4, 2, "same")]),
         ([layers.Conv2DTranspose(1, 4, 2, "same")], [layers.Conv2D(3, 4, 1, "same")]),
@@ -131,6 +132,49 @@ def test_tables_and_networks_that_are_no_chain():
     inner = shaken(build_dcgan_generator((8, 8, 1), 4, filters=2))
     z = keras.Input((4,))
     assert_same(keras.Model(z, inner(z)), shaken(build_dcgan_discriminator((8, 8, 1), filters=2), 1), blocks=False)
+
+
+class Scale(layers.Layer):
+    def call(self, x, factor=1.0):
+        return x * factor
+
+
+class Doubled(keras.Model):
+    def call(self, z, training=None):
+        return 2.0 * super().call(z, training=training)
+
+
+def test_what_a_chain_does_not_show_is_left_to_keras():
+    z = keras.Input((4,))
+    h = Scale()(layers.Dense(7)(z), factor=3.0)
+    assert_same(shaken(keras.Model(z, h)), shaken(build_table_discriminator(7), 1), blocks=False)
+    assert_same(shaken(Doubled(z, layers.Dense(7)(z))), shaken(build_table_discriminator(7), 1), blocks=False)
+    generator = shaken(chain(layers.Dense(7)))
+    generator.layers[-1].activation = None
+    assert_same(generator, shaken(build_table_discriminator(7), 1), blocks=False)
+
+
+@pytest.mark.parametrize("half", ["mixed_bfloat16", "mixed_float16"])
+def test_a_layer_of_full_precision_after_one_of_half(half):
+    table = chain(layers.Dense(16, dtype=half), layers.Dense(8, dtype="float32"))
+    image = chain(
+        layers.Dense(32, dtype=half),
+        layers.Reshape((4, 4, 2), dtype=half),
+        layers.Conv2DTranspose(1, 4, 2, "same", dtype="float32"),
+    )
+    for generator, body in ((table, [layers.Dense(4)]), (image, [layers.Conv2D(3, 4, 2, "same")])):
+        z, network = tf.ones((2, 5)), shaken(generator)
+        folded = fold(network, judge(network.output_shape[1:], *body))
+        expected = folded.arrange(network(z, training=False))
+        assert folded.generate(z).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_folding_takes_none_of_kerass_names():
+    names = []
+    for _ in range(2):
+        names.append(int(chain(layers.Dense(7)).name.split("_")[-1]))
+        fold(build_table_generator(7, 3), build_table_discriminator(7))
+    assert names[1] == names[0] + 1
 
 
 def test_a_dtype_policy_of_half_precision_is_left_to_keras():

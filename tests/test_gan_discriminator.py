@@ -77,7 +77,17 @@ def test_a_small_transposed_convolution_is_kerass(height, width):
     assert tuple(clone.compute_output_shape((2, height, width, 3))) == (2, 2 * height, 2 * width, 5)
 
 
-@pytest.mark.parametrize("other", [{"kernel_size": 3}, {"strides": 1}, {"padding": "valid"}, {"use_bias": True}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kernel_size": 3},
+        {"strides": 1},
+        {"padding": "valid"},
+        {"use_bias": True},
+        {"output_padding": 1},
+        {"data_format": "channels_first"},
+    ],
+)
 def test_a_small_transposed_convolution_is_that_of_dcgan(other):
     fits = {"kernel_size": 4, "strides": 2, "padding": "same", "use_bias": False}
     with pytest.raises(ValueError, match='4x4 kernel of stride 2, "same", without bias'):
@@ -85,20 +95,31 @@ def test_a_small_transposed_convolution_is_that_of_dcgan(other):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("shape", [(4, 3, 5, 2), (6, 2)])
-def test_fused_batch_normalization_is_kerass(shape, training):
+@pytest.mark.parametrize(
+    ("shape", "params"),
+    [
+        ((4, 3, 5, 2), {}),
+        ((6, 2), {}),
+        ((4, 3, 5, 2), {"scale": False}),
+        ((4, 3, 5, 2), {"center": False}),
+        ((4, 3, 5, 2), {"dtype": "float64"}),
+        ((4, 3, 2, 2), {"axis": 1}),
+    ],
+)
+def test_fused_batch_normalization_is_kerass(shape, params, training):
     draw = np.random.default_rng(0)
-    x, weights = (tf.constant(draw.normal(1.0, 2.0, shape), "float32") for _ in range(2))
-    start = [draw.uniform(0.5, 1.5, shape[-1:]) for _ in range(4)]
+    x, weights = (tf.constant(draw.normal(1.0, 2.0, shape), params.get("dtype", "float32")) for _ in range(2))
     found = []
     for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
-        layer = kind(momentum=0.9, epsilon=1e-2)
+        layer = kind(momentum=0.9, epsilon=1e-2, **params)
         layer.build(shape)
+        draw = np.random.default_rng(1)
+        start = [draw.uniform(0.5, 1.5, weight.shape) for weight in layer.weights]
         layer.set_weights(start)
         with tf.GradientTape() as tape:
             tape.watch(x)
             total = tf.reduce_sum(weights * layer(x, training=training) ** 2)
-        gradients = tape.gradient(total, [x, layer.gamma.value, layer.beta.value])
+        gradients = tape.gradient(total, [x, *(weight.value for weight in layer.trainable_weights)])
         found.append([total, *gradients, *layer.get_weights()])
     for expected, tensor in zip(*found, strict=True):
         assert np.asarray(tensor) == pytest.approx(np.asarray(expected), rel=1e-4, abs=1e-4)
