@@ -3,7 +3,7 @@
 A search asks both of them the same thing hundreds of times, and their weights stand still. So batch normalisation,
 in inference mode a scale and a shift, goes into the kernel before it. And an image is kept as blocks of 2 x 2 pixels,
 each a pixel of four times the channels: a convolution of stride 2 on one channel is one of stride 1 on four, which
-processors take a third of the time for, back and forth. Layers that are not known here are called as they are, and a
+TensorFlow's kernels are much better at, back and forth. Layers that are not known here are called as they are, and a
 network that is no plain chain of layers is called as a whole.
 """
 

@@ -200,16 +200,6 @@ def build_gan_discriminator(
     return detector
 
 
-def train_gan_discriminator(
-    x: np.ndarray, seed: int, steps: int = 2400, filters: int = 16, rows: int = 2048
-) -> AnomalyDetector:
-    """`build_gan_discriminator`, trained on `rows` of the images x, with averaged weights."""
-    detector = build_gan_discriminator(x.shape[1:], seed, filters)
-    chosen = np.random.default_rng(seed).permutation(len(x))[:rows]
-    detector.fit(x[chosen], batch_size=64, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[NetworkEMA(0.999)])
-    return detector
-
-
 def build_autoencoder(shape: tuple[int, ...], seed: int, filters: int = 8, noise_std: float = 0.0) -> AnomalyDetector:
     """The autoencoder of the notebook, compiled with its AdamW(1e-3, weight decay 1e-2); 32 `filters` there."""
     detector = build_detector("autoencoder", shape, filters=filters, noise_std=noise_std, seed=seed)
@@ -241,9 +231,12 @@ def _one_anomalous_numbers(detector: AnomalyDetector, data: Exercise) -> Numbers
     }
 
 
-def _gan_discriminator(seed: int, digit: int) -> Numbers:
+def _gan_discriminator(seed: int, digit: int, steps: int = 2400) -> Numbers:
     data = load_one_anomalous(digit)
-    return _one_anomalous_numbers(train_gan_discriminator(data.train, seed), data)
+    few = data.train[np.random.default_rng(seed).permutation(len(data.train))[:2048]]
+    detector = build_gan_discriminator(data.train.shape[1:], seed)
+    detector.fit(few, batch_size=64, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[NetworkEMA(0.999)])
+    return _one_anomalous_numbers(detector, data)
 
 
 def _gan_discriminator_full(seed: int, digit: int, steps: int = 200) -> Numbers:
