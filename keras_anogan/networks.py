@@ -425,6 +425,17 @@ def float32_outputs(**outputs: Any) -> list[Any]:
     return [layers.Activation("linear", dtype="float32", name=name)(tensor) for name, tensor in outputs.items()]
 
 
+def dtype_of_3d_convolutions() -> str | None:
+    """The dtype of 3D convolutions: "float32" on a CPU under a bfloat16 policy, else None, which follows the policy.
+
+    oneDNN's kernel for the gradient of their filters returns NaN or 1e36 in bfloat16 on processors with AVX-512 and
+    no matrix units (AMX; TensorFlow 2.21, `Conv3DBackpropFilterV2`). Every CPU gets float32, so that a saved network
+    trains wherever it is loaded. Convolutions in 2D, and 3D ones in float16, are right.
+    """
+    half = keras.config.dtype_policy().compute_dtype == "bfloat16"
+    return "float32" if half and not tf.config.list_physical_devices("GPU") else None
+
+
 def initializers(kind: str | keras.initializers.Initializer, seed: int | None) -> Iterator[Any]:
     """Fresh initialisers of one kind, each with a seed of its own; None draws anew."""
     kind = keras.initializers.get(kind)

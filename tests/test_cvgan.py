@@ -278,6 +278,25 @@ def test_a_scaled_score_is_relative_to_the_changes_before(reduction):
     assert not build_detector("cvgan", (8, *SIZE), horizon=7, filters=1).scaled
 
 
+@pytest.mark.parametrize(
+    ("build", "arguments"),
+    [
+        (build_video_generator, {"shape": SIZE, "filters": 2}),
+        (build_video_discriminator, {"shape": (8, *SIZE), "filters": 2}),
+        (build_vgan_generator, {"filters": 1}),
+        (build_vgan_discriminator, {"filters": 1}),
+    ],
+)
+def test_3d_convolutions_compute_in_float32_where_their_gradient_in_bfloat16_is_broken(build, arguments):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    convolutions = {
+        layer: layer.compute_dtype for layer in build(**arguments)._flatten_layers() if "Conv" in type(layer).__name__
+    }
+    of_three = {dtype for layer, dtype in convolutions.items() if "3D" in type(layer).__name__}
+    assert of_three == {"bfloat16" if tf.config.list_physical_devices("GPU") else "float32"}
+    assert {dtype for layer, dtype in convolutions.items() if "2D" in type(layer).__name__} <= {"bfloat16"}
+
+
 def test_cvgan_keeps_the_contract():
     check_detector(
         make_cvgan,

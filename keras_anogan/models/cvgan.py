@@ -19,7 +19,7 @@ from keras import layers, ops
 from keras_anogan import losses, scores
 from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import check_judge, float32_outputs, initializers
+from keras_anogan.networks import check_judge, dtype_of_3d_convolutions, float32_outputs, initializers
 
 STAGES = 5  # each halves height and width
 TIME_ORDER = (3, 1, 4, 2, 0)  # stages of a decoder that double the frames: the first of these, as many as it takes
@@ -288,7 +288,7 @@ def build_vgan_generator(
     def decoded(h: Any, kind: Any, widths: Sequence[int]) -> Any:
         for width in widths:
             h = layers.ReLU()(layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(h))
-            h = kind(width, 4, 2, "same", kernel_initializer=next(init))(h)
+            h = kind(width, 4, 2, "same", kernel_initializer=next(init), dtype=_dtype(kind))(h)
         return h
 
     z = keras.Input((latent_dim,), name="z")
@@ -296,7 +296,10 @@ def build_vgan_generator(
     deep = decoded(layers.Reshape((2, 4, 4, 8 * filters))(deep), layers.Conv3DTranspose, [4 * filters, 2 * filters])
     deep = decoded(deep, layers.Conv3DTranspose, [filters])
     deep = layers.ReLU()(layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(deep))
-    heads = [layers.Conv3DTranspose(k, 4, 2, "same", kernel_initializer=next(init))(deep) for k in (channels, 1)]
+    dtype = dtype_of_3d_convolutions()
+    heads = [
+        layers.Conv3DTranspose(k, 4, 2, "same", kernel_initializer=next(init), dtype=dtype)(deep) for k in (channels, 1)
+    ]
     flat = layers.Dense(4 * 4 * 8 * filters, kernel_initializer=next(init))(z)
     flat = decoded(
         layers.Reshape((4, 4, 8 * filters))(flat),
@@ -319,7 +322,9 @@ def build_vgan_discriminator(channels: int = 3, filters: int = 64, seed: int | N
     scale = initializers(keras.initializers.RandomNormal(1.0, 0.02), None if seed is None else seed + 500)
     x = h = keras.Input((32, 64, 64, channels), name="x")
     for i in range(4):
-        h = layers.Conv3D(filters * 2**i, 4, 2, "same", kernel_initializer=next(init))(h)
+        h = layers.Conv3D(
+            filters * 2**i, 4, 2, "same", kernel_initializer=next(init), dtype=dtype_of_3d_convolutions()
+        )(h)
         h = h if i == 0 else layers.BatchNormalization(epsilon=1e-3, gamma_initializer=next(scale))(h)
         h = layers.LeakyReLU(0.2)(h)
     features = layers.Flatten()(h)
@@ -614,4 +619,9 @@ def _kernel(h: Any) -> tuple[int, int, int]:
 
 
 def _convolution(kind: Any, filters: int, kernel: Any, strides: Any, init: Any) -> keras.Layer:
-    return kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=next(init))
+    return kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=next(init), dtype=_dtype(kind))
+
+
+def _dtype(kind: Any) -> str | None:
+    """What a convolution computes in: 3D ones have a say of their own, 2D ones follow the policy."""
+    return dtype_of_3d_convolutions() if kind in (layers.Conv3D, layers.Conv3DTranspose) else None
