@@ -126,7 +126,7 @@ def demo(
 ) -> None:
     """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
     _import_tensorflow()
-    from keras_anogan.recipes import demo_arguments
+    from keras_anogan.runs.arguments import demo_arguments
 
     _train(demo_arguments(), out)
 
@@ -193,7 +193,7 @@ def train(
     The same command on an unfinished run goes on where it stopped.
     """
     _import_tensorflow()
-    from keras_anogan.tasks import CLOSED_FORM, Arguments
+    from keras_anogan.runs.arguments import CLOSED_FORM, Arguments
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     source = context.get_parameter_source("epochs")
@@ -262,7 +262,7 @@ def prepare(
         raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
     _import_tensorflow()
     from keras_anogan import video
-    from keras_anogan.video_runs import parse_size
+    from keras_anogan.runs.arguments import parse_size
 
     sides = parse_size(size)
     *days, out = raw
@@ -325,12 +325,13 @@ def train_video(
 ) -> None:
     """Train C-VGAN on days of normal footage and write a run folder: detector, SavedModel, report."""
     _import_tensorflow()
-    from keras_anogan import video_runs
+    from keras_anogan import runs
+    from keras_anogan.runs.arguments import parse_size
 
-    settings = {key: value for key, value in locals().items() if key in video_runs.VideoArguments.__dataclass_fields__}
-    settings["size"] = video_runs.parse_size(size)
-    metrics = video_runs.train_video(
-        video_runs.VideoArguments(**settings),
+    settings = {key: value for key, value in locals().items() if key in runs.VideoArguments.__dataclass_fields__}
+    settings["size"] = parse_size(size)
+    metrics = runs.train_video(
+        runs.VideoArguments(**settings),
         out,
         say=lambda line: console.print(line, markup=False),
         progress=_progress,
@@ -359,10 +360,10 @@ def score_video(
 ) -> None:
     """Score footage with a finished run: a CSV file of frames, a sheet of alarms, a report with a timeline."""
     _import_tensorflow()
-    from keras_anogan import video_runs
+    from keras_anogan import runs
 
     say = lambda line: console.print(line, markup=False)  # noqa: E731
-    summary = video_runs.score_video(run, days, out, labels=labels, annotate=annotate, say=say)
+    summary = runs.score_video(run, days, out, labels=labels, annotate=annotate, say=say)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
     console.print(
         f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
@@ -392,9 +393,9 @@ def watch(
 ) -> None:
     """Judge a stream frame by frame as it comes, and say when an alarm begins."""
     _import_tensorflow()
-    from keras_anogan import video_runs
+    from keras_anogan import runs
 
-    counts = video_runs.watch(
+    counts = runs.watch(
         run,
         source,
         out,
@@ -438,7 +439,7 @@ def reproduce(
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
     from keras_anogan import runs
-    from keras_anogan.report import baseline_of
+    from keras_anogan.runs.report import baseline_of
 
     metrics = runs.train(
         arguments,

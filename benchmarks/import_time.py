@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from keras_anogan.results import write_result
+from keras_anogan.recipes.recipe import write_result
 
 PAIRS = 11
 

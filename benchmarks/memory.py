@@ -19,9 +19,9 @@ import keras
 import numpy as np
 
 from keras_anogan import IFTM, PredictionError, VideoWindows, build_phases
-from keras_anogan.callbacks import NetworkEMA
 from keras_anogan.models.cvgan import build_video_generator
-from keras_anogan.results import write_result
+from keras_anogan.recipes.recipe import write_result
+from keras_anogan.training.averages import NetworkEMA
 
 # name -> (what it is, shape of the rows, bound in GiB)
 CASES = {

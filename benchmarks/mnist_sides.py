@@ -19,7 +19,7 @@ def anogan(side: str, name: str, images: int):
     import tensorflow as tf
 
     from keras_anogan import build_detector
-    from keras_anogan.mnist_recipes import load_one_class
+    from keras_anogan.recipes.data import load_one_class
 
     detector = build_detector("anogan", SHAPE, filters=16, latent_dim=64, steps=SEARCH_STEPS)
     detector.compile()

@@ -6,7 +6,7 @@ import json
 import pathlib
 
 from keras_anogan.recipes import RECIPES
-from keras_anogan.results import baselines_of, part_table
+from keras_anogan.recipes.tables import baselines_of, part_table
 
 BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results -->"
 

@@ -122,7 +122,8 @@ def ours(name: str):
     import keras
 
     from keras_anogan import ConformalThreshold, FittedDetector, build_phases
-    from keras_anogan.callbacks import CollapseMonitor, EpochBackup, ImageGrid, NetworkEMA, TerminateOnNonFinite
+    from keras_anogan.callbacks import CollapseMonitor, EpochBackup, ImageGrid, TerminateOnNonFinite
+    from keras_anogan.training.averages import NetworkEMA
 
     if "windows" in name:
         return feed("ours")
@@ -317,7 +318,7 @@ def usual_loop(name: str):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    from keras_anogan.networks import build_table_encoder, build_table_generator
+    from keras_anogan.nn.networks import build_table_encoder, build_table_generator
 
     encoder, generator = build_table_encoder(FEATURES), build_table_generator(FEATURES)
     slope = lambda: keras.layers.LeakyReLU(0.1)  # noqa: E731
@@ -673,7 +674,7 @@ class Worker:
 
 
 def main(names: list[str]) -> None:
-    from keras_anogan.results import write_result
+    from keras_anogan.recipes.recipe import write_result
 
     if unknown := sorted(set(names) - set(CASES)):
         sys.exit(f"Expected some of {tuple(CASES)}. Received: {unknown[0]!r}.")

@@ -2,8 +2,7 @@
 
 from keras_anogan._version import __version__
 from keras_anogan.detector import AnomalyDetector, Explainer, Tags
-from keras_anogan.fitted import FittedDetector, image_preprocessing
-from keras_anogan.iftm import IFTM, PredictionError
+from keras_anogan.iftm import IFTM
 from keras_anogan.models import (
     ALAD,
     CVGAN,
@@ -21,19 +20,21 @@ from keras_anogan.models import (
     build_detector,
     build_phases,
 )
-from keras_anogan.patches import PatchDetector
-from keras_anogan.smoothing import SmoothedDetector
-from keras_anogan.thresholds import (
-    ConformalThreshold,
+from keras_anogan.models.composed import PatchDetector, SmoothedDetector
+from keras_anogan.nn.scores import PredictionError
+from keras_anogan.serving.fitted import FittedDetector
+from keras_anogan.serving.preprocessing import image_preprocessing
+from keras_anogan.serving.tables import TableEncoder
+from keras_anogan.thresholds.conformal import ConformalThreshold, QuantileThreshold, false_discovery_control
+from keras_anogan.thresholds.running import (
     CumulativeAggregation,
     DoubleExponentialThreshold,
     ExponentialThreshold,
     PeaksOverThreshold,
-    QuantileThreshold,
     SlidingWindowThreshold,
-    false_discovery_control,
 )
-from keras_anogan.video import VideoWindows, open_footage
+from keras_anogan.video.opening import open_footage
+from keras_anogan.video.windows import VideoWindows
 
 __all__ = [
     "ALAD",
@@ -63,6 +64,7 @@ __all__ = [
     "Siamese",
     "SlidingWindowThreshold",
     "SmoothedDetector",
+    "TableEncoder",
     "Tags",
     "VideoWindows",
     "__version__",

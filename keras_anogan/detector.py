@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.adversarial import AdversarialModel
-from keras_anogan.batches import Batches
+from keras_anogan.training.adversarial import AdversarialModel
+from keras_anogan.training.batches import Batches
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 import pathlib
 import warnings
@@ -26,106 +25,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_anogan import scores, thresholds
-from keras_anogan.video import BatchLoader, Feed, Frame
+from keras_anogan import thresholds
+from keras_anogan.nn.scores import l1_error, l2_error
+from keras_anogan.streams import BatchLoader, Feed, Frame, RollingWindow, as_tensor, keeps, scaled_bytes, value_of
 
 ERRORS = ("l1_error", "l2_error")
+
+
 BATCH = 256
-ALIGNMENT = 64  # bytes
-KEEPING = ("Assign", "Scatter", "PyFunc", "Push", "Enqueue", "Insert")  # in the names of operations
-
-
-@keras.saving.register_keras_serializable("keras_anogan")
-def l1_error(predicted: Any, actual: Any) -> Any:
-    """Mean absolute error of each sample, shape (batch,): what the thesis uses."""
-    return scores.mean_absolute_error(actual, predicted)
-
-
-@keras.saving.register_keras_serializable("keras_anogan")
-def l2_error(predicted: Any, actual: Any) -> Any:
-    """Euclidean distance of each sample, shape (batch,): what the paper uses."""
-    return scores.distance(actual, predicted, degree=2)
-
-
-@keras.saving.register_keras_serializable("keras_anogan")
-class PredictionError:
-    """An error function of video, or of any sequence: which frames count, and how their error becomes one number.
-
-    Args:
-        degree: 1 for the absolute error, 2 for the squared one.
-        frames: frames that count: -1 the last one, as in the thesis, -3 the last three; None for all.
-        reduction: "mean" over everything, or "top_blocks": mean of the `top` largest means of `block` x `block` pixels
-            of the error map.
-        block, top: of "top_blocks".
-        scaled: whether it is divided by the error of "nothing changes" among the frames before those that count,
-            reduced the same way, plus `offset` (`scores.scaled_error`), so that a threshold that was set when the
-            scene was quiet holds when it is busy. There have to be two such frames, in `actual`.
-        offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255, at degree 1.
-
-    Raises:
-        ValueError: for another degree or reduction, frames >= 0, `scaled` without `frames`, or an offset that is not
-            finite and positive.
-    """
-
-    def __init__(
-        self,
-        degree: int = 1,
-        frames: int | None = None,
-        reduction: str = "mean",
-        block: int = 8,
-        top: int = 4,
-        scaled: bool = False,
-        offset: float = 0.03,
-    ) -> None:
-        if degree not in (1, 2):
-            raise ValueError(f"Expected the degree 1 or 2. Received: degree={degree!r}.")
-        if frames is not None and frames >= 0:
-            raise ValueError(f"Expected frames=-n, the last n, or None. Received: frames={frames!r}.")
-        scores.check_reduction(reduction)
-        if block < 1 or top < 1:
-            raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
-        if scaled and frames is None:
-            raise ValueError(
-                "Expected frames=-n, the last n, for scaled=True: the others tell the scale. Received: None."
-            )
-        if not 0.0 < offset < math.inf:
-            raise ValueError(f"Expected a finite offset > 0. Received: offset={offset!r}.")
-        self.degree, self.frames, self.reduction, self.block, self.top = degree, frames, reduction, block, top
-        self.scaled, self.offset = scaled, offset
-
-    def __call__(self, predicted: Any, actual: Any) -> Any:
-        """Errors (batch,) of predictions (batch, frames, ...) for what happened, of the same shape."""
-        before = actual[:, : self.frames]
-        if self.scaled and before.shape[1] is not None and before.shape[1] < 2:
-            raise ValueError(
-                "Expected at least two frames before those that count, for scaled errors, in `actual`. "
-                f"Received: {before.shape[1]} of {actual.shape[1]}."
-            )
-        if self.frames is not None:
-            predicted, actual = predicted[:, self.frames :], actual[:, self.frames :]
-        error = ops.absolute(predicted - actual)
-        error = ops.square(error) if self.degree == 2 else error
-        if self.reduction == "top_blocks" and len(error.shape) != 5:
-            raise ValueError(
-                "Expected video (batch, frames, height, width, channels) for top_blocks. "
-                f"Received: shape {tuple(error.shape)}."
-            )
-        if self.reduction == "mean":
-            reduced = ops.mean(error, axis=tuple(range(1, len(error.shape))))
-        else:
-            reduced = scores.top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
-        if not self.scaled:
-            return reduced
-        naive = scores.naive_error(before, self.reduction, self.block, self.top, self.degree)
-        return scores.scaled_error(reduced, naive, self.offset)
-
-    def get_config(self) -> dict:
-        names = ("degree", "frames", "reduction", "block", "top", "scaled", "offset")
-        return {key: getattr(self, key) for key in names}
-
-    @classmethod
-    def from_config(cls, config: dict) -> PredictionError:
-        return cls(**config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +212,7 @@ class IFTM(keras.Model):
                 raise ValueError(f"Expected {name} of numbers. Received: dtype {array.dtype}.")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"Expected finite values. Received: NaN or infinity in {name}.")
-            array = _scaled(array, array.ndim - 1)
+            array = scaled_bytes(array, array.ndim - 1)
             arrays.append(array.astype("float32", copy=False) if array.dtype.kind == "f" else array)
         return arrays[0], arrays[1].astype("float32", copy=False)
 
@@ -426,11 +333,11 @@ class IFTM(keras.Model):
     ) -> Generator[Result, None, None]:
         warming = 0 if self.threshold_model.adapted else warm_up
         shape = self._item_shape()
-        waiting = _Window(max(1, self.past + self.horizon))
+        waiting = RollingWindow(max(1, self.past + self.horizon))
         expected: int | None = None
         for item in items:
             index = item.index if isinstance(item, Frame) else items.index
-            value, problem = _value(item, shape)
+            value, problem = value_of(item, shape)
             if expected is not None and index != expected:
                 waiting.clear()
             expected = index + 1
@@ -455,11 +362,11 @@ class IFTM(keras.Model):
                     self.threshold_model.update_state(np.array([error]))
                     warming -= warming > 0
 
-    def _as_tensor(self, window: np.ndarray) -> tf.Tensor:
+    def as_tensor(self, window: np.ndarray) -> tf.Tensor:
         """A window as a tensor: a view of its memory, unless the identity function may keep what it is given."""
         if window.shape not in self._kept:
-            self._kept[window.shape] = _keeps(self._stream_graph, window)
-        return tf.constant(window) if self._kept[window.shape] else _as_tensor(window)
+            self._kept[window.shape] = keeps(self._stream_graph, window)
+        return tf.constant(window) if self._kept[window.shape] else as_tensor(window)
 
     def _item_shape(self) -> tuple[int | None, ...]:
         shape = _sample_shape(self.identity)
@@ -535,50 +442,6 @@ class IFTM(keras.Model):
         return cls(**parts, name=config["name"])
 
 
-class _Window:
-    """The last items of a stream in one piece of memory, so that a window is a view of it."""
-
-    def __init__(self, length: int) -> None:
-        self.length, self.count = length, 0
-        self.items: np.ndarray | None = None
-
-    def clear(self) -> None:
-        self.count = 0
-
-    def add(self, item: np.ndarray) -> np.ndarray | None:
-        """The window that ends with this item, (length, ...), valid until the next call; None while it fills up."""
-        if self.items is None or self.items.shape[1:] != item.shape:  # a side of any size may change
-            self.items, self.count = _aligned((8 * self.length, *item.shape)), 0
-        if self.count == len(self.items):
-            self.items[: self.length - 1] = self.items[self.count - self.length + 1 :]
-            self.count = self.length - 1
-        self.items[self.count] = item
-        self.count += 1
-        return self.items[self.count - self.length : self.count] if self.count >= self.length else None
-
-
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """An empty float32 array that begins where TensorFlow can use memory as it is."""
-    size = 4 * math.prod(shape)
-    memory = np.empty(size + ALIGNMENT, "uint8")
-    first = -memory.ctypes.data % ALIGNMENT
-    return memory[first : first + size].view("float32").reshape(shape)
-
-
-def _keeps(function: Any, array: np.ndarray) -> bool:
-    """Whether a call of a tf.function may keep what it is given: it assigns variables, or calls Python."""
-    graph = function.get_concrete_function(tf.TensorSpec(array.shape, array.dtype)).graph.as_graph_def()
-    nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
-    return any(word in node.op for node in nodes for word in KEEPING)
-
-
-def _as_tensor(array: np.ndarray) -> tf.Tensor:
-    """The array as a tensor; without a copy where it is aligned, so that it must not change while that is in use."""
-    if array.ctypes.data % ALIGNMENT == 0:
-        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-    return tf.constant(array)
-
-
 def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:
     return tuple(identity.sample_shape if hasattr(identity, "sample_shape") else identity.input_shape[1:])
 
@@ -650,26 +513,3 @@ def _warn_of_training_data(batches: Any, trained_on: Any, identity: keras.Model)
             "smaller there than they will be on new normal data, and so is the threshold. Use held-out normal days.",
             stacklevel=3,
         )
-
-
-def _scaled(array: np.ndarray, rank: int) -> np.ndarray:
-    """Bytes of images, whose samples have three axes or more, as float32 in [-1, 1]; anything else as it is."""
-    return array.astype("float32") / 127.5 - 1.0 if array.dtype == np.uint8 and rank >= 3 else array
-
-
-def _value(item: Any, shape: tuple[int | None, ...]) -> tuple[Any, str]:
-    """(float32 array of that shape, "") of an item, or (None, why not)."""
-    image = item.image if isinstance(item, Frame) else item
-    if image is None:
-        return None, item.problem if isinstance(item, Frame) else "no data"
-    try:
-        value = np.asarray(image)
-    except ValueError:
-        return None, "not an array"
-    if value.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, value.shape, strict=True)):
-        return None, f"shape {value.shape} instead of {shape}"
-    value = _scaled(value, len(shape))
-    if value.dtype.kind not in "fiub":
-        return None, f"dtype {value.dtype} instead of numbers"
-    value = value.astype("float32", copy=False)
-    return (value, "") if np.isfinite(value).all() else (None, "NaN or infinity")

@@ -13,10 +13,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from keras_anogan.pictures import to_pixels
+
 NORMAL, ANOMALOUS, BASELINE, GUESS = "#4a86b5", "#d9644a", "#8a8d91", "#b8bcc0"
+
+
 COLOURS = (ANOMALOUS, NORMAL, BASELINE, GUESS, "#7b5aa6", "#4f9d69")  # of several detectors
+
+
 PAPERS = {"light": ("#ffffff", "#1d2226"), "dark": ("#1e242a", "#e4e8eb")}  # background and ink of a page
+
+
 KINDS = ("normal", "anomalous")
+
+
 MONITORS = ("diversity", "balance")  # logs of CollapseMonitor, which are no losses
 
 
@@ -310,30 +320,6 @@ def heat_pixels(anomaly_map: np.ndarray) -> np.ndarray:
     """An anomaly map (H, W) as a uint8 RGB picture (H, W, 3): black is 0, bright yellow is 1 or more."""
     colours = matplotlib.colormaps["inferno"](np.clip(anomaly_map, 0.0, 1.0))
     return np.round(colours[..., :3] * 255).astype("uint8")
-
-
-def to_pixels(image: np.ndarray) -> np.ndarray:
-    """An image in [-1, 1], (H, W, 1 or 3), as uint8 (H, W) or (H, W, 3)."""
-    pixels = np.round((np.clip(image, -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
-    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-
-
-def marked_pixels(image: np.ndarray, marked: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """An image in [-1, 1] as uint8 RGB (H, W, 3), darkened, with marked pixels in red and the edge of a mask in cyan.
-
-    Args:
-        image: (H, W, 1 or 3).
-        marked: bool (H, W).
-        mask: bool (H, W), what is really anomalous, or None.
-    """
-    grey = to_pixels(image).astype("float32") * 0.6
-    pixels = np.repeat(grey[..., None], 3, axis=-1) if grey.ndim == 2 else grey
-    pixels[marked] = 0.35 * pixels[marked] + 0.65 * np.array([255.0, 60.0, 40.0], "float32")
-    if mask is not None:
-        padded = np.pad(mask, 1)
-        inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-        pixels[mask & ~inner] = (0.0, 220.0, 255.0)
-    return np.round(pixels).astype("uint8")
 
 
 def themed_uris(draw: Callable[[], Figure]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_anogan.callbacks import NetworkEMA
 from keras_anogan.models import AVERAGED, build_phases, steps_per_epoch
-from keras_anogan.thresholds import ConformalThreshold
+from keras_anogan.thresholds.conformal import ConformalThreshold
+from keras_anogan.training.averages import NetworkEMA
 
 
 class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):

@@ -9,9 +9,11 @@ import tensorflow as tf
 from scipy import stats
 
 from keras_anogan import PCA, FittedDetector, build_detector
-from keras_anogan.iftm import IFTM, PredictionError, l1_error, l2_error
+from keras_anogan.iftm import IFTM
+from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.models.cvgan import CVGAN, build_video_discriminator, build_video_generator
-from keras_anogan.smoothing import SmoothedDetector
+from keras_anogan.nn.scores import PredictionError, l1_error, l2_error
+from keras_anogan.streams import Feed, Frame
 from keras_anogan.thresholds import (
     ConformalThreshold,
     CumulativeAggregation,
@@ -21,7 +23,7 @@ from keras_anogan.thresholds import (
     SlidingWindowThreshold,
     false_discovery_control,
 )
-from keras_anogan.video import Feed, Frame, VideoWindows
+from keras_anogan.video import VideoWindows
 
 ERRORS = np.random.default_rng(0).gamma(2.0, 1.0, 500).astype("float32")
 RUNNING = [CumulativeAggregation, ExponentialThreshold, DoubleExponentialThreshold, SlidingWindowThreshold]

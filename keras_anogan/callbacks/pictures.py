@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import os
 import pathlib
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_anogan.pictures import save_grid
 
 
 class ImageGrid(keras.callbacks.Callback):
@@ -84,26 +84,3 @@ class ImageGrid(keras.callbacks.Callback):
         if self.keep:
             self.images[pathlib.Path(name).stem] = images
         save_grid(images, self.directory / name, self.columns)
-
-
-def grid_pixels(images: np.ndarray, columns: int) -> np.ndarray:
-    """Images in [-1, 1], shape (n, H, W, 1 or 3), on one uint8 sheet (height, width, 1 or 3), `columns` a row."""
-    n, height, width, channels = images.shape
-    rows = math.ceil(n / columns)
-    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), 255, "uint8")
-    pixels = np.round((np.clip(np.nan_to_num(images), -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
-    for i, image in enumerate(pixels):
-        top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
-        sheet[top : top + height, left : left + width] = image
-    scale = max(1, 140 // max(height, width))
-    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def save_grid(images: np.ndarray, path: Any, columns: int) -> None:
-    """Write images in [-1, 1], shape (n, H, W, 1 or 3), as one PNG with `columns` images a row."""
-    from PIL import Image
-
-    sheet = grid_pixels(images, columns)
-    temporary = pathlib.Path(path).with_suffix(".partial")
-    Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(temporary, format="PNG")
-    os.replace(temporary, path)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.callbacks.backup import score_rows
-from keras_anogan.callbacks.pictures import grid_pixels
+from keras_anogan.pictures import grid_pixels
 
 
 class TensorBoardLogs(keras.callbacks.Callback):

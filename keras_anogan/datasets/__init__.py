@@ -8,7 +8,7 @@ from keras_anogan.datasets.ped2 import Ped2, load_ped2
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
 from keras_anogan.datasets.storage import data_dir
 from keras_anogan.datasets.street import StreetDay, make_street, write_street
-from keras_anogan.datasets.table import TableEncoder, TableTask, is_table, normal_rows, read_table, split_table
+from keras_anogan.datasets.table import is_table, normal_rows, read_table
 
 __all__ = [
     "ImageFolder",
@@ -16,9 +16,7 @@ __all__ = [
     "Ped2",
     "Split",
     "StreetDay",
-    "TableEncoder",
     "TableSplit",
-    "TableTask",
     "data_dir",
     "fanogan_exercise",
     "hold_out",
@@ -37,7 +35,6 @@ __all__ = [
     "one_class",
     "read_table",
     "scan_image_folder",
-    "split_table",
     "three_ways",
     "write_street",
 ]

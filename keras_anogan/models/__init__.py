@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_anogan import networks
-from keras_anogan.adversarial import AdversarialModel
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import alad, anogan, autoencoder, cvgan, efficientgan, gan_discriminator, siamese
 from keras_anogan.models.alad import ALAD
 from keras_anogan.models.anogan import AnoGAN
 from keras_anogan.models.autoencoder import Autoencoder
-from keras_anogan.models.cvgan import CVGAN, VGAN
+from keras_anogan.models.cvgan import CVGAN
 from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
 from keras_anogan.models.flow import Flow, build_flow
@@ -24,7 +22,10 @@ from keras_anogan.models.gan_discriminator import GANDiscriminator
 from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.siamese import Siamese
+from keras_anogan.models.vgan import VGAN
 from keras_anogan.models.wgan_gp import WGANGP
+from keras_anogan.nn import networks
+from keras_anogan.training.adversarial import AdversarialModel
 
 Phases = dict[str, AdversarialModel]
 AVERAGED = ("efficientgan", "alad")  # whose authors score with averaged weights: `callbacks.NetworkEMA`

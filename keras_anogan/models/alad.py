@@ -13,16 +13,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses, networks, scores
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import (
-    SpectralConv2D,
-    SpectralDense,
-    check_inverse,
-    check_judge,
-    float32_outputs,
-    initializers,
-)
+from keras_anogan.nn import losses, networks, scores
+from keras_anogan.nn.layers import SpectralConv2D, SpectralDense
+from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
 
 SCORES = ("features", "logits", "l1", "l2")
 

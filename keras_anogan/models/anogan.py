@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses, scores
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.folding import fold
-from keras_anogan.networks import check_inverse, check_judge, float32_outputs, initializers
-from keras_anogan.search import Found, Objective, check_search, search_path
+from keras_anogan.nn import losses, scores
+from keras_anogan.nn.folding import fold
+from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
+from keras_anogan.nn.search import Found, Objective, check_search, search_path
 
 
 def build_table_discriminator(features: int, seed: int | None = None) -> keras.Model:

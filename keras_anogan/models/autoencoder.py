@@ -15,9 +15,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import scores
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import check_inverse, initializers
+from keras_anogan.nn import scores
+from keras_anogan.nn.networks import check_inverse, initializers
 
 STAGES = (1, 2, 4, 8, 16)  # of the encoder, times `filters`
 

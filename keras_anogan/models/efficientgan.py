@@ -14,9 +14,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses, scores
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import check_inverse, check_judge, float32_outputs, initializers
+from keras_anogan.nn import losses, scores
+from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
 
 SCORES = ("feature_matching", "cross_entropy", "cross_entropy_generated")
 

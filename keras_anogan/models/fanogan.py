@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_anogan import scores
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import check_inverse, check_judge
+from keras_anogan.nn import scores
+from keras_anogan.nn.networks import check_inverse, check_judge
 
 MAPPINGS = ("izif", "izi", "ziz")
 

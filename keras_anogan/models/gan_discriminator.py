@@ -16,15 +16,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import (
-    FusedBatchNormalization,
-    SmallConv2DTranspose,
-    check_judge,
-    float32_outputs,
-    initializers,
-)
+from keras_anogan.nn import losses
+from keras_anogan.nn.layers import FusedBatchNormalization, SmallConv2DTranspose
+from keras_anogan.nn.networks import check_judge, float32_outputs, initializers
 
 
 def build_gan_generator(

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan import scores
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.nn import scores
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import losses
-from keras_anogan.batches import Batches
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.networks import initializers
+from keras_anogan.nn import losses
+from keras_anogan.nn.networks import initializers
+from keras_anogan.training.batches import Batches
 
 MOMENTUM = 0.9  # of the classes' centres: slower ones lag behind a young embedding and mislead the score
 

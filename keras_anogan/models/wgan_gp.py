@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_anogan import losses
-from keras_anogan.adversarial import AdversarialModel
-from keras_anogan.networks import check_judge, has_batch_normalization
+from keras_anogan.nn import losses
+from keras_anogan.nn.networks import check_judge, has_batch_normalization
+from keras_anogan.training.adversarial import AdversarialModel
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

@@ -1,0 +1,267 @@
+"""Detectors around another detector: it sees patches of an image, or a few windows in a row."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_anogan.detector import AnomalyDetector, Tags
+
+
+class DetectorOfParts(AnomalyDetector):
+    """A detector around another one, `detector`, that sees equally large parts of each sample.
+
+    A subclass writes `parts`, and `explain` over what the detector says of them.
+    """
+
+    detector: AnomalyDetector
+
+    def parts(self, x: tf.Tensor) -> tf.Tensor:
+        """Parts (batch * count, *detector.sample_shape) of samples (batch, *sample_shape), sample by sample."""
+        raise NotImplementedError(f"{type(self).__name__} has to define parts(x).")
+
+    def compile(self, **kwargs: Any) -> None:
+        """Configure training; arguments go to the detector's own `compile`, if it is not compiled yet."""
+        if not self.detector.compiled:
+            self.detector.compile(**kwargs)
+        super().compile(jit_compile=False, run_eagerly=kwargs.get("run_eagerly", False))
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the detector on the parts of samples (n, *sample_shape); arguments as in every detector's `fit`."""
+        if not self.detector.tags.closed_form:
+            return super().fit(x, *args, **kwargs)
+        rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
+        return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
+
+    def _remember(self, x: Any) -> None:
+        self.detector._remember(x)
+
+    @property
+    def fitted_on(self) -> list[Any]:
+        """Days of video that the detector was trained on."""
+        return getattr(self.detector, "fitted_on", [])
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        losses = self.detector.train_step((self.parts(x),))
+        self.log()
+        return losses
+
+    def _seed_layers(self) -> None:
+        self.detector._seed_layers()
+
+    def reset_metrics(self) -> None:
+        super().reset_metrics()
+        self.detector.reset_metrics()
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class PatchDetector(DetectorOfParts):
+    """Scores an image by its most anomalous patch; all patches of all images go through the detector in one graph.
+
+    Patches of the detector's input size lie on a grid, `stride` apart; the last row and column is moved in so that it
+    ends with the image. `fit` trains the detector on patches, all of them in each image of a batch; a trained detector
+    is as welcome.
+
+    Args:
+        detector: an `AnomalyDetector` of images (size, size, C) or (h, w, C).
+        size: (height, width) of the images; their channels are the detector's.
+        stride: pixels from one patch to the next, (rows, columns) or one number; default: half a patch.
+        seed: integer; data order is a function of (seed, epoch).
+
+    Raises:
+        ValueError: for a detector of something else than images, images smaller than a patch, a stride below 1 or
+            beyond a patch.
+    """
+
+    tags = Tags(input="image")
+
+    def __init__(
+        self,
+        detector: AnomalyDetector,
+        size: tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(seed=seed, name=name)
+        if not isinstance(detector, AnomalyDetector) or len(detector.sample_shape) != 3:
+            raise ValueError(f"Expected a detector of images (height, width, channels). Received: {detector!r}.")
+        patch, sides = tuple(detector.sample_shape), tuple(int(side) for side in np.atleast_1d(size))
+        if len(sides) != 2 or sides[0] < patch[0] or sides[1] < patch[1]:
+            raise ValueError(
+                f"Expected the size (height, width) of images, at least {patch[:2]}. Received: size={size!r}."
+            )
+        steps = stride if isinstance(stride, (tuple, list)) else (stride,) * 2
+        steps = tuple(
+            max(1, side // 2) if step is None else int(step) for step, side in zip(steps, patch, strict=False)
+        )
+        if not all(1 <= step <= side for step, side in zip(steps, patch, strict=False)):
+            raise ValueError(f"Expected a stride from 1 to a patch's side, {patch[:2]}. Received: stride={stride!r}.")
+        self.detector = detector
+        self.size = sides
+        self.stride = steps
+        self.corners = [
+            (top, left)
+            for top in _places(sides[0], patch[0], steps[0])
+            for left in _places(sides[1], patch[1], steps[1])
+        ]
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of a whole image."""
+        return (*self.size, self.detector.sample_shape[2])
+
+    def parts(self, x: tf.Tensor) -> tf.Tensor:
+        """Patches (batch * patches, h, w, C) of images (batch, H, W, C), image by image."""
+        height, width, channels = self.detector.sample_shape
+        cut = [x[:, top : top + height, left : left + width] for top, left in self.corners]
+        return tf.reshape(tf.stack(cut, axis=1), (-1, height, width, channels))
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score`: the largest score of a patch; `patch_scores` (batch, patches) in the order of `corners`.
+
+        `anomaly_map` and `reconstruction` are stitched, averaged where patches overlap; a detector without a map has
+        its patches' scores for one.
+        """
+        height, width, channels = self.detector.sample_shape
+        batch, count = tf.shape(x)[0], len(self.corners)
+        explained = self.detector.explain(self.parts(x))
+        scores = tf.reshape(explained["score"], (batch, count))
+        maps = explained.get("anomaly_map")
+        if maps is None:
+            maps = tf.broadcast_to(explained["score"][:, None, None], (batch * count, height, width))
+        result = {
+            "score": tf.reduce_max(scores, axis=1),
+            "patch_scores": scores,
+            "anomaly_map": self._stitched(tf.reshape(maps, (batch, count, height, width, 1)))[..., 0],
+        }
+        if "reconstruction" in explained:
+            parts = tf.reshape(explained["reconstruction"], (batch, count, height, width, channels))
+            result["reconstruction"] = self._stitched(parts)
+        return result
+
+    def _stitched(self, parts: tf.Tensor) -> tf.Tensor:
+        """The mean, pixel by pixel, of overlapping parts (batch, patches, h, w, C): (batch, H, W, C)."""
+        (height, width), (rows, columns) = parts.shape[2:4], self.size
+        total, weight = 0.0, 0.0
+        for i, (top, left) in enumerate(self.corners):
+            padding = [[0, 0], [top, rows - top - height], [left, columns - left - width], [0, 0]]
+            total += tf.pad(parts[:, i], padding)
+            weight += tf.pad(tf.ones((1, height, width, 1)), padding)
+        return total / tf.maximum(weight, 1.0)
+
+
+def _places(side: int, size: int, stride: int) -> list[int]:
+    """Where patches begin along a side, the last one moved in so that it ends there."""
+    return sorted({*range(0, side - size + 1, stride), side - size})
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class SmoothedDetector(DetectorOfParts):
+    """Scores a sequence by the mean of a detector's scores of its last `length` windows, each a frame after the other.
+
+    The temporal smoothing of anomaly scores that is usual for video, in its causal form: an anomaly is in view for many
+    frames, noise is not. It stays a pure function of a sample, which has the frames of all windows, T + length - 1 of
+    them: thresholds, `IFTM`, its streams, files and SavedModels take it like any detector. What it costs: `length`
+    forward passes, and their memory, for every score. Means find more; but what a busy hour adds to every frame it adds
+    to their mean too, so that a threshold from quiet ones is passed by all of it (benchmarks/RESULTS.md, False alarms).
+
+    Train the detector before, on its own windows; `fit` works too, and takes all windows of each sample in a batch.
+
+    Args:
+        detector: an `AnomalyDetector` of windows (T, ...), such as `CVGAN`, or `PCA` of such a shape.
+        length: windows that are averaged, >= 1.
+        seed: integer; data order is a function of (seed, epoch).
+
+    Raises:
+        ValueError: for a detector of images or of rows of a table, or a length that is no integer >= 1.
+    """
+
+    tags = Tags(input="window")
+
+    def __init__(self, detector: AnomalyDetector, length: int = 4, seed: int = 0, name: str | None = None) -> None:
+        super().__init__(seed=seed, name=name)
+        if (
+            not isinstance(detector, AnomalyDetector)
+            or detector.tags.input not in ("window", "any")
+            or len(detector.sample_shape) not in (2, 4)
+        ):
+            raise ValueError(
+                "Expected a detector of windows (frames, height, width, channels) or (steps, features). "
+                f"Received: {detector!r}."
+            )
+        if not isinstance(length, numbers.Integral) or length < 1:
+            raise ValueError(f"Expected length to be an integer >= 1. Received: length={length!r}.")
+        self.detector = detector
+        self.length = int(length)
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """(T + length - 1, ...), where the detector's windows are (T, ...)."""
+        frames, *rest = self.detector.sample_shape
+        return (frames + self.length - 1, *rest)
+
+    @property
+    def past(self) -> int:
+        """Frames before those that the detector forecasts; all, where it forecasts none."""
+        return self.call_shape[0] - self.horizon
+
+    @property
+    def horizon(self) -> int:
+        """Frames that the detector forecasts; 0 where it does not."""
+        return getattr(self.detector, "horizon", 0)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the detector's score is relative to how much moved before."""
+        return getattr(self.detector, "scaled", False)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the detector on the windows of whole samples (n, T + length - 1, ...), or `VideoWindows` of them.
+
+        Raises:
+            ValueError: for `VideoWindows` of pairs, besides what every detector refuses.
+        """
+        _check_whole(x)
+        return super().fit(x, *args, **kwargs)
+
+    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Scores (n,) of whole samples, in arrays 256 windows at a time by default; raises what `fit` does."""
+        _check_whole(x)
+        if isinstance(x, list) or hasattr(x, "__array__"):
+            batch_size = batch_size or max(1, 256 // self.length)
+        return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def parts(self, x: tf.Tensor) -> tf.Tensor:
+        """The windows, in order: (batch * length, T, ...) of sequences (batch, T + length - 1, ...)."""
+        shape = self.detector.sample_shape
+        windows = tf.stack([x[:, i : i + shape[0]] for i in range(self.length)], axis=1)
+        return tf.reshape(windows, (-1, *shape))
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`score`: the mean over the windows; `window_scores` (batch, length), the last one's last.
+
+        Anything else the detector says is of the last window; a reconstruction is not told, as it has fewer frames than
+        the sample.
+        """
+        explained = self.detector.explain(self.parts(x))
+        last = {
+            key: value[self.length - 1 :: self.length]
+            for key, value in explained.items()
+            if key not in ("score", "reconstruction")
+        }
+        scores = tf.reshape(explained["score"], (-1, self.length))
+        return {**last, "score": tf.reduce_mean(scores, axis=1), "window_scores": scores}
+
+
+def _check_whole(x: Any) -> None:
+    if getattr(x, "subsample_size", None) is not None:
+        raise ValueError(
+            "Expected whole windows, VideoWindows(..., subsample_size=None). "
+            f"Received: pairs of {x.subsample_size} and {x.sample_size} frames."
+        )

@@ -1,0 +1,57 @@
+"""Arrays as pixels: images in [-1, 1] as bytes, marked pixels, many images on one sheet."""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+
+def grid_pixels(images: np.ndarray, columns: int) -> np.ndarray:
+    """Images in [-1, 1], shape (n, H, W, 1 or 3), on one uint8 sheet (height, width, 1 or 3), `columns` a row."""
+    n, height, width, channels = images.shape
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), 255, "uint8")
+    pixels = np.round((np.clip(np.nan_to_num(images), -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
+    for i, image in enumerate(pixels):
+        top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
+        sheet[top : top + height, left : left + width] = image
+    scale = max(1, 140 // max(height, width))
+    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def save_grid(images: np.ndarray, path: Any, columns: int) -> None:
+    """Write images in [-1, 1], shape (n, H, W, 1 or 3), as one PNG with `columns` images a row."""
+    from PIL import Image
+
+    sheet = grid_pixels(images, columns)
+    temporary = pathlib.Path(path).with_suffix(".partial")
+    Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(temporary, format="PNG")
+    os.replace(temporary, path)
+
+
+def to_pixels(image: np.ndarray) -> np.ndarray:
+    """An image in [-1, 1], (H, W, 1 or 3), as uint8 (H, W) or (H, W, 3)."""
+    pixels = np.round((np.clip(image, -1.0, 1.0) + 1.0) * 127.5).astype("uint8")
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+
+
+def marked_pixels(image: np.ndarray, marked: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """An image in [-1, 1] as uint8 RGB (H, W, 3), darkened, with marked pixels in red and the edge of a mask in cyan.
+
+    Args:
+        image: (H, W, 1 or 3).
+        marked: bool (H, W).
+        mask: bool (H, W), what is really anomalous, or None.
+    """
+    grey = to_pixels(image).astype("float32") * 0.6
+    pixels = np.repeat(grey[..., None], 3, axis=-1) if grey.ndim == 2 else grey
+    pixels[marked] = 0.35 * pixels[marked] + 0.65 * np.array([255.0, 60.0, 40.0], "float32")
+    if mask is not None:
+        padded = np.pad(mask, 1)
+        inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        pixels[mask & ~inner] = (0.0, 220.0, 255.0)
+    return np.round(pixels).astype("uint8")

@@ -1,0 +1,112 @@
+"""Tables of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_anogan.recipes.data import DIGITS, Exercise
+
+
+def baselines_of(result: dict[str, Any]) -> dict[str, float]:
+    """The baselines of a result in its own measure, by name: {"PCA-32": 0.95} of {"PCA-32 AUROC": 0.95, ...}."""
+    measure = result["metric"].split(",")[0].split(" of ")[0]
+    found = {key: value for key, value in result["baselines"].items() if key.endswith(f" {measure}")}
+    return {key.removesuffix(f" {measure}"): value for key, value in found.items()}
+
+
+def number_table(result: dict[str, Any]) -> str:
+    """A result's own numbers, mean and spread over its seeds, and its baselines, as a Markdown table."""
+    rows = [{"number": result["metric"], "mean": result["mean"], "std": f"{result['std']:.4f}"}]
+    rows += [
+        {"number": key, "mean": value["mean"], "std": f"{value['std']:.4f}"} for key, value in result["beside"].items()
+    ]
+    rows += [{"number": key, "mean": value, "std": "-"} for key, value in result["baselines"].items()]
+    return markdown_table(rows)
+
+
+def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows with equal keys as a Markdown table; floats with four digits."""
+    cell = lambda value: f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)  # noqa: E731
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell(value) for value in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def part_table(result: dict[str, Any]) -> str:
+    """The parts of a result (see `run_recipe`), one line each and the mean, as a Markdown table."""
+    rows = []
+    for part, numbers in result["parts"].items():
+        rows.append({result["part"]: part, **_by_name(numbers, result["metric"])})
+    return markdown_table([*rows, {result["part"]: "mean", **_means(rows, result["part"])}])
+
+
+def _by_name(numbers: dict[str, Any], metric: str) -> dict[str, Any]:
+    named = {}
+    for key, value in numbers.items():
+        name = metric.split(",")[0] if key == "value" else key
+        named[name] = f"{value['mean']:.4f} ± {value['std']:.4f}" if isinstance(value, dict) else value
+    return named
+
+
+def _means(rows: list[dict[str, Any]], part: str) -> dict[str, float]:
+    return {key: mean([float(str(row[key]).split(" ")[0]) for row in rows]) for key in rows[0] if key != part}
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+# Looking at them.
+
+
+def first_of_each(data: Exercise, count: int) -> np.ndarray:
+    """The first `count` normal test images and the first `count` anomalous ones."""
+    return np.concatenate([data.test[data.labels == kind][:count] for kind in (0, 1)])
+
+
+def rows_of(explained: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """What `Explainer.predict` gave, for the chosen rows only."""
+    return {key: value[chosen] for key, value in explained.items()}
+
+
+def samples(detector: Any, count: int) -> np.ndarray:
+    """Images that a GAN's generator makes of `count` z, always the same ones."""
+    z = np.random.default_rng(0).standard_normal((count, *detector.generator.input_shape[1:]))
+    return detector.generator.predict(z.astype("float32"), verbose=0)
+
+
+def means_by_digit(data: Exercise, scores: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Of each digit among the test images the share of pixels over half of the range, and its mean scores."""
+    ink = (data.test > 0.0).mean(axis=(1, 2, 3))
+    return [
+        {
+            "digit": digit,
+            "ink": float(ink[data.test_classes == digit].mean()),
+            **{name: float(values[data.test_classes == digit].mean()) for name, values in scores.items()},
+        }
+        for digit in DIGITS
+    ]
+
+
+def by_digit(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Detector -> digit -> mean AUROC, of results with one digit as a part; baselines are those of the first one."""
+    values = {
+        name: {digit: part["value"]["mean"] for digit, part in result["parts"].items()}
+        for name, result in found.items()
+    }
+    first = next(iter(found.values()))
+    for key in first["baselines"]:
+        if key.endswith(" AUROC"):
+            values[key.removesuffix(" AUROC")] = {digit: part[key] for digit, part in first["parts"].items()}
+    return values
+
+
+def compare(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """`by_digit` as lines of a table, one for each digit, and the mean."""
+    values = by_digit(found)
+    lines = [
+        {"digit": digit, **{name: values[name][digit] for name in values}} for digit in next(iter(values.values()))
+    ]
+    return [*lines, {"digit": "mean", **{name: float(np.mean(list(values[name].values()))) for name in values}}]

@@ -1,0 +1,117 @@
+"""Watch a stream of frames with a finished run."""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+from typing import Any
+
+from keras_anogan.iftm import IFTM, Result
+from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
+from keras_anogan.runs.folder import Say, check_csv, load_video_run
+from keras_anogan.streams import Feed
+from keras_anogan.thresholds.conformal import QuantileThreshold
+from keras_anogan.video.files import VIDEO_SUFFIXES
+from keras_anogan.video.live import is_address, read_frames
+
+
+def watch(
+    run: Any,
+    source: Any,
+    out: Any,
+    learn: bool = False,
+    protect: bool = True,
+    state: Any = None,
+    pictures: Any = None,
+    timeout: float = 10.0,
+    most: int | None = None,
+    say: Say = print,
+) -> dict[str, int]:
+    """Judge a stream frame by frame as it comes: one line of news for each event.
+
+    Args:
+        run: run folder.
+        source: file, folder, prepared store, or address (rtsp://, http://).
+        out: CSV file, written line by line: frame, anomaly_score, threshold, is_anomaly, problem. A line for each frame
+            that is judged or of no use, none while a window fills up; `frame` counts the stream's frames and jumps at
+            gaps and from one recording to the next. With a `state` to go on from, lines are added.
+        learn: whether the threshold goes on learning; not a conformal one.
+        protect: whether it learns only from frames without an alarm.
+        state: file with the threshold's state: gone on from if it is there, written at the end and every 100 frames.
+        pictures: folder for a picture of each event's first alarm: frame, forecast, mask, error; None for none.
+        timeout: seconds without a frame that end it.
+        most: lines to write; None for all.
+        say: takes one line of news at a time.
+
+    Returns:
+        `frames`, `judged`, `alarms`, `events`, `problems`.
+
+    Raises:
+        TimeoutError: if the source gives nothing for `timeout` seconds.
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or source.
+    """
+    if most is not None and most < 1:
+        raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
+    out = pathlib.Path(out)
+    check_csv(out, source)
+    loaded = load_video_run(run)
+    fitted = loaded.fitted
+    if learn and isinstance(fitted.threshold, QuantileThreshold):
+        raise ValueError(
+            "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
+            f"double_exponential, sliding or peaks). Received: {loaded.threshold}."
+        )
+    iftm = IFTM(fitted.detector, threshold=fitted.threshold)
+    goes_on = state is not None and pathlib.Path(state).exists()
+    if goes_on:
+        iftm.load_state(state)
+        say(f"Going on with the threshold {iftm.threshold:.6g} from {state}.")
+    elif state is not None:
+        pathlib.Path(state).parent.mkdir(parents=True, exist_ok=True)
+    counts = dict.fromkeys(("frames", "judged", "alarms", "events", "problems"), 0)
+    live = is_address(source)
+    if live:
+        frames: Any = read_frames(source, timeout=timeout, **loaded.reading())
+    else:
+        frames = read_frames(loaded.open(source))
+    drops = live and pathlib.PurePosixPath(str(source)).suffix.lower() not in VIDEO_SUFFIXES  # a file can wait
+    feed = Feed(frames, timeout=timeout if live else None, drop=drops)
+    quiet = EVENT_GAP + 1
+    out.parent.mkdir(parents=True, exist_ok=True)
+    appends = goes_on and out.exists()
+    stream = iftm.stream(feed, learn=learn, protect=protect, keep_frames=True)
+    try:
+        with open(out, "a" if appends else "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if not appends:
+                writer.writerow(["frame", "anomaly_score", "threshold", "is_anomaly", "problem"])
+            for result in stream:
+                if state is not None and counts["frames"] % 100 == 0:
+                    iftm.save_state(state)  # what the results before this one taught
+                counts["frames"] += 1
+                _count(counts, result)
+                score = "" if result.anomaly is None else f"{result.error:.9g}"
+                alarm = "" if result.anomaly is None else int(result.anomaly)
+                writer.writerow([result.index, score, f"{result.threshold:.9g}", alarm, result.problem])
+                file.flush()
+                if result.anomaly and quiet > EVENT_GAP:
+                    counts["events"] += 1
+                    say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
+                    if pictures is not None:
+                        alarm_picture(pathlib.Path(pictures) / f"frame-{result.index:08d}.png", result, fitted)
+                quiet = 0 if result.anomaly else quiet + 1
+                if most is not None and counts["frames"] >= most:
+                    break
+    finally:  # a live stream ends by a timeout, or by Ctrl-C
+        stream.close()
+        if state is not None:
+            iftm.save_state(state)
+    if counts["judged"] == 0:
+        say(f"No frame was judged: it takes {loaded.length} usable frames in a row.")
+    return counts
+
+
+def _count(counts: dict[str, int], result: Result) -> None:
+    counts["judged"] += result.anomaly is not None
+    counts["alarms"] += bool(result.anomaly)
+    counts["problems"] += bool(result.problem)

@@ -1,0 +1,1 @@
+"""The mechanism of training: several optimizers over named networks, and nothing of any paper."""

@@ -1,0 +1,445 @@
+"""The mechanism of adversarial training: several optimizers over named networks, and nothing of any paper.
+
+`AdversarialModel` knows how to compile one optimizer per player, take one player's step under mixed
+precision and on several replicas, draw noise that a resumed run repeats, log, save and load. It has no
+`train_step`: that is what a paper's file is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from keras_anogan.training.averages import PREFIX, NetworkAverages
+from keras_anogan.training.batches import Batches, check_rows, in_order
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_anogan trains with TensorFlow. Expected the Keras backend 'tensorflow'. "
+        f"Received: {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+
+class AdversarialModel(keras.Model):
+    """A `keras.Model` over named networks that several players train against each other.
+
+    A subclass declares, as class attributes,
+
+    - `networks`: names of the Keras models that its constructor takes, e.g. `("generator", "critic")`;
+    - `players`: which networks each player's optimizer moves, e.g. `{"critic": ("critic",)}`;
+    - `logs`: names of the losses that `log` averages over an epoch;
+
+    and writes `default_optimizers`, `train_step` and `call`. Every constructor argument is kept under its
+    own name, as in scikit-learn, so `get_config` needs no code in the subclass.
+
+    Args:
+        seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
+        name: name of the model.
+        **networks: one `keras.Model` for each name in `networks`.
+    """
+
+    networks: ClassVar[tuple[str, ...]] = ()
+    players: ClassVar[dict[str, tuple[str, ...]]] = {}
+    logs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, seed: int = 0, name: str | None = None, **networks: keras.Model) -> None:
+        super().__init__(name=name, dtype="float32")
+        if set(networks) != set(self.networks):
+            raise ValueError(f"Expected the networks {self.networks}. Received: {tuple(networks)}.")
+        for key, network in networks.items():
+            if not isinstance(network, keras.Model):
+                raise ValueError(f"Expected `{key}` to be a keras.Model. Received: {network!r}.")
+            setattr(self, key, network)
+        self.seed = seed
+        self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step", aggregation="only_first_replica"
+        )
+        self.loss_means = {key: keras.metrics.Mean(name=key) for key in self.logs}
+        self.gradient_means = {p: keras.metrics.Mean(name=f"{p}_gradient_norm") for p in self.players}
+        self._logs_gradients = False
+        self.averages: NetworkAverages | None = None
+
+    # What a subclass answers.
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """A fresh optimizer for each player: the paper's."""
+        raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
+
+    def default_jit_compile(self) -> bool:
+        """Whether XLA was measured to pay: on one replica, for networks without convolutions."""
+        layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
+        convolves = any("Conv" in type(layer).__name__ for layer in layers)
+        return bool(layers) and not convolves and replicas() == 1
+
+    def default_steps_per_execution(self) -> int:
+        """Training steps that Keras runs in one call: 32 for tables, whose steps take about as long as a call.
+
+        One on several replicas, where TensorFlow can't run these models in a loop.
+        """
+        return 32 if len(self.sample_shape) == 1 and replicas() == 1 else 1
+
+    def rows_per_step(self, batch_size: int) -> int:
+        """Rows of data that one `train_step` takes when a player's batch has `batch_size` rows."""
+        return batch_size
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """Shape of one input of `call`, without the batch axis: the input of the first network."""
+        return tuple(getattr(self, self.networks[0]).input_shape[1:])
+
+    # Compiling: one optimizer per player, built at once, because Keras restores only slots that exist.
+
+    def compile(self, optimizers: dict[str, Any] | None = None, jit_compile: bool | None = None, **kwargs: Any) -> None:
+        """Configure training.
+
+        Args:
+            optimizers: dict from player to Keras optimizer (or its name); a player that is missing gets the
+                paper's. Each player needs its own object.
+            jit_compile: whether training steps and `predict` are compiled with XLA; None takes what was
+                measured to be faster for this kind of network.
+            **kwargs: `run_eagerly`, `steps_per_execution` (default: 32 for rows (features,), else 1), as in
+                `keras.Model.compile`.
+
+        Raises:
+            ValueError: for an unknown player or an optimizer that two players share.
+        """
+        given = dict(optimizers or {})
+        if unknown := sorted(set(given) - set(self.players)):
+            raise ValueError(f"Expected optimizers for the players {tuple(self.players)}. Received: {unknown[0]!r}.")
+        chosen = {**self.default_optimizers(), **given} if set(given) != set(self.players) else given
+        chosen = {player: keras.optimizers.get(chosen[player]) for player in self.players}
+        if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
+            raise ValueError("Expected one optimizer object per player. Received: the same object for two players.")
+        if jit_compile is None:
+            jit_compile = self.default_jit_compile() and not kwargs.get("run_eagerly", False)
+        if not kwargs.get("run_eagerly", False):
+            kwargs.setdefault("steps_per_execution", self.default_steps_per_execution())
+        super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
+        self.optimizers = {}
+        for player, optimizer in chosen.items():
+            if self._computes_in_float16(player) and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=f"{player}_loss_scale")
+            if not optimizer.built:
+                optimizer.build(self.player_variables(player))
+            self.optimizers[player] = optimizer
+        if not self.built:
+            self(keras.Input(self.call_shape))
+
+    def get_compile_config(self) -> dict | None:
+        if not self.compiled:
+            return None
+        optimizers = {p: keras.saving.serialize_keras_object(o) for p, o in self.optimizers.items()}
+        return {
+            "optimizers": optimizers,
+            "jit_compile": self.jit_compile,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**{**config, "optimizers": keras.saving.deserialize_keras_object(config["optimizers"])})
+
+    def player_variables(self, player: str) -> list[keras.Variable]:
+        """Trainable variables that the optimizer of `player` moves."""
+        return [v for key in self.players[player] for v in getattr(self, key).trainable_variables]
+
+    def _computes_in_float16(self, player: str) -> bool:
+        layers = (layer for key in self.players[player] for layer in getattr(self, key)._flatten_layers())
+        return any(layer.compute_dtype == "float16" for layer in layers)
+
+    # One step.
+
+    def update(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        """Move one player's networks down `loss`, a scalar: the mean over this replica's rows.
+
+        The gradient is loss-scaled where the player's optimizer asks for it (float16), and divided by the
+        number of replicas, because Keras adds the replicas' gradients up.
+        """
+        optimizer = self.optimizers[player]
+        share = tf.ones_like(loss) / replicas()
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            share = optimizer.scale_loss(share)
+        variables = self.player_variables(player)
+        gradients = tape.gradient(loss, variables, output_gradients=share)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and replicas() > 1:
+            gradients = _agree_on_overflow(gradients)
+        if self._logs_gradients:
+            norm = tf.linalg.global_norm(gradients) / share
+            finite = tf.math.is_finite(norm)  # an overflow is skipped by the loss scale, and by this mean
+            self.gradient_means[player].update_state(tf.where(finite, norm, 0.0), tf.cast(finite, "float32"))
+        optimizer.apply(gradients, variables)
+
+    def log(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
+        """End a step: advance the step counter, return each loss averaged over the epoch so far."""
+        if self.averages is not None:
+            self.averages.update(tf.convert_to_tensor(self.step))
+        self.step.assign_add(1)
+        self._seed_layers()
+        for key, value in values.items():
+            self.loss_means[key].update_state(value)
+        means = {key: self.loss_means[key].result() for key in values}
+        if self._logs_gradients:
+            means |= {f"{p}_gradient_norm": mean.result() for p, mean in self.gradient_means.items()}
+        return means
+
+    def log_gradient_norms(self) -> None:
+        """From the next `fit` on, log `<player>_gradient_norm` too: the 2-norm of each player's whole gradient.
+
+        On several replicas it is the mean of the norms of each replica's own gradient.
+        """
+        if not self._logs_gradients:
+            self._logs_gradients = True
+            self.train_function = None  # the traced step does not know of them
+
+    # Noise: a function of (seed, step, name), the same rows for any number of replicas.
+
+    def random_normal(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        """N(0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
+        return self._draw(tf.random.stateless_normal, name, rows, shape)
+
+    def random_uniform(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        """U[0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
+        return self._draw(tf.random.stateless_uniform, name, rows, shape)
+
+    def check_mirrored(self, mirror: bool) -> None:
+        """Refuse `mirror` for rows that are no images or windows of frames.
+
+        Raises:
+            ValueError: if it is set and a row is not (H, W, C) or (frames, H, W, C).
+        """
+        if mirror and len(self.sample_shape) not in (3, 4):
+            raise ValueError(
+                f"Expected images (H, W, C) to mirror. Received: mirror=True for rows {self.sample_shape}."
+            )
+
+    def mirror_half(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """Images (batch, H, W, C), or windows of frames, each mirrored left to right with probability 1/2."""
+        chosen = self.random_uniform(name, tf.shape(x)[0], (1,) * (len(x.shape) - 1)) < 0.5
+        return tf.where(chosen, tf.reverse(x, axis=[len(x.shape) - 2]), x)
+
+    def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
+        count = replicas()
+        key = (zlib.crc32(f"{self.seed}/{name}".encode()), tf.convert_to_tensor(self.step))
+        seed = tf.stack([tf.constant(key[0], "int64"), key[1]])
+        noise = distribution((rows * count, *shape), seed=seed, alg="philox")
+        if count == 1:
+            return noise
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group * rows
+        return noise[first : first + rows]
+
+    def _seed_layers(self) -> None:
+        """Make the noise of dropout and the like a function of (seed, step) too: Keras does not save its state."""
+        layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
+        for i, generator in enumerate(g for layer in layers for g in layer._seed_generators):
+            salt = tf.constant(zlib.crc32(f"{self.seed}/layer{i}".encode()), "int64")
+            first = 256 * tf.convert_to_tensor(self.step)  # a layer may draw up to 256 times a step
+            generator.state.assign(tf.cast(tf.stack([salt, first % 2**32]), "uint32"))
+
+    # Keras's verbs.
+
+    def fit(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+    ) -> keras.callbacks.History:
+        """Keras's `fit`; rows in memory are fed in an order that depends on (seed, epoch) alone.
+
+        Args:
+            x: normal data. An array (n, ...), an object with `__len__` and `rows[indices]`, a `Batches`,
+                a `video.VideoWindows`, a pair of one of the first two and labels, or anything else Keras takes (its
+                order is then yours).
+            y: labels; ignored unless the class says that it uses labels of normal data.
+            batch_size: rows in one player's batch (default 32).
+            **kwargs: as in `keras.Model.fit`; `validation_data` may be rows too.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False or a validation_split.
+        """
+        if isinstance(x, tuple) and len(x) == 2 and y is None:
+            x, y = x
+        if isinstance(x, (list, tf.Tensor)):
+            x = keras.ops.convert_to_numpy(x)
+        if hasattr(x, "__array__") or _is_rows(x):
+            x = self.check_rows(x)
+            labels = y if self.uses_labels else None
+            steps = kwargs.pop("steps_per_epoch", None)
+            x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels, steps=steps)
+        callbacks = kwargs.pop("callbacks", None) or []
+        callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callbacks = [_EpochStart(x), *callbacks]
+        self._remember(x)
+        if _has_epochs(x) and not isinstance(x, Batches):
+            data = x.as_dataset(kwargs.pop("steps_per_epoch", None))
+        elif _has_epochs(x):
+            data = x.as_dataset()
+        else:
+            return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
+        if not kwargs.pop("shuffle", True):
+            raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
+        if kwargs.pop("validation_split", 0):
+            raise ValueError("Expected rows held out by you, as `validation_data`. Received: validation_split.")
+        held_out = kwargs.get("validation_data")
+        if _is_rows(held_out) and not hasattr(held_out, "__array__"):
+            kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
+        elif held_out is not None:
+            kwargs.setdefault("validation_batch_size", 256)
+        try:
+            return self._fit(data, callbacks=callbacks, shuffle=False, **kwargs)
+        except tf.errors.OpError:
+            if (error := getattr(x, "error", None)) is not None:
+                raise error from None  # what could not be read, said by who read it
+            raise
+
+    def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        try:
+            return super().fit(*args, **kwargs)
+        except BaseException:  # Ctrl-C too: nobody asked the next fit to follow these averages
+            self.drop_averages()
+            raise
+
+    def _remember(self, x: Any) -> None:
+        """Days of video that these networks were trained on, so that nobody calibrates on them unawares."""
+        if not hasattr(x, "used"):
+            return
+        for model in (self, *(getattr(self, key) for key in self.networks)):
+            model.__dict__["fitted_on"] = [*getattr(model, "fitted_on", []), x.used]
+
+    uses_labels: ClassVar[bool] = False
+
+    def check_rows(self, x: Any) -> Any:
+        """Return `x`, with arrays as float32, or refuse it with a sentence (see `check_rows`)."""
+        return x if not hasattr(x, "__array__") else check_rows(x, self.sample_shape, type(self).__name__)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one row of training data, without the batch axis."""
+        return self.call_shape
+
+    # Averaged weights; see `callbacks.NetworkEMA`.
+
+    def average_networks(self, momentum: float, networks: Sequence[str] | None = None) -> None:
+        """From the next training step on, follow the weights of these networks (default: all) with an average.
+
+        Raises:
+            ValueError: for a momentum outside [0, 1) or an unknown network.
+        """
+        chosen = self.networks if networks is None else tuple(networks)
+        if unknown := [key for key in chosen if key not in self.networks]:
+            raise ValueError(f"Expected some of the networks {self.networks}. Received: {unknown[0]!r}.")
+        with self.distribute_strategy.scope():
+            self.averages = NetworkAverages([getattr(self, key) for key in chosen], momentum)
+        self.train_function = None  # the traced step does not know of them
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside this context the networks have their averages for weights, where there are any, and nothing else."""
+        held, self.averages = self.averages, None
+        if held is None:
+            yield
+            return
+        held.swap()
+        try:
+            yield
+        finally:
+            held.swap()
+            self.averages = held
+
+    def drop_averages(self) -> None:
+        """Forget the averages, where there are any; the weights are what training made of them."""
+        if self.averages is not None:
+            if self.averages.swapped:
+                self.averages.swap()
+            self.averages = None
+            self.train_function = None
+
+    def take_averages(self) -> None:
+        """Put the averages, where there are any, in the place of the weights for good, and follow no longer."""
+        if self.averages is not None:
+            self.averages.swap()
+            self.averages = None
+            self.train_function = None
+
+    # Saving.
+
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        if self.averages is not None:
+            self.averages.save(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables({key: store[key] for key in list(store.keys()) if not key.startswith(PREFIX)})
+        if self.averages is not None:
+            self.averages.load(store)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `load_weights`; averages that are followed are loaded too, or begin anew."""
+        super().load_weights(filepath, *args, **kwargs)
+        if self.averages is not None and not self.averages.loaded:
+            self.averages.restart()
+
+    def get_config(self) -> dict:
+        parameters = inspect.signature(type(self).__init__).parameters
+        keys = [key for key in parameters if key not in ("self", "kwargs", "networks")]
+        keys += [key for key in ("seed", "name") if key not in keys]
+        config = {key: getattr(self, key) for key in keys}
+        return {key: _serialize(value) for key, value in config.items()}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
+        return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+class _EpochStart(keras.callbacks.Callback):
+    """Sets what depends on epoch or step, after a backup may have restored them: data order, dropout's noise."""
+
+    def __init__(self, data: Any) -> None:
+        super().__init__()
+        self.data = data
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if _has_epochs(self.data):
+            self.data.epoch = epoch
+        self.model._seed_layers()
+
+
+def _agree_on_overflow(gradients: list[Any]) -> list[Any]:
+    """Make an overflow on one replica an overflow on all: Keras asks the first replica, or each alone, whether to skip
+    the step, before the gradients are added up."""
+    zero = tf.add_n([tf.reduce_sum(tf.cast(g, "float32") * 0.0) for g in gradients if g is not None])  # or NaN
+    zero = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, zero)
+    return [None if g is None else g + tf.cast(zero, g.dtype) for g in gradients]
+
+
+def replicas() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _has_epochs(x: Any) -> bool:
+    """Whether these are batches whose order is a function of the epoch: `Batches`, `video.VideoWindows`."""
+    return hasattr(x, "epoch") and hasattr(x, "as_dataset")
+
+
+def _is_rows(x: Any) -> bool:
+    return (
+        hasattr(x, "__len__")
+        and hasattr(x, "__getitem__")
+        and not isinstance(x, (tuple, dict, Batches, keras.utils.PyDataset, tf.data.Dataset))
+    )
+
+
+def _serialize(value: Any) -> Any:
+    return keras.saving.serialize_keras_object(value) if isinstance(value, (keras.Model, keras.Layer)) else value
+
+
+def _deserialize(value: Any, custom_objects: dict | None) -> Any:
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+    return value

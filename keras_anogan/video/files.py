@@ -1,0 +1,221 @@
+"""Video files: the one door to PyAV."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".wmv")
+
+
+FAR = 100  # frames further apart than that are sought one by one in a video file
+
+
+class VideoFile:
+    """Frames of a video file, by PyAV (`pip install keras-anogan[video]`).
+
+    Reading seeks to the key frame before and decodes from there; an AVI file whose frames were reordered has no times
+    to seek by, and is read from its start. `prepare` makes random access cheap, and leaves out frames that can't be
+    decoded; a file that is read as it is has to be whole.
+
+    Args:
+        path: the file.
+        day, name, size, grey, every: as in `FrameFolder`; grey=None is colour.
+
+    Raises:
+        ImportError: without PyAV.
+        ValueError: for a file that is no video, or has no frames.
+    """
+
+    breaks: tuple[int, ...] = ()
+    corrupt: tuple[int, ...] = ()
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        day: str = "0",
+        name: str = "0",
+        size: tuple[int, int] | None = None,
+        grey: bool | None = None,
+        every: int = 1,
+    ) -> None:
+        self.path, self.day, self.name, self.size, self.grey = path, day, name, size, bool(grey)
+        with opened_video(path) as container:
+            stream = container.streams.video[0]
+            times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+            reordered = bool(getattr(stream.codec_context, "has_b_frames", True))
+            self._in_order = "avi" in container.format.name.split(",") and reordered  # its times are of decoding
+            height, width = size or (stream.codec_context.height, stream.codec_context.width)
+        self.every = every
+        self.times = np.asarray(times[::every], "int64")
+        if len(self.times) == 0:
+            raise ValueError(f"Expected a video with frames. Received: {path}, without any.")
+        self._shape = (height, width, 1 if self.grey else 3)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Frames, uint8 (k, H, W, C), at ascending indices.
+
+        Raises:
+            ValueError: if one of them can't be decoded.
+        """
+        frames = np.zeros((len(indices), *self._shape), "uint8")
+        if self._in_order:
+            return self._read_in_order(frames, {int(index): k for k, index in enumerate(indices)})
+        for group in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) > FAR) + 1):
+            wanted = {int(self.times[indices[k]]): int(k) for k in group}
+            self._decode_into(frames, wanted, first=min(wanted))
+            if wanted:  # some containers seek past the frame, or not at all
+                self._decode_into(frames, wanted, first=None)
+            if wanted:
+                raise self._no_frame(indices[min(wanted.values())])
+        return frames
+
+    def _read_in_order(self, frames: np.ndarray, wanted: dict[int, int]) -> np.ndarray:
+        """Read from the start, because nothing in the file says where a frame is."""
+        last = max(wanted, default=-1)
+        for i, pixels in self.decode() if wanted else ():
+            if i in wanted:
+                if pixels is None:
+                    raise self._no_frame(i)
+                frames[wanted[i]] = pixels
+            if i == last:
+                break
+        return frames
+
+    def _no_frame(self, index: int) -> ValueError:
+        return ValueError(f"Could not decode frame {index} of {self.path}; `prepare` leaves such frames out.")
+
+    def _decode_into(self, frames: np.ndarray, wanted: dict[int, int], first: int | None) -> None:
+        """Decode from the key frame before time `first`, or from the start; what is found is taken off `wanted`."""
+        last = max(wanted)
+        with opened_video(self.path) as container:
+            stream = container.streams.video[0]
+            if first is not None:
+                with contextlib.suppress(av_error()):
+                    container.seek(first, stream=stream, backward=True, any_frame=False)
+            for frame in decoded_frames(container, stream):
+                if frame is not None and frame.pts in wanted and not frame.is_corrupt:
+                    frames[wanted.pop(frame.pts)] = pixels_of(frame, self.size, self.grey)
+                if not wanted or (frame is not None and frame.pts is not None and frame.pts > last):
+                    return
+
+    def decode(self) -> Iterator[tuple[int, np.ndarray | None]]:
+        """(index, frame or None where it can't be decoded), all of them in order, in one pass."""
+        place = {int(time): i for i, time in enumerate(self.times)}
+        done = -1
+        with opened_video(self.path) as container:
+            for number, frame in enumerate(decoded_frames(container, container.streams.video[0])):
+                if frame is None:
+                    continue
+                i = place.get(frame.pts, -1)
+                if self._in_order:
+                    i = -1 if number % self.every else number // self.every
+                if not done < i < len(self.times):
+                    continue
+                yield from ((k, None) for k in range(done + 1, i))
+                yield i, None if frame.is_corrupt else pixels_of(frame, self.size, self.grey)
+                done = i
+        yield from ((k, None) for k in range(done + 1, len(self.times)))
+
+
+# Video files.
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError(
+            "Expected PyAV to read video. Received: it is not installed; pip install 'keras-anogan[video]'."
+        ) from error
+    return av
+
+
+def av_error() -> Any:
+    return _av().error.FFmpegError
+
+
+@contextlib.contextmanager
+def opened_video(path: Any, **options: Any) -> Iterator[Any]:
+    av = _av()  # its logging stays off: with a level set, reading can hang
+    try:
+        container = av.open(str(path), **options)
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"Could not open the video {path}: {error.strerror or error}.") from error
+    with container:
+        if not container.streams.video:
+            raise ValueError(f"Expected a video. Received: {path}, which has no pictures.")
+        container.streams.video[0].thread_type = "AUTO"
+        yield container
+
+
+def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames as they are decoded; None for a packet that can't be."""
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except av_error():
+            decoded = [None]
+        yield from decoded
+
+
+def pixels_of(frame: Any, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
+    height, width = size or (frame.height, frame.width)
+    pixels = frame.reformat(width, height, format="gray" if grey else "rgb24", interpolation="AREA").to_ndarray()
+    return pixels[..., None] if grey else pixels
+
+
+def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None:
+    """Write frames, uint8 (H, W, 3) with even sides, as a video file, under a temporary name first.
+
+    Args:
+        path: file; its suffix decides the container (.mp4, .mkv, .avi).
+        frames: in order.
+        rate: frames a second.
+
+    Raises:
+        ImportError: without PyAV.
+        ValueError: for a suffix that is no video's, or no frames.
+    """
+    av = _av()
+    path = check_video_target(path)
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        count = 0
+        with av.open(str(partial), "w") as container:
+            stream: Any = None
+            for frame in frames:
+                if stream is None:
+                    stream = container.add_stream("mpeg4", rate=rate)
+                    stream.height, stream.width = frame.shape[:2]
+                    stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+                count += 1
+            if stream is not None:
+                container.mux(stream.encode())
+        if count == 0:
+            raise ValueError(f"Expected frames to write to {path}. Received: none.")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_video_target(path: Any) -> pathlib.Path:
+    """A path to write a video to, or a sentence: see `write_video`."""
+    _av()
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        raise ValueError(f"Expected a video file to write ({', '.join(VIDEO_SUFFIXES[:3])}). Received: {path}.")
+    return path

@@ -1,0 +1,80 @@
+"""A prepared store: frames as raw bytes in a memmap, so that 24 GB of them cost no memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from keras_anogan.video.files import VideoFile
+from keras_anogan.video.footage import Footage
+from keras_anogan.video.recordings import ArrayRecording
+
+STORE = "footage.json"
+
+
+def is_store(path: Any) -> bool:
+    """Whether a path is a folder that `prepare` wrote."""
+    return isinstance(path, (str, os.PathLike)) and (pathlib.Path(path) / STORE).exists()
+
+
+def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
+    """Write frames, then what is known of them; returns how many were read, and how many could not be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    frames, partial = target.with_suffix(".frames"), target.with_suffix(".frames.partial")
+    corrupt = []
+    nothing = np.zeros(recording.frame_shape, "uint8")
+    with open(partial, "wb") as file:
+        for i, frame in decoded(recording):
+            corrupt += [i] if frame is None else []
+            file.write((nothing if frame is None else np.ascontiguousarray(frame)).tobytes())
+    os.replace(partial, frames)
+    facts = {
+        "frames": len(recording),
+        "frame_shape": list(recording.frame_shape),
+        "breaks": [int(i) for i in recording.breaks],
+        "corrupt": [int(i) for i in corrupt],
+    }
+    write_json(target, facts)
+    return len(recording) - len(corrupt), len(corrupt)
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content))
+    os.replace(partial, path)
+
+
+def read_json(path: pathlib.Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"Could not read {path}: {error}.") from error
+
+
+def decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
+    if isinstance(recording, VideoFile):
+        yield from recording.decode()
+        return
+    corrupt = set(recording.corrupt)
+    for i in range(len(recording)):
+        yield i, None if i in corrupt else recording.read(np.array([i]))[0]
+
+
+def open_store(out: pathlib.Path) -> Footage:
+    recordings = []
+    try:
+        asked = read_json(out / STORE)
+        every = int(asked["every"])
+        for day, name, _ in asked["recordings"]:
+            facts = read_json(out / day / f"{name}.json")
+            shape = (facts["frames"], *facts["frame_shape"])
+            frames = np.memmap(out / day / f"{name}.frames", "uint8", "r", shape=shape)
+            recordings.append(ArrayRecording(frames, day, name, facts["breaks"], facts["corrupt"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"Could not open the store {out}: {error}; prepare it again.") from error
+    return Footage(recordings, every)

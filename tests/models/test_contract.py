@@ -1,0 +1,410 @@
+"""Every detector keeps the contract, and every check of the contract can fail."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_anogan import PCA, FAnoGAN, Gaussian, build_detector
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.nn.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
+from keras_anogan.testing import CHECKS, check_detector
+
+SHAPE = (8, 8, 1)
+
+
+def make_fanogan():
+    detector = FAnoGAN(
+        build_mlp_encoder(SHAPE, 4, units=(16, 8), seed=0),
+        build_mlp_generator(SHAPE, 4, units=(8, 16), seed=1),
+        build_mlp_critic(SHAPE, units=(16, 8), seed=2),
+    )
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_fanogan_dcgan():
+    detector = build_detector("fanogan", SHAPE, architecture="dcgan", latent_dim=4, filters=4)
+    detector.compile()
+    return detector
+
+
+def make_pca():
+    detector = PCA(SHAPE, n_components=4)
+    detector.compile()
+    return detector
+
+
+def make_efficientgan():
+    detector = build_detector("efficientgan", (6,), latent_dim=3)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_efficientgan_images():
+    detector = build_detector("efficientgan", SHAPE, latent_dim=4)
+    detector.compile()
+    return detector
+
+
+def make_alad():
+    detector = build_detector("alad", (6,), latent_dim=3)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_alad_images():
+    detector = build_detector("alad", SHAPE, latent_dim=4)
+    detector.compile()
+    return detector
+
+
+def make_gaussian():
+    detector = Gaussian(SHAPE)
+    detector.compile()
+    return detector
+
+
+def make_anogan():
+    detector = build_detector("anogan", SHAPE, latent_dim=4, filters=4, steps=20)
+    detector.compile()
+    return detector
+
+
+def make_anogan_table():
+    detector = build_detector("anogan", (6,), latent_dim=3, steps=20)
+    detector.compile()
+    return detector
+
+
+def make_gan_discriminator():
+    detector = build_detector("gan_discriminator", SHAPE, latent_dim=4, filters=4)
+    detector.compile()
+    return detector
+
+
+def make_autoencoder():
+    detector = build_detector("autoencoder", SHAPE, filters=2, noise_std=0.1)
+    detector.compile()
+    return detector
+
+
+def make_siamese():
+    detector = build_detector("siamese", SHAPE, latent_dim=4, filters=4, classes=4)
+    detector.compile()
+    return detector
+
+
+def make_flow():
+    detector = build_detector("flow", SHAPE, components=16, blocks=1, units=(16,), levels=17)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def make_flow_of_tables():
+    detector = build_detector("flow", (6,), blocks=1, units=(16,))
+    detector.compile(jit_compile=False)
+    return detector
+
+
+@pytest.mark.parametrize(
+    "make_detector",
+    [
+        make_fanogan,
+        make_fanogan_dcgan,
+        make_anogan,
+        make_gan_discriminator,
+        make_autoencoder,
+        make_gaussian,
+        make_pca,
+    ],
+)
+def test_detector_keeps_the_contract(make_detector, tiny_images):
+    check_detector(make_detector, tiny_images)
+
+
+def test_detector_with_labels_of_normal_data_keeps_the_contract(tiny_images):
+    check_detector(make_siamese, tiny_images, np.arange(32) % 3)
+
+
+def test_flow_keeps_the_contract(tiny_images):
+    check_detector(make_flow, tiny_images)
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan, make_alad])
+def test_detector_of_tables_keeps_the_contract(make_detector):
+    check_detector(make_detector, np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
+
+
+@pytest.mark.parametrize("make_detector", [make_efficientgan_images, make_alad_images])
+def test_images_keep_what_tables_cannot_show(make_detector, tiny_images):
+    check_detector(
+        make_detector,
+        tiny_images,
+        only=(
+            "score_is_one_finite_float32_per_sample",
+            "score_depends_on_the_sample_alone",
+            "predict_leaves_every_weight",
+            "saving_keeps_scores_and_optimizers",
+            "training_resumes_exactly",
+        ),
+    )
+
+
+@pytest.mark.parametrize("make_detector", [make_anogan_table, make_flow_of_tables])
+def test_tables_keep_what_images_cannot_show(make_detector):
+    check_detector(
+        make_detector,
+        np.random.default_rng(0).normal(size=(32, 6)).astype("float32"),
+        only=(
+            "score_is_one_finite_float32_per_sample",
+            "score_depends_on_the_sample_alone",
+            "training_resumes_exactly",
+            "refuses_bad_input_with_a_sentence",
+        ),
+    )
+
+
+def test_xla_keeps_the_contract_too(tiny_images):
+    def make_detector():
+        detector = make_fanogan()
+        detector.compile(jit_compile=True)
+        return detector
+
+    check_detector(
+        make_detector,
+        tiny_images,
+        only=("score_depends_on_the_sample_alone", "training_resumes_exactly", "graph_scores_as_eager"),
+    )
+
+
+@keras.saving.register_keras_serializable("tests")
+class Toy(AnomalyDetector):
+    """A small healthy autoencoder; the broken ones below differ from it in one thing each."""
+
+    tags = Tags(input="image")
+    networks = ("autoencoder", "frozen")
+    players = {"autoencoder": ("autoencoder",)}
+    logs = ("loss",)
+
+    def __init__(self, autoencoder, frozen, seed=0, name=None):
+        super().__init__(autoencoder=autoencoder, frozen=frozen, seed=seed, name=name)
+
+    def default_optimizers(self):
+        return {"autoencoder": keras.optimizers.Adam(1e-2)}
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        noise = self.noise(tf.shape(x)[0])
+        with tf.GradientTape() as tape:
+            loss = self.loss_of(x, self.autoencoder(x + 0.01 * noise, training=True), y)
+        self.update("autoencoder", tape, loss)
+        return self.log(loss=loss)
+
+    def noise(self, rows):
+        return self.random_normal("noise", rows, SHAPE)
+
+    def loss_of(self, x, x_hat, y):
+        return tf.reduce_mean(tf.square(x - x_hat))
+
+    def explain(self, x):
+        x_hat = self.autoencoder(x, training=False)
+        return {"score": tf.reduce_mean(tf.square(x - x_hat), axis=(1, 2, 3)), "reconstruction": x_hat}
+
+
+def make_toy(cls=Toy):
+    autoencoder = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Flatten(),
+            keras.layers.Dense(16, kernel_initializer=keras.initializers.GlorotUniform(seed=1)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.1, seed=3),
+            keras.layers.Dense(64, kernel_initializer=keras.initializers.GlorotUniform(seed=2)),
+            keras.layers.Reshape(SHAPE, dtype="float32"),
+        ]
+    )
+    frozen = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_initializer=keras.initializers.Ones())])
+    detector = cls(autoencoder, frozen)
+    detector.compile(jit_compile=False)
+    return detector
+
+
+def broken(cls):
+    return keras.saving.register_keras_serializable("tests")(cls)
+
+
+@broken
+class TrainModeBatchNorm(Toy):
+    def explain(self, x):
+        x_hat = self.autoencoder.layers[0](x)
+        for layer in self.autoencoder.layers[1:]:
+            x_hat = layer(x_hat, training=isinstance(layer, keras.layers.BatchNormalization))
+        return {"score": tf.reduce_mean(tf.square(x - x_hat), axis=(1, 2, 3))}
+
+
+@broken
+class DropoutLeftOn(Toy):
+    def explain(self, x):
+        x_hat = x
+        for layer in self.autoencoder.layers:
+            x_hat = layer(x_hat, training=True) if isinstance(layer, keras.layers.Dropout) else layer(x_hat)
+        return {"score": tf.reduce_mean(tf.square(x - x_hat), axis=(1, 2, 3))}
+
+
+@broken
+class BatchDependentScore(Toy):
+    def explain(self, x):
+        score = super().explain(x)["score"]
+        return {"score": score / tf.reduce_max(score)}
+
+
+@broken
+class ColumnOfScores(Toy):
+    def explain(self, x):
+        return {"score": super().explain(x)["score"][:, None]}
+
+
+@broken
+class FlippedAfterLoad(Toy):
+    loaded = False
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        detector = super().from_config(config, custom_objects)
+        detector.loaded = True
+        return detector
+
+    def explain(self, x):
+        score = super().explain(x)["score"]
+        return {"score": -score if self.loaded else score}
+
+
+@broken
+class LostSlots(Toy):
+    def compile_from_config(self, config):
+        keras.Model.compile(self)
+
+
+@broken
+class WeightsMovedByPredict(Toy):
+    def predict_step(self, data):
+        self.autoencoder.weights[0].assign_add(tf.ones_like(self.autoencoder.weights[0]))
+        return super().predict_step(data)
+
+
+@broken
+class MovesAFrozenNetwork(Toy):
+    def train_step(self, data):
+        self.frozen.weights[0].assign_add(tf.ones_like(self.frozen.weights[0]))
+        return super().train_step(data)
+
+
+@broken
+class LearnsFromLabels(Toy):
+    def loss_of(self, x, x_hat, y):
+        weight = 1.0 if y is None else 1.0 + tf.cast(y, "float32")[:, None, None, None]
+        return tf.reduce_mean(weight * tf.square(x - x_hat))
+
+
+LearnsFromLabels.uses_labels = True
+
+
+@broken
+class ForgetsTheStep(Toy):
+    """Noise keyed by a counter that is not saved."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.calls = tf.Variable(0, dtype="int64")
+
+    def noise(self, rows):
+        self.calls.assign_add(1)
+        return tf.random.stateless_normal((rows, *SHAPE), seed=tf.stack([tf.constant(0, "int64"), self.calls]))
+
+
+@broken
+class UnseededNoise(Toy):
+    def noise(self, rows):
+        return tf.random.normal((rows, *SHAPE))
+
+
+@broken
+class OtherScoreWhenEager(Toy):
+    def explain(self, x):
+        score = super().explain(x)["score"]
+        return {"score": score + 1.0 if tf.executing_eagerly() else score}
+
+
+@broken
+class NeedsPython(Toy):
+    def explain(self, x):
+        score = super().explain(x)["score"]
+        return {"score": tf.ensure_shape(tf.numpy_function(lambda s: s, [score], tf.float32), score.shape)}
+
+
+@broken
+class BreaksInHalf(Toy):
+    def explain(self, x):
+        explained = super().explain(x)
+        half = keras.config.dtype_policy().compute_dtype
+        return (
+            {"score": tf.cast(tf.exp(tf.cast(explained["score"] * 0 + 100.0, half)) * 1e10, "float32")}
+            if half != "float32"
+            else explained
+        )
+
+
+@broken
+class ScoresInHalf(Toy):
+    def explain(self, x):
+        explained = super().explain(x)
+        half = keras.config.dtype_policy().compute_dtype
+        return {"score": tf.cast(explained["score"], half)}
+
+
+@broken
+class TakesAnything(Toy):
+    def check_rows(self, x):
+        return np.nan_to_num(np.asarray(x, "float32"))
+
+
+BROKEN = {
+    TrainModeBatchNorm: "score_depends_on_the_sample_alone",
+    DropoutLeftOn: "score_depends_on_the_sample_alone",
+    BatchDependentScore: "score_depends_on_the_sample_alone",
+    ColumnOfScores: "score_is_one_finite_float32_per_sample",
+    FlippedAfterLoad: "saving_keeps_scores_and_optimizers",
+    LostSlots: "saving_keeps_scores_and_optimizers",
+    WeightsMovedByPredict: "predict_leaves_every_weight",
+    MovesAFrozenNetwork: "fit_moves_the_players_networks_only",
+    LearnsFromLabels: "labels_are_ignored",
+    ForgetsTheStep: "training_resumes_exactly",
+    UnseededNoise: "same_seed_gives_same_weights",
+    OtherScoreWhenEager: "graph_scores_as_eager",
+    NeedsPython: "export_scores_alike_without_the_package",
+    BreaksInHalf: "trains_in_float16",
+    ScoresInHalf: "trains_in_bfloat16",
+    TakesAnything: "refuses_bad_input_with_a_sentence",
+}
+
+
+def test_every_check_has_a_detector_that_breaks_it():
+    assert set(BROKEN.values()) == set(CHECKS)
+
+
+@pytest.mark.parametrize(("cls", "check"), BROKEN.items(), ids=lambda value: getattr(value, "__name__", value))
+def test_check_catches_the_broken_detector(cls, check, tiny_images):
+    with pytest.raises(AssertionError, match=check):
+        check_detector(lambda: make_toy(cls), tiny_images, only=(check,))
+
+
+def test_the_healthy_toy_passes(tiny_images):
+    check_detector(make_toy, tiny_images)
+
+
+def test_unknown_check_and_too_few_rows_are_refused(tiny_images):
+    with pytest.raises(ValueError, match="no_such_check"):
+        check_detector(make_toy, tiny_images, only=("no_such_check",))
+    with pytest.raises(ValueError, match="Received: 3"):
+        check_detector(make_toy, tiny_images[:3])

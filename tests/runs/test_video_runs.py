@@ -1,0 +1,408 @@
+"""Train on days, score days, watch a stream: the run folder of video and its commands."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_anogan_cli as cli
+from keras_anogan import runs as video_runs
+from keras_anogan.datasets import make_street, write_street
+from keras_anogan.datasets.street import KINDS
+from keras_anogan.runs import watching
+from keras_anogan.runs.alarms import find_events
+from keras_anogan.runs.arguments import VideoArguments, parse_size
+from keras_anogan.runs.scoring import score_video
+from keras_anogan.runs.training import train_video
+from keras_anogan.runs.watching import watch
+from keras_anogan.streams import Frame
+from keras_anogan.thresholds import ConformalThreshold
+from keras_anogan.video import VideoWindows, open_footage, prepare, split_footage
+
+pytest.importorskip("av")
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Two normal days and one with anomalies, half the street's size."""
+    folder = tmp_path_factory.mktemp("street")
+    days = make_street(days=3, frames=160, seed=1)
+    write_street(folder / "normal", days[:2])
+    write_street(folder / "odd", days[2:])
+    np.save(folder / "labels.npy", days[2].labels)
+    return folder
+
+
+def arguments(street, **changes):
+    settings = {"size": (64, 32), "grey": True, "filters": 2, "epochs": 2, "alpha": 0.05, "stride": 16}
+    return VideoArguments(days=(str(street / "normal"),), **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def run(street, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    train_video(arguments(street), out, say=lambda line: None)
+    return out
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_street_is_the_same_everywhere_and_its_labels_are_its_masks():
+    days = make_street(days=2, frames=64, anomalous_days=(1,), seed=3)
+    assert [day.name for day in days] == ["00", "01"]
+    assert days[0].frames.shape == (64, 64, 128, 3)
+    assert days[0].frames.dtype == np.uint8
+    assert not days[0].labels.any()
+    assert not days[0].masks.any()
+    assert [event[0] for event in days[1].events] == list(KINDS)
+    np.testing.assert_array_equal(days[1].labels, days[1].masks.any(axis=(1, 2)))
+    for kind, first, last in days[1].events:
+        share = days[1].masks[first:last].mean(axis=(1, 2))
+        assert share.max() == 1.0 if kind == "camera_shift" else 0.0 < share.max() < 0.05
+        assert days[1].labels[first:last].any()
+    again = make_street(days=2, frames=64, anomalous_days=(1,), seed=3)
+    np.testing.assert_array_equal(days[1].frames, again[1].frames)
+    night, noon = (days[0].frames[i].mean() for i in (0, 32))
+    assert noon > 1.5 * night
+    moved = np.abs(np.diff(days[0].frames.astype(int), axis=0)).mean(axis=(0, 3))
+    assert moved[46:61].mean() > 1.2 * moved[:15].mean()  # cars on the road
+    with pytest.raises(ValueError, match="'flood'"):
+        make_street(kinds=("flood",))
+    with pytest.raises(ValueError, match="frames=3"):
+        make_street(frames=3)
+
+
+def test_a_finished_run_has_everything(run, street):
+    assert sorted(path.name for path in run.iterdir()) == [
+        "config.json", "detector.keras", "history.csv", "metrics.json", "report.html", "serving",
+    ]  # fmt: skip
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert 0.0 <= metrics["calibration_alarms"] <= 0.05
+    history = read(run / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert {"forecast_loss", "val_score", "mask_mean"} <= set(history[0])
+    page = (run / "report.html").read_text()
+    assert "What forecasts look like" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    news = []
+    train_video(arguments(street), run, say=news.append)
+    assert "finished already" in news[0]
+
+
+def test_the_saved_model_takes_windows_of_bytes(run, street):
+    fitted = video_runs.load_video_run(run).fitted
+    footage = open_footage(street / "odd", size=(32, 64), grey=True)
+    windows = np.stack([footage.read(np.arange(i, i + 8)) for i in range(5)])
+    found = fitted.detect(windows)
+    served = tf.saved_model.load(str(run / "serving" / "1")).signatures["explain"](raw=tf.constant(windows))
+    np.testing.assert_allclose(served["score"], found["score"], rtol=1e-5)
+    assert found["forecast"].shape == (5, 1, 32, 64, 1)
+    with pytest.raises(ValueError, match="uint8"):
+        fitted.detect(windows / 255.0)
+
+
+def test_scoring_writes_a_line_for_each_frame(run, street, tmp_path):
+    out = tmp_path / "frames.csv"
+    summary = score_video(
+        run, street / "odd", out, labels=street / "labels.npy", annotate=tmp_path / "alarms.mp4", say=lambda line: None
+    )
+    rows = read(out)
+    assert len(rows) == summary["frames"] == 160
+    assert [row["anomaly_score"] == "" for row in rows] == [True] * 7 + [False] * 153
+    assert summary["judged"] == 153
+    assert [int(row["label"]) for row in rows] == np.load(street / "labels.npy").tolist()
+    fitted = video_runs.load_video_run(run).fitted
+    footage = open_footage(street / "odd", size=(32, 64), grey=True)
+    found = fitted.detect(footage.read(np.arange(30, 38))[None])
+    assert float(rows[37]["anomaly_score"]) == pytest.approx(float(found["score"][0]), rel=1e-4)
+    alarms = [row["is_anomaly"] == "1" for row in rows]
+    assert sum(alarms) == summary["alarms"]
+    assert alarms == [
+        row["anomaly_score"] != "" and float(row["anomaly_score"]) > fitted.threshold.threshold for row in rows
+    ]
+    told = np.array([row["anomaly_score"] != "" for row in rows])
+    known = np.load(street / "labels.npy")[told]
+    scored = np.array([float(row["anomaly_score"]) for row in rows if row["anomaly_score"]])
+    wins = (scored[known == 1][:, None] > scored[known == 0][None]).mean()
+    assert summary["auroc"] == pytest.approx(wins, abs=1e-6)
+    assert summary["false_alarm_rate"] == pytest.approx(np.mean(np.array(alarms)[told][known == 0]))
+    page = (tmp_path / "frames.html").read_text()
+    assert "AUROC of frames" in page
+    annotated = open_footage(tmp_path / "alarms.mp4")
+    assert len(annotated) == 160
+    assert (tmp_path / "frames_alarms.png").exists() == (summary["events"] > 0)
+
+
+def test_a_smoothed_run_scores_frames_by_a_few_in_a_row_and_watches_alike(street, tmp_path):
+    train_video(arguments(street, smooth=3, epochs=1), tmp_path / "run", say=lambda line: None)
+    fitted = video_runs.load_video_run(tmp_path / "run").fitted
+    assert fitted.raw_shape == (10, 32, 64, 1)
+    summary = score_video(tmp_path / "run", street / "odd", tmp_path / "frames.csv", say=lambda line: None)
+    assert summary["judged"] == 160 - 9
+    assert "the mean over 3 frames in a row" in (tmp_path / "frames.html").read_text()
+    rows = read(tmp_path / "frames.csv")
+    assert rows[8]["anomaly_score"] == ""
+    frames = open_footage(street / "odd", size=(32, 64), grey=True).read(np.arange(14)).astype("float32") / 127.5 - 1.0
+    single = fitted.detector.detector.predict(np.stack([frames[i : i + 8] for i in range(7)]))
+    want = [single[i : i + 3].mean() for i in range(5)]
+    np.testing.assert_allclose([float(row["anomaly_score"]) for row in rows[9:14]], want, rtol=1e-4)
+    watch(tmp_path / "run", street / "odd", tmp_path / "watched.csv", say=lambda line: None)
+    watched = {int(row["frame"]): row["anomaly_score"] for row in read(tmp_path / "watched.csv")}
+    np.testing.assert_allclose([float(watched[i]) for i in range(9, 14)], want, rtol=1e-4)
+
+
+def test_a_threshold_by_day_is_the_highest_of_the_days_own(street, tmp_path):
+    train_video(arguments(street, by_day=True, alpha=0.1, epochs=1), tmp_path / "run", say=lambda line: None)
+    fitted = video_runs.load_video_run(tmp_path / "run").fitted
+    parts = split_footage(open_footage(street / "normal", size=(32, 64), grey=True), 8)
+    scores = []
+    for day in ("00", "01"):
+        windows = VideoWindows(parts["calibrate"], 8, batch_size=32, sampling="sliding", days=[day])
+        scores.append(np.concatenate([fitted.detector.predict(windows[i]) for i in range(len(windows))]))
+    own = [ConformalThreshold(0.1).adapt(part).threshold for part in scores]
+    assert fitted.threshold.threshold == pytest.approx(max(own), rel=1e-5)
+    assert ConformalThreshold(0.1).adapt(np.concatenate(scores)).threshold < 0.999 * max(own)
+    with pytest.raises(ValueError, match=r"Too little footage.*group 0.*Received: 18"):
+        train_video(arguments(street, by_day=True), tmp_path / "other", say=lambda line: None)
+
+
+def test_alarms_become_events():
+    footage = open_footage({"a": np.zeros((20, 2, 2), "uint8"), "b": np.zeros((20, 2, 2), "uint8")})
+    alarms = np.zeros(40, bool)
+    alarms[[2, 3, 9, 16, 19, 20, 22]] = True
+    scores = np.arange(40.0)
+    events = find_events(footage, alarms, scores)
+    assert [(e.day, e.first, e.last, e.peak) for e in events] == [
+        ("a", 2, 9, 9), ("a", 16, 19, 19), ("b", 0, 2, 22),
+    ]  # fmt: skip
+    assert find_events(footage, np.zeros(40, bool), scores) == []
+
+
+def test_watching_no_frame_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"at least one frame.*Received: 0"):
+        watch(tmp_path, "camera.mp4", str(tmp_path / "watched.csv"), most=0)
+
+
+def test_watching_says_what_scoring_says(run, street, tmp_path):
+    score_video(run, street / "odd", tmp_path / "frames.csv", say=lambda line: None)
+    counts = watch(
+        run, str(street / "odd"), tmp_path / "watched.csv", pictures=tmp_path / "pictures", say=lambda line: None
+    )
+    scored, watched = read(tmp_path / "frames.csv"), read(tmp_path / "watched.csv")
+    assert [int(row["frame"]) for row in watched] == list(range(7, 160))
+    for a, b in zip(scored[7:], watched, strict=True):
+        assert float(a["anomaly_score"]) == pytest.approx(float(b["anomaly_score"]), rel=1e-4)
+    assert counts["judged"] == 153
+    assert counts["alarms"] == sum(row["is_anomaly"] == "1" for row in watched)
+    pictures = sorted((tmp_path / "pictures").glob("*.png")) if counts["events"] else []
+    assert len(pictures) == counts["events"]
+    for picture in pictures:
+        assert Image.open(picture).size[0] > 400
+
+
+def test_watching_learns_where_that_makes_sense_and_goes_on(street, tmp_path):
+    train_video(arguments(street, threshold="exponential", epochs=1), tmp_path / "run", say=lambda line: None)
+    state = tmp_path / "new" / "camera.npz"
+    say = []
+    odd = str(street / "odd")
+    watch(tmp_path / "run", odd, tmp_path / "whole.csv", learn=True, protect=False)
+    first = watch(tmp_path / "run", odd, tmp_path / "a.csv", learn=True, protect=False, state=state, most=60)
+    assert first["frames"] == 60
+    whole = read(tmp_path / "whole.csv")
+    assert len({row["threshold"] for row in whole}) == len(whole)
+    watch(tmp_path / "run", odd, tmp_path / "a.csv", state=state, most=3, say=say.append)
+    assert "Going on with the threshold" in say[0]
+    rows = read(tmp_path / "a.csv")
+    assert rows[:60] == whole[:60]
+    assert len(rows) == 63  # the same file, gone on with
+    assert rows[60]["threshold"] == whole[60]["threshold"]  # the 60th frame was learned, and saved
+
+
+def test_a_run_of_a_store_judges_raw_footage_and_horizons_of_three(street, tmp_path):
+    prepare(street / "normal", tmp_path / "store", size=(32, 64), grey=True, every=2)
+    settings = {"filters": 1, "epochs": 1, "alpha": 0.1, "past": 5, "horizon": 3, "stride": 8}
+    with pytest.raises(ValueError, match="when footage is prepared"):
+        train_video(VideoArguments((str(tmp_path / "store"),), every=2, **settings), tmp_path / "run")
+    train_video(VideoArguments((str(tmp_path / "store"),), **settings), tmp_path / "run", say=lambda line: None)
+    prepare(street / "odd", tmp_path / "odd", size=(32, 64), grey=True, every=2)
+    found = []
+    for source in (street / "odd", tmp_path / "odd"):
+        score_video(tmp_path / "run", source, tmp_path / "frames.csv", say=lambda line: None)
+        watch(tmp_path / "run", str(source), tmp_path / "watched.csv", say=lambda line: None)
+        scored, watched = read(tmp_path / "frames.csv"), read(tmp_path / "watched.csv")
+        assert [row["frame"] for row in watched] == [row["frame"] for row in scored if row["anomaly_score"]]
+        found.append([row["anomaly_score"] for row in scored if row["anomaly_score"]])
+        for row in watched:
+            assert float(row["anomaly_score"]) == pytest.approx(
+                float(scored[int(row["frame"])]["anomaly_score"]), rel=1e-4
+            )
+    np.testing.assert_allclose(np.array(found[0], float), np.array(found[1], float), rtol=1e-5)
+    prepare(street / "odd", tmp_path / "all", size=(32, 64), grey=True)
+    with pytest.raises(ValueError, match=r"one of 2.*one of 1"):
+        score_video(tmp_path / "run", tmp_path / "all", tmp_path / "frames.csv")
+
+
+def test_a_stream_that_stalls_keeps_its_state(street, tmp_path, monkeypatch):
+    train_video(arguments(street, threshold="cumulative", epochs=1), tmp_path / "run", say=lambda line: None)
+    frames = open_footage(street / "odd", size=(32, 64), grey=True)
+
+    def stalling(source, **reading):
+        for i in range(30):
+            yield Frame(i, frames.read([i])[0])
+        time.sleep(3)
+
+    monkeypatch.setattr(watching, "read_frames", stalling)
+    monkeypatch.setattr(watching.Feed, "drop", False, raising=False)
+    state = tmp_path / "camera.npz"
+    with pytest.raises(TimeoutError, match="stalled"):
+        watch(
+            tmp_path / "run", "rtsp://camera", tmp_path / "w.csv", learn=True, protect=False, state=state, timeout=0.5
+        )
+    learned = len(read(tmp_path / "w.csv"))
+    assert learned >= 1
+    with np.load(state) as stored:
+        before = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]["calibrate"]
+        assert float(stored["weight_0"][0]) == before + learned
+
+
+def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
+    with pytest.raises(ValueError, match="Too little footage"):
+        train_video(arguments(street, alpha=1e-4), tmp_path / "run", say=lambda line: None)
+    train_video(arguments(street, epochs=1), tmp_path / "run", say=lambda line: None)
+
+
+def test_a_run_of_before_an_option_was_there_has_its_default(run, street, tmp_path):
+    old = shutil.copytree(run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    del config["arguments"]["smooth"]
+    (old / "config.json").write_text(json.dumps(config))
+    news = []
+    train_video(arguments(street), old, say=news.append)
+    assert "finished already" in news[0]
+    with pytest.raises(ValueError, match=r"started with smooth=1\. Received: smooth=3"):
+        train_video(arguments(street, smooth=3), old)
+
+
+def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):
+    command = [sys.executable, "-m", "keras_anogan_cli", "train-video", str(street / "normal"), "--out"]
+    options = ["--size", "64x32", "--grey", "--filters", "2", "--epochs", "6", "--alpha", "0.05", "--stride", "16"]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "run"), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    state = tmp_path / "run" / ".backup" / "cvgan" / "state.json"
+    for _ in range(1200):
+        if state.exists():
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(json.loads(state.read_text())["history"])
+    assert done % 2 == 0  # a checkpoint every two epochs
+    news = []
+    resumed = arguments(street, epochs=6)
+    train_video(resumed, tmp_path / "run", say=news.append)
+    assert any("Resuming" in line for line in news)
+    assert any("of 6 epochs are done" in line for line in news)
+    train_video(resumed, tmp_path / "whole", say=news.append)
+    a, b = (keras.models.load_model(tmp_path / name / "detector.keras").get_weights() for name in ("run", "whole"))
+    assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_too_little_footage_is_refused_before_training(street, tmp_path):
+    with pytest.raises(ValueError, match=r"Too little footage to calibrate.*at least 9999"):
+        train_video(arguments(street, alpha=1e-4), tmp_path / "run", say=lambda line: None)
+
+
+# The commands, by a newcomer who mistypes.
+
+
+def call(capsys, *words):
+    code = cli.run([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_the_commands_from_raw_days_to_alarms(street, tmp_path, capsys):
+    code, out, _ = call(capsys, "prepare", street / "normal", tmp_path / "store", "--size", "64x32", "--grey")
+    assert (code, "320 frames, 64 x 32, grey, of 2 day(s)" in out) == (0, True)
+    code, out, _ = call(capsys, "prepare", street / "normal", tmp_path / "store", "--size", "64x32", "--grey")
+    assert code == 0
+    code, out, _ = call(
+        capsys,
+        "train-video",
+        tmp_path / "store",
+        "--out",
+        tmp_path / "run",
+        "--filters",
+        "2",
+        "--smoke",
+        "--alpha",
+        "0.05",
+    )
+    assert (code, "Report:" in out) == (0, True)
+    call(capsys, "prepare", street / "odd", tmp_path / "odd", "--size", "64x32", "--grey")
+    code, out, _ = call(capsys, "score-video", tmp_path / "run", tmp_path / "odd", "--out", tmp_path / "frames.csv")
+    assert (code, "Judged 153 of 160 frames" in out) == (0, True)
+    code, out, _ = call(
+        capsys, "watch", tmp_path / "run", tmp_path / "odd", "--out", tmp_path / "w.csv", "--frames", "5"
+    )
+    assert (code, "Watched 5 frames, 5 judged" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["prepare", "{street}/normal"], "Received: one path"),
+        (["prepare", "{street}/normal", "{tmp}/s", "--size", "128"], "Received: 128."),
+        (["prepare", "{street}/nothing", "{tmp}/s"], "nothing is there"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--size", "60x32"], "(7, 32, 60, 3)"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--epochs", "0"], "--epochs >= 1"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--threshold", "best"], "'best'"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--smooth", "0"], "--smooth >= 1"),
+        (["train-video", "{street}/normal", "--out", "{tmp}/r", "--by-day", "--threshold", "peaks"], "conformal"),
+        (["train-video", "{street}/normal", "--out", "{street}/normal/run"], "outside the data"),
+        (["train-video", "{tmp}/nowhere", "--out", "{tmp}/r"], "nothing is there"),
+        (["score-video", "{tmp}", "{street}/odd"], "Expected a run folder"),
+        (["score-video", "{run}", "{street}/nothing"], "nothing is there"),
+        (["score-video", "{run}", "{street}/odd", "--labels", "{street}/none.npy"], "no such file"),
+        (["score-video", "{run}", "{street}/normal", "--labels", "{street}/labels.npy", "--out", "{tmp}/a.csv"], "320"),
+        (["score-video", "{run}", "{street}/odd", "--annotate", "{tmp}/a.txt", "--out", "{tmp}/a.csv"], "a.txt"),
+        (["score-video", "{run}", "{street}/odd", "--out", "{street}/odd/05/a.csv"], "outside the footage"),
+        (
+            ["score-video", "{run}", "{street}/odd", "--annotate", "{street}/odd/a.mp4", "--out", "{tmp}/a.csv"],
+            "outside",
+        ),
+        (["score-video", "{run}", "{street}/odd", "--out", "{tmp}/a.html"], "its report"),
+        (["watch", "{run}", "{street}/odd", "--learn", "--out", "{tmp}/w.csv"], "Received: conformal"),
+        (["watch", "{run}", "{tmp}/none.mp4", "--out", "{tmp}/w.csv"], "nothing is there"),
+        (["watch", "{run}", "rtsp://127.0.0.1:1/none", "--out", "{tmp}/w.csv"], "rtsp://127.0.0.1:1/none"),
+        (["score", "{run}", "{street}/odd"], "score-video"),
+        (["train-vidio"], "train-vidio"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(words, sentence, run, street, tmp_path, capsys):
+    words = [word.format(street=street, tmp=tmp_path, run=run) for word in words]
+    code, _, err = call(capsys, *words)
+    assert code == 2, err
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+
+
+def test_sizes_are_width_first():
+    assert parse_size("128x64") == (128, 64)
+    for bad in ("128", "x", "0x4", "axb", "1x2x3"):
+        with pytest.raises(ValueError, match="WIDTHxHEIGHT"):
+            parse_size(bad)
