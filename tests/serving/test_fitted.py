@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_anogan import PCA, ConformalThreshold, FittedDetector, QuantileThreshold, image_preprocessing
+from keras_anogan.serving import export
 
 RAW = np.random.default_rng(5).integers(0, 256, (80, 12, 12, 3), dtype="uint8")
 
@@ -109,14 +110,14 @@ def test_export_refuses_a_model_that_scores_otherwise(tmp_path, monkeypatch):
     detector.fit(np.random.default_rng(0).normal(size=(30, 4)).astype("float32"))
     model = FittedDetector(None, detector, QuantileThreshold(0.1).adapt(np.arange(30.0)))
     model.predict(np.zeros((2, 4), "float32"))  # traced before the export changes its mind
-    write = FittedDetector._write_saved_model
+    write = export.write_saved_model
 
-    def write_otherwise(self, target):
-        self.detector.exporting = True
-        write(self, target)
-        self.detector.exporting = False
+    def write_otherwise(model, target):
+        model.detector.exporting = True
+        write(model, target)
+        model.detector.exporting = False
 
-    monkeypatch.setattr(FittedDetector, "_write_saved_model", write_otherwise)
+    monkeypatch.setattr(export, "write_saved_model", write_otherwise)
     with pytest.raises(RuntimeError, match="scores differ"):
         model.export(tmp_path / "out" / "1")
     assert not (tmp_path / "out" / "1").exists()
@@ -124,21 +125,21 @@ def test_export_refuses_a_model_that_scores_otherwise(tmp_path, monkeypatch):
 
 
 def test_export_is_proved_on_images_that_have_to_be_resized_too(fitted):
-    assert fitted._random_raw().shape == (16, 13, 13, 3)
+    assert fitted.raw.sample().shape == (16, 13, 13, 3)
     rows = FittedDetector(None, PCA((4,), n_components=1), QuantileThreshold(0.1))
-    assert rows._random_raw().shape == (16, 4)
+    assert rows.raw.sample().shape == (16, 4)
 
 
 def test_export_refuses_a_model_that_alarms_otherwise(fitted, tmp_path, monkeypatch):
-    write = FittedDetector._write_saved_model
+    write = export.write_saved_model
 
-    def write_otherwise(self, target):
-        boundary = float(self.threshold.boundary)
-        self.threshold.boundary.assign(-1e9)  # everything is an alarm
-        write(self, target)
-        self.threshold.boundary.assign(boundary)
+    def write_otherwise(model, target):
+        boundary = float(model.threshold.boundary)
+        model.threshold.boundary.assign(-1e9)  # everything is an alarm
+        write(model, target)
+        model.threshold.boundary.assign(boundary)
 
-    monkeypatch.setattr(FittedDetector, "_write_saved_model", write_otherwise)
+    monkeypatch.setattr(export, "write_saved_model", write_otherwise)
     with pytest.raises(RuntimeError, match="so do its alarms"):
         fitted.export(tmp_path / "1")
 
