@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE
+
 
 def image_preprocessing(height: int, width: int) -> keras.Layer:
     """Raw images (batch, any, any, C) in [0, 255] to float32 (batch, height, width, C) in [-1, 1].
@@ -13,7 +15,7 @@ def image_preprocessing(height: int, width: int) -> keras.Layer:
     return keras.Sequential(
         [
             keras.layers.Resizing(height, width, antialias=True, dtype="float32"),
-            keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, dtype="float32"),
+            keras.layers.Rescaling(BYTE_SCALE, offset=BYTE_OFFSET, dtype="float32"),
         ],
         name="preprocessing",
     )
