@@ -243,7 +243,7 @@ class IFTM(keras.Model):
         Raises:
             ValueError: for no batches, errors that are not finite, or groups for another threshold model.
         """
-        if groups is not None and not isinstance(self.threshold_model, thresholds.QuantileThreshold):
+        if groups is not None and not self.threshold_model.takes_groups:
             raise ValueError(
                 "Expected a QuantileThreshold or ConformalThreshold for groups. "
                 f"Received: {type(self.threshold_model).__name__}."
@@ -324,9 +324,7 @@ class IFTM(keras.Model):
 
     def _learns_in_a_stream(self) -> bool:
         model = self.threshold_model
-        if isinstance(model, thresholds.QuantileThreshold):
-            return False
-        return model.adapted or not isinstance(model, thresholds.PeaksOverThreshold)
+        return model.learns_one_by_one and (model.adapted or not model.needs_calibration)
 
     def _stream(
         self, items: Feed, learn: bool, protect: bool, warm_up: int, keep_frames: bool

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.pictures import to_float
+
 ALIGNMENT = 64  # bytes
 
 
@@ -65,8 +67,13 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
 
 
 def scaled_bytes(array: np.ndarray, rank: int) -> np.ndarray:
-    """Bytes of images, whose samples have three axes or more, as float32 in [-1, 1]; anything else as it is."""
-    return array.astype("float32") / 127.5 - 1.0 if array.dtype == np.uint8 and rank >= 3 else array
+    """Bytes of images as float32 in [-1, 1]; an array that is none, by its dtype or its samples' rank, as it is.
+
+    Args:
+        array: one sample, or many.
+        rank: axes of one sample; images have three, windows of frames four.
+    """
+    return to_float(array) if array.dtype == np.uint8 and rank >= 3 else array
 
 
 def value_of(item: Any, shape: tuple[int | None, ...]) -> tuple[Any, str]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.serving import export
 from keras_anogan.serving.preprocessing import raw_input
+from keras_anogan.training.batches import gathered, in_batches
 
 PARTS = ("preprocessing", "detector", "threshold", "map_threshold")
 
@@ -137,11 +138,7 @@ class FittedDetector(keras.Model):
     def _batched(self, function: Callable, raw: Any, batch_size: int) -> Any:
         """A method of raw input, compiled once, batch by batch: an array, or a dict of arrays."""
         graph = self._graphs.setdefault(function.__name__, tf.function(function, reduce_retracing=True))
-        starts = range(0, self.raw.count(raw), batch_size)
-        parts = [graph(self.raw.take(raw, i, i + batch_size)) for i in starts]
-        if not isinstance(parts[0], dict):
-            return np.concatenate([np.asarray(part) for part in parts])
-        return {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
+        return gathered(in_batches(graph, raw, batch_size))
 
     def _thresholds(self) -> list[keras.Layer]:
         return [layer for layer in (self.threshold, self.map_threshold) if layer is not None]

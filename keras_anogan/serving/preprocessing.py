@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE
 from keras_anogan.training.batches import check_rows, check_shape
 
 Shape = tuple[int | None, ...]
@@ -30,7 +31,7 @@ def image_preprocessing(height: int, width: int) -> keras.Layer:
 
 def rescaling(name: str | None = None) -> keras.Layer:
     """Bytes in [0, 255] to float32 in [-1, 1]."""
-    return keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, dtype="float32", name=name)
+    return keras.layers.Rescaling(BYTE_SCALE, offset=BYTE_OFFSET, dtype="float32", name=name)
 
 
 def raw_input(preprocessing: keras.Layer | None, sample_shape: Shape, shape: Shape | None, dtype: str | None) -> Any:
@@ -85,14 +86,6 @@ class RawArrays:
         check_shape(raw, self.shape, "The model")
         return raw
 
-    def count(self, raw: np.ndarray) -> int:
-        """Samples in checked raw input."""
-        return len(raw)
-
-    def take(self, raw: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Samples `first` to `last` (without it) of checked raw input."""
-        return raw[first:last]
-
     def served(self, function: Callable) -> tuple[Callable, list[tf.TensorSpec]]:
         """A function of raw input for an endpoint of a SavedModel, and its signature."""
         return function, [tf.TensorSpec((None, *self.shape), self.dtype, name="raw")]
@@ -134,14 +127,6 @@ class RawColumns:
     def check(self, raw: Any) -> dict[str, np.ndarray]:
         """`raw` as a dict of arrays (n,); raises what `TableEncoder.check_raw` does."""
         return self.encoder.check_raw(raw)
-
-    def count(self, raw: dict[str, np.ndarray]) -> int:
-        """Rows in checked raw input."""
-        return len(next(iter(raw.values())))
-
-    def take(self, raw: dict[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
-        """Rows `first` to `last` (without it) of checked raw input."""
-        return {name: values[first:last] for name, values in raw.items()}
 
     def served(self, function: Callable) -> tuple[Callable, list[tf.TensorSpec]]:
         """A function of raw input for an endpoint of a SavedModel, whose inputs are the columns, and its signature."""

@@ -9,21 +9,50 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_anogan.thresholds.base import check_scores, check_share
+from keras_anogan.thresholds.base import Threshold, check_share, read
+
+
+def calibration_needed(alpha: float) -> int:
+    """How many calibration scores a false-alarm rate takes: the smallest n with n >= 1/alpha - 1, at least one.
+
+    With fewer, even the largest calibration score is exceeded by a new normal score more often than `alpha`.
+
+    >>> calibration_needed(0.01)
+    99
+
+    Args:
+        alpha: false-alarm rate, 0 < alpha < 1.
+
+    Raises:
+        ValueError: for another alpha.
+    """
+    return max(1, math.ceil(1.0 / check_share("alpha", alpha) - 1.0 - 1e-9))  # 1e-9: 1/0.01 may be a little over 100
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class QuantileThreshold(keras.Layer):
+class QuantileThreshold(Threshold):
     """Alarm where a score exceeds a high order statistic of the scores of calibration data.
 
-    With n calibration scores the threshold is their k-th largest, k = floor(alpha (n + 1)): if calibration
+    With n calibration scores the threshold is their k-th largest, k = floor(alpha (n + 1)). If calibration
     and future normal scores are exchangeable, the probability of a false alarm is at most alpha (split
-    conformal prediction; Vovk et al. 2005). A score that is NaN or infinite is an alarm. Before `adapt`
-    the threshold is -inf: everything is anomalous.
+    conformal prediction; Vovk et al. 2005).
 
-    Scores of a day, a clip or a person are alike, and those of the next may not be. With K such groups the threshold is
-    the highest of the K that each group would have by itself: if groups are exchangeable, a new one keeps to the rate
-    alpha with a probability of K/(K + 1), since that is the chance that its own threshold is not the highest.
+    >>> layer = QuantileThreshold(alpha=0.05).adapt(np.arange(1.0, 100.0))  # 99 scores: the fifth largest
+    >>> layer.threshold
+    95.0
+    >>> np.asarray(layer(np.array([94.0, 95.5, np.nan], "float32"))).tolist()
+    [False, True, True]
+
+    Scores of one day resemble each other more than those of another day; the same holds for scores of one clip, or of
+    one person. A threshold over all of them can then fail on the next day. So tell the layer with `groups` which day
+    each score is from: the threshold becomes the highest of those that each day would have by itself. If the K days and
+    a new one are exchangeable, the new day's rate of false alarms stays within alpha with a probability of K/(K + 1),
+    which is the chance that its own threshold is not the highest of all.
+
+    >>> days = np.repeat([0, 1], 99)
+    >>> quiet_and_busy = np.concatenate([np.arange(1.0, 100.0), np.arange(1.0, 100.0) + 20.0])
+    >>> QuantileThreshold(alpha=0.05).adapt(quiet_and_busy, groups=days).threshold
+    115.0
 
     Args:
         alpha: false-alarm rate the user accepts, 0 < alpha < 1.
@@ -34,35 +63,26 @@ class QuantileThreshold(keras.Layer):
         ValueError: for an alpha outside (0, 1) or a capacity below 1.
     """
 
+    takes_groups = True
+
     def __init__(self, alpha: float = 0.01, capacity: int = 10_000, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
-        if not 0.0 < alpha < 1.0:
-            raise ValueError(f"Expected 0 < alpha < 1. Received: alpha={alpha!r}.")
+        super().__init__(**kwargs)
         if capacity < 1:
             raise ValueError(f"Expected capacity >= 1. Received: capacity={capacity!r}.")
-        self.alpha = float(alpha)
+        self.alpha = check_share("alpha", alpha)
         self.capacity = int(capacity)
 
     def build(self, input_shape: Any = None) -> None:
-        self.calibration = self._state("calibration", (self.capacity,), "float32", math.inf)  # ascending, then +inf
-        self.groups = self._state("groups", (self.capacity,), "int32", 0)  # of each of these
-        self.count = self._state("count", (), "int32", 0)
-        self.boundary = self._state("boundary", (), "float32", -math.inf)
+        self.calibration = self.add_state("calibration", (self.capacity,), "float32", math.inf)  # ascending, then +inf
+        self.groups = self.add_state("groups", (self.capacity,), "int32")  # of each of these
+        self.count = self.add_state("count", (), "int32")
+        self.boundary = self.add_state("boundary", (), "float32", -math.inf)
         self.built = True
 
-    def _state(self, name: str, shape: tuple[int, ...], dtype: str, value: float) -> keras.Variable:
-        initializer = keras.initializers.Constant(value)
-        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False)
-
     @property
-    def threshold(self) -> float:
-        """The number a score is compared with: an alarm is a score above it."""
-        return float(self.boundary) if self.built else -math.inf
-
-    @property
-    def adapted(self) -> bool:
-        """Whether the layer has seen calibration scores."""
-        return bool(self.built and int(self.count) > 0)
+    def seen(self) -> int:
+        """How many calibration scores there are."""
+        return int(read(self.count))
 
     def adapt(self, scores: Any, groups: Any = None) -> QuantileThreshold:
         """Forget earlier scores and fit the threshold to `scores` of normal calibration data, shape (n,).
@@ -73,9 +93,9 @@ class QuantileThreshold(keras.Layer):
 
         Raises:
             ValueError: for NaN or infinite scores, a shape that is not (n,), more scores than a built layer
-                can hold, or too few for `alpha` in any group (n < 1/alpha - 1: no threshold could keep that rate).
+                can hold, or too few for `alpha` in any group (see `calibration_needed`).
         """
-        scores = self._check(scores)
+        scores = self.check_scores(scores).astype("float32")
         return self._fit(scores, self._check_groups(groups, len(scores)))
 
     def update_state(self, scores: Any, groups: Any = None) -> QuantileThreshold:
@@ -87,8 +107,8 @@ class QuantileThreshold(keras.Layer):
         Raises:
             ValueError: as `adapt` does.
         """
-        scores = self._check(scores)
-        n = int(self.count) if self.adapted else 0
+        scores = self.check_scores(scores).astype("float32")
+        n = self.seen if self.adapted else 0
         if groups is None and n and np.asarray(self.groups)[:n].any():
             raise ValueError(
                 f"{type(self).__name__} expected groups: it was adapted to scores of several. Received: groups=None."
@@ -98,9 +118,6 @@ class QuantileThreshold(keras.Layer):
             scores = np.concatenate([np.asarray(self.calibration)[:n], scores])
             groups = np.concatenate([np.asarray(self.groups)[:n], groups])
         return self._fit(scores, groups)
-
-    def _check(self, scores: Any) -> np.ndarray:
-        return check_scores(type(self).__name__, scores).astype("float32")
 
     def _check_groups(self, groups: Any, n: int) -> np.ndarray:
         groups = np.zeros(n, "int32") if groups is None else np.asarray(groups)
@@ -116,9 +133,9 @@ class QuantileThreshold(keras.Layer):
         order = np.argsort(scores, kind="stable")
         scores, groups = scores[order], groups[order]
         parts = {int(group): scores[groups == group] for group in np.unique(groups)} or {0: scores}
+        needed = calibration_needed(self.alpha)
         for group, part in parts.items():
-            if _alarm_rank(self.alpha, len(part)) < 1:
-                needed = math.ceil(1.0 / self.alpha - 1.0 - 1e-9)
+            if len(part) < needed:
                 of = f" of group {group}" if len(parts) > 1 else ""
                 raise ValueError(
                     f"{type(self).__name__} expected at least {needed} calibration scores{of} for "
@@ -138,15 +155,8 @@ class QuantileThreshold(keras.Layer):
         self.boundary.assign(max(part[len(part) - _alarm_rank(self.alpha, len(part))] for part in parts.values()))
         return self
 
-    def call(self, scores: Any) -> Any:
-        """Alarms, bool of shape (batch,), for scores of shape (batch,)."""
-        return ops.logical_or(scores > self.boundary, ops.logical_not(ops.isfinite(scores)))
-
-    def compute_output_spec(self, scores: Any) -> keras.KerasTensor:
-        return keras.KerasTensor(scores.shape, dtype="bool")
-
     def load_own_variables(self, store: Any) -> None:
-        """Files of before there were groups hold the scores, their count and the boundary."""
+        """Read the weights; a file from before there were groups has three: scores, count and boundary."""
         if len(store.keys()) != 3:
             super().load_own_variables(store)
             return
@@ -165,17 +175,21 @@ class ConformalThreshold(QuantileThreshold):
     p = (1 + #{calibration scores >= score}) / (n + 1), and there is an alarm exactly where p <= alpha
     (Bates et al. 2023). Under exchangeability P(p <= alpha) <= alpha for a normal sample.
 
+    >>> layer = ConformalThreshold(alpha=0.05).adapt(np.arange(1.0, 100.0))
+    >>> [round(float(p), 2) for p in layer.p_value(np.array([50.0, 98.5], "float32"))]
+    [0.51, 0.02]
+
     Args:
         alpha, capacity: as in `QuantileThreshold`.
     """
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
-        self.p_values = self._state("p_values", (self.capacity + 1,), "float32", 1.0)  # by how many scores are smaller
+        self.p_values = self.add_state("p_values", (self.capacity + 1,), "float32", 1.0)  # by how many are smaller
 
     def _fit(self, scores: np.ndarray, groups: np.ndarray) -> QuantileThreshold:
         super()._fit(scores, groups)
-        n = int(self.count)
+        n = self.seen
         groups = np.asarray(self.groups)[:n]
         largest = np.zeros(self.capacity + 1)
         for group in np.unique(groups):
@@ -198,7 +212,10 @@ class ConformalThreshold(QuantileThreshold):
 def false_discovery_control(p_values: Any, alpha: float = 0.05, method: str = "bh") -> np.ndarray:
     """Alarms, bool (n,), of which at most a share `alpha` is expected to be false (Benjamini and Hochberg 1995).
 
-    It depends on the whole batch of p-values, so it is no part of a model.
+    Whether one row is an alarm depends on the p-values of all rows, so this is a function and no layer of a model.
+
+    >>> false_discovery_control([0.001, 0.02, 0.04, 0.6], alpha=0.05).tolist()
+    [True, True, False, False]
 
     Args:
         p_values: shape (n,), in [0, 1], such as `ConformalThreshold.p_value` gives.

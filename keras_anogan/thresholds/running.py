@@ -1,55 +1,55 @@
-"""Thresholds: Keras layers from anomaly scores to alarms, with their state in weights, fitted by `adapt`."""
+"""Thresholds that go on learning: mean and spread of the scores so far, moved on by every further score."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
-from keras_anogan.thresholds.base import check_scores, check_share
+from keras_anogan.thresholds.base import Threshold, check_share, read, write
 
 
-class _RunningThreshold(keras.Layer):
-    """Threshold with a state of a few numbers that every score moves on: what IFTM calls a threshold model.
+class RunningThreshold(Threshold):
+    """Mean + k standard deviations of scores, from a state of a few numbers: what IFTM calls a threshold model.
 
-    A score that is NaN or infinite is an alarm and moves nothing. Before the first score the threshold is -inf:
-    everything is anomalous. State is float64, so that a long stream adds up.
+    Scores may come one by one. The state is float64, so that small steps still count after a long stream.
+
+    A subclass names the parts of its state and writes `learn`.
     """
 
-    states: dict[str, tuple[int, ...]] = {}  # name -> shape
+    learns_one_by_one = True
+    needs_calibration = False
+    states: ClassVar[dict[str, tuple[int, ...]]] = {}  # name -> shape
 
     def __init__(self, k: float = 3.0, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        super().__init__(**kwargs)
         if not math.isfinite(k):
             raise ValueError(f"Expected a finite k. Received: k={k!r}.")
         self.k = float(k)
 
     def build(self, input_shape: Any = None) -> None:
         size = sum(math.prod(shape) for shape in self._places().values())
-        self.state = self.add_weight(  # one vector: a stream assigns it for every score
-            name="state", shape=(size,), dtype="float64", initializer="zeros", trainable=False
-        )
-        self.boundary = self.add_weight(
-            name="boundary",
-            shape=(),
-            dtype="float32",
-            initializer=keras.initializers.Constant(-math.inf),
-            trainable=False,
-        )
+        self.state = self.add_state("state", (size,), "float64")  # one vector: a stream assigns it for every score
+        self.boundary = self.add_state("boundary", (), "float32", -math.inf)
         self.built = True
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    @property
+    def seen(self) -> int:
+        """How many scores the layer has learned from."""
+        return int(read(self.state)[0])
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each part of the state but the count of scores."""
         return self.states
 
     def _places(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each part of the state, in order."""
-        return {"count": (), **self._shapes()}
+        return {"count": (), **self.shapes()}
 
     def _unpacked(self, vector: np.ndarray) -> dict[str, Any]:
+        """The parts of the state by name, from the one vector that holds them."""
         parts, first = {}, 0
         for name, shape in self._places().items():
             size = math.prod(shape)
@@ -57,23 +57,13 @@ class _RunningThreshold(keras.Layer):
             first += size
         return parts
 
-    @property
-    def threshold(self) -> float:
-        """The number a score is compared with: an alarm is a score above it."""
-        return float(_read(self.boundary)) if self.built else -math.inf
-
-    @property
-    def adapted(self) -> bool:
-        """Whether the layer has seen scores."""
-        return bool(self.built and _read(self.state)[0] > 0)
-
     def adapt(self, scores: Any) -> Any:
-        """Forget earlier scores and begin with `scores`, shape (n,), in their order.
+        """Forget earlier scores and learn from `scores`, shape (n,), in their order; returns the layer itself.
 
         Raises:
             ValueError: for NaN or infinite scores, or a shape that is not (n,) with n >= 1.
         """
-        scores = check_scores(type(self).__name__, scores)
+        scores = self.check_scores(scores)
         if len(scores) == 0:
             raise ValueError(f"{type(self).__name__} expected at least one score. Received: none.")
         if not self.built:
@@ -81,41 +71,54 @@ class _RunningThreshold(keras.Layer):
         return self._move(np.zeros(self.state.shape), scores)
 
     def update_state(self, scores: Any) -> Any:
-        """Go on with `scores`, shape (n,), in their order; raises as `adapt` does, but for n = 0."""
-        scores = check_scores(type(self).__name__, scores)
+        """Learn from further `scores`, shape (n,), in their order; returns the layer itself.
+
+        Raises:
+            ValueError: for NaN or infinite scores, or a shape that is not (n,); no scores move nothing.
+        """
+        scores = self.check_scores(scores)
         if not self.built:
             self.build()
-        return self._move(_read(self.state).copy(), scores)
+        return self._move(read(self.state).copy(), scores)
 
     def _move(self, vector: np.ndarray, scores: np.ndarray) -> Any:
         if len(scores):
             parts = self._unpacked(vector)
-            mean, std = self._learn(parts, scores.astype("float64"))
-            _write(self.state, np.concatenate([np.ravel(part) for part in parts.values()]))
-            _write(self.boundary, mean + self.k * std)
+            mean, std = self.learn(parts, scores.astype("float64"))
+            write(self.state, np.concatenate([np.ravel(part) for part in parts.values()]))
+            write(self.boundary, mean + self.k * std)
         return self
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
-        """Move `state` on in place; returns the mean and the standard deviation it now stands for."""
-        raise NotImplementedError
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+        """Change `state` in place by what `scores`, float64 (n,), n >= 1, tell.
 
-    def call(self, scores: Any) -> Any:
-        """Alarms, bool of shape (batch,), for scores of shape (batch,)."""
-        return ops.logical_or(scores > self.boundary, ops.logical_not(ops.isfinite(scores)))
+        Args:
+            state: parts by name, as in `shapes`, and the "count" of scores before these, which has to be raised.
+            scores: in their order.
 
-    def compute_output_spec(self, scores: Any) -> keras.KerasTensor:
-        return keras.KerasTensor(scores.shape, dtype="bool")
+        Returns:
+            Mean and standard deviation that the state now stands for.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define learn(state, scores).")
 
     def get_config(self) -> dict:
         return {**super().get_config(), "k": self.k}
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class CumulativeAggregation(_RunningThreshold):
-    """Mean + k standard deviations (n - 1) of all scores so far: IFTM's CA, Welford's recurrence.
+class CumulativeAggregation(RunningThreshold):
+    """Mean + k standard deviations (n - 1) of all scores so far: IFTM's CA, by Welford's recurrence.
 
-    Scores may come in any order and in batches of any size. Normal scores that were Gaussian would raise 15.9 % false
-    alarms at k = 1, the thesis's and the published code's default, 2.3 % at 2, 0.13 % at 3.
+    Scores may come in any order and in batches of any size.
+
+    >>> layer = CumulativeAggregation(k=2.0).adapt([1.0, 2.0, 3.0])  # mean 2, standard deviation 1
+    >>> layer.threshold
+    4.0
+    >>> layer.update_state([2.0]).threshold < 4.0  # one score more in the middle: they spread less
+    True
+
+    If normal scores were Gaussian, 15.9 % of them would be alarms at k = 1, 2.3 % at k = 2, and 0.13 % at k = 3. The
+    thesis and IFTM's published code take k = 1.
 
     Args:
         k: standard deviations above the mean.
@@ -123,7 +126,7 @@ class CumulativeAggregation(_RunningThreshold):
 
     states = {"mean": (), "squares": ()}
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         seen, more = float(state["count"]), len(scores)
         step = scores.mean() - state["mean"]  # two samples joined (Chan et al. 1979); of one score: Welford's
         state["mean"] = state["mean"] + step * more / (seen + more)
@@ -135,15 +138,22 @@ class CumulativeAggregation(_RunningThreshold):
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class ExponentialThreshold(_RunningThreshold):
+class ExponentialThreshold(RunningThreshold):
     """Mean + k standard deviations that forget exponentially (`ExponentialMovingAvgStd` of IFTM's published code).
 
-    The first score is the mean, with no variance; then d = e - mean, mean += alpha d,
+    The first score is the mean, with no variance. For every further score e: d = e - mean, mean += alpha d,
     variance = (1 - alpha) (variance + alpha d^2).
+
+    >>> layer = ExponentialThreshold(k=1.0, alpha=0.5).adapt([0.0, 2.0])  # mean 1, variance 1
+    >>> layer.threshold
+    2.0
 
     Args:
         k: standard deviations above the mean.
-        alpha: how fast it forgets, 0 < alpha < 1.
+        alpha: the share of the new score in the mean, 0 < alpha < 1; it forgets faster the larger it is.
+
+    Raises:
+        ValueError: for an alpha outside (0, 1), or a k that is not finite.
     """
 
     states = {"mean": (), "variance": ()}
@@ -152,7 +162,7 @@ class ExponentialThreshold(_RunningThreshold):
         super().__init__(k, **kwargs)
         self.alpha = check_share("alpha", alpha)
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         count, mean, variance = (float(state[key]) for key in ("count", "mean", "variance"))
         for score in scores.tolist():
             difference = score - mean if count else 0.0
@@ -167,15 +177,24 @@ class ExponentialThreshold(_RunningThreshold):
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class DoubleExponentialThreshold(_RunningThreshold):
-    """Level and trend that forget exponentially (Holt's method), and k standard deviations around them.
+class DoubleExponentialThreshold(RunningThreshold):
+    """Level and trend that forget exponentially (Holt's method), and k standard deviations above them.
 
-    The first score is the level. Then level' = a e + (1 - a) (level + trend), trend' = b (level' - level) +
-    (1 - b) trend, mean = level' + trend', variance = (1 - b) (variance + b (e - mean)^2): IFTM's published code.
+    It suits scores that rise or fall for long. The first score is the level. Then, for every further score e,
+    level' = a e + (1 - a) (level + trend), trend' = b (level' - level) + (1 - b) trend, mean = level' + trend',
+    variance = (1 - b) (variance + b (e - mean)^2), as in IFTM's published code.
+
+    >>> line = np.arange(400.0)
+    >>> layer = DoubleExponentialThreshold(k=0.0).adapt(line)
+    >>> round(layer.threshold)  # the score that comes next on the line
+    400
 
     Args:
         k: standard deviations above the mean.
         level_smoothing, trend_smoothing: a and b, in (0, 1).
+
+    Raises:
+        ValueError: for an a or b outside (0, 1), or a k that is not finite.
     """
 
     states = {"level": (), "trend": (), "variance": ()}
@@ -187,7 +206,7 @@ class DoubleExponentialThreshold(_RunningThreshold):
         self.level_smoothing = check_share("level_smoothing", level_smoothing)
         self.trend_smoothing = check_share("trend_smoothing", trend_smoothing)
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         count, level, trend, variance = (float(state[key]) for key in ("count", "level", "trend", "variance"))
         a, b = self.level_smoothing, self.trend_smoothing
         for score in scores.tolist():
@@ -205,12 +224,19 @@ class DoubleExponentialThreshold(_RunningThreshold):
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class SlidingWindowThreshold(_RunningThreshold):
+class SlidingWindowThreshold(RunningThreshold):
     """Mean + k standard deviations (n - 1) of the last `window` scores.
+
+    >>> layer = SlidingWindowThreshold(k=2.0, window=3).adapt([100.0, 1.0, 2.0, 3.0])  # 100 is forgotten
+    >>> layer.threshold
+    4.0
 
     Args:
         k: standard deviations above the mean.
         window: scores that are remembered, >= 2.
+
+    Raises:
+        ValueError: for a window that is no integer >= 2, or a k that is not finite.
     """
 
     def __init__(self, k: float = 3.0, window: int = 1000, **kwargs: Any) -> None:
@@ -219,10 +245,10 @@ class SlidingWindowThreshold(_RunningThreshold):
             raise ValueError(f"Expected an integer window >= 2. Received: window={window!r}.")
         self.window = int(window)
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"last": (self.window,)}  # a ring: score number i is at i % window
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         seen = int(state["count"])
         kept = scores[-self.window :]
         first = seen + len(scores) - len(kept)
@@ -236,20 +262,31 @@ class SlidingWindowThreshold(_RunningThreshold):
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class PeaksOverThreshold(_RunningThreshold):
+class PeaksOverThreshold(RunningThreshold):
     """A quantile beyond the calibration scores, from the shape of their tail (Siffer et al. 2017).
 
-    Scores above the `level` quantile of the first calibration, the peaks, are fitted with SciPy's generalised Pareto
-    distribution; the threshold is z = t + sigma/xi ((alpha n / N_t)^-xi - 1), with t that quantile, N_t peaks among n
-    scores. Further scores add to n and, above t, to the peaks; t stays. For small alpha and few scores, where a
-    conformal threshold needs n >= 1/alpha - 1.
+    It is for few scores and a small alpha, where a conformal threshold lacks scores (see `calibration_needed`).
+
+    >>> scores = np.random.default_rng(0).exponential(size=2000)
+    >>> layer = PeaksOverThreshold(alpha=1e-4).adapt(scores)
+    >>> bool(7.0 < layer.threshold < 11.0)  # an exponential distribution exceeds 9.2 with a probability of 1e-4
+    True
+
+    Of the first calibration scores t is the `level` quantile; scores above it are the peaks. SciPy's generalised
+    Pareto distribution, of shape xi and scale sigma, is fitted to what they exceed t by. With N_t peaks among n scores
+    the threshold is z = t + sigma/xi ((alpha n / N_t)^-xi - 1). Further scores add to n and, above t, to the peaks;
+    t stays as it is.
 
     Args:
-        alpha: false-alarm rate, below 1 - level.
-        level: of the quantile above which the tail begins.
-        capacity: peaks that are remembered, the last ones.
+        alpha: false-alarm rate, 0 < alpha < 1 - level.
+        level: of the quantile above which the tail begins, in (0, 1).
+        capacity: peaks that are remembered, the last ones, >= 10.
+
+    Raises:
+        ValueError: for an alpha or level outside its range, or a capacity below 10.
     """
 
+    needs_calibration = True
     least = 10
 
     def __init__(self, alpha: float = 1e-3, level: float = 0.9, capacity: int = 1000, **kwargs: Any) -> None:
@@ -262,10 +299,10 @@ class PeaksOverThreshold(_RunningThreshold):
             raise ValueError(f"Expected capacity >= {self.least}. Received: capacity={capacity!r}.")
         self.capacity = int(capacity)
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"start": (), "peak_count": (), "shape": (), "scale": (), "peaks": (self.capacity,)}
 
-    def _learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
+    def learn(self, state: dict[str, Any], scores: np.ndarray) -> tuple[float, float]:
         from scipy.stats import genpareto
 
         first = not state["count"]
@@ -295,19 +332,3 @@ class PeaksOverThreshold(_RunningThreshold):
         config = {**super().get_config(), "alpha": self.alpha, "level": self.level, "capacity": self.capacity}
         config.pop("k")
         return config
-
-
-def _read(variable: keras.Variable) -> np.ndarray:
-    """What `np.array(variable)` does, and below `variable.assign`, in a fraction of the time; a stream does both."""
-    held = variable.value
-    if isinstance(held, tf.distribute.DistributedValues):
-        return held.numpy()
-    return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype).numpy()
-
-
-def _write(variable: keras.Variable, value: Any) -> None:
-    held = variable.value
-    if isinstance(held, tf.distribute.DistributedValues):
-        variable.assign(value)
-    else:
-        tf.raw_ops.AssignVariableOp(resource=held.handle, value=tf.constant(value, held.dtype))

@@ -8,10 +8,13 @@ sees other batches than the undisturbed one. `Batches` draws the permutation of 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
+
+Made = TypeVar("Made")
 
 
 class Batches:
@@ -99,6 +102,68 @@ def in_order(rows: Any, batch_size: int) -> tf.data.Dataset:
         return tf.ensure_shape(batch, (None, *first.shape[1:]))
 
     return tf.data.Dataset.range(len(rows)).batch(batch_size).map(load)
+
+
+def in_batches(function: Callable[[Any], Made], rows: Any, size: int = 256) -> Iterator[Made]:
+    """What a function makes of rows, one batch after the other, so that all rows are never in memory at once.
+
+        scores = gathered(in_batches(detector.predict_on_batch, rows))
+        for explained in in_batches(graph, rows, size=64): ...
+
+    Args:
+        function: takes a batch: rows in the form of `rows`, of which there are `size`, in the last batch fewer.
+        rows: an array (n, ...), a list, an object with `__len__` and `rows[indices]` (see `Batches`), or a dict or a
+            tuple of these with n rows each, such as the columns of a table; batches are then dicts or tuples too.
+        size: rows in a batch, >= 1.
+
+    Yields:
+        What `function` returns, in the order of the rows; nothing where there are no rows.
+
+    Raises:
+        ValueError: when the first batch is asked for, for a size below 1, or parts with different numbers of rows.
+    """
+    if size < 1:
+        raise ValueError(f"Expected size >= 1. Received: size={size!r}.")
+    for first in range(0, _count(rows), size):
+        yield function(_between(rows, first, first + size))
+
+
+def gathered(parts: Iterable[Any]) -> Any:
+    """The results of batches as one result: arrays put together along their first axis, dicts key by key.
+
+    Args:
+        parts: arrays or tensors (k, ...), or dicts of them with the same keys; at least one.
+
+    Raises:
+        ValueError: for no parts.
+    """
+    parts = list(parts)
+    if not parts:
+        raise ValueError("Expected at least one batch of rows. Received: none.")
+    if isinstance(parts[0], dict):
+        return {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _count(rows: Any) -> int:
+    """How many rows there are, of a dict or tuple in each part."""
+    if not isinstance(rows, (dict, tuple)):
+        return len(rows)
+    counts = [len(part) for part in (rows.values() if isinstance(rows, dict) else rows)]
+    if len(set(counts)) != 1:
+        raise ValueError(f"Expected parts with the same number of rows. Received: {counts}.")
+    return counts[0]
+
+
+def _between(rows: Any, first: int, last: int) -> Any:
+    """Rows `first` to `last`, which may lie beyond the end; of an array a view."""
+    if isinstance(rows, dict):
+        return {key: _between(part, first, last) for key, part in rows.items()}
+    if isinstance(rows, tuple):
+        return tuple(_between(part, first, last) for part in rows)
+    if isinstance(rows, (np.ndarray, list, tf.Tensor)):
+        return rows[first:last]
+    return np.asarray(rows[np.arange(first, min(last, len(rows)))])
 
 
 def check_rows(x: Any, shape: tuple[int | None, ...], owner: str) -> np.ndarray:

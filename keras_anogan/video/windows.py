@@ -18,12 +18,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.pictures import to_float
 from keras_anogan.video.opening import open_footage
 
 SAMPLINGS = ("uniform", "sliding")
-
-
-BLOCK = 2**16
 
 
 # The index.
@@ -204,18 +202,6 @@ class VideoWindows(keras.utils.PyDataset):
         options = tf.data.Options()
         options.autotune.enabled = False  # with it on, short fits stall for seconds at their end
         return dataset.with_options(options)
-
-
-def to_float(frames: np.ndarray) -> np.ndarray:
-    """Frames in 0..255 as float32 in [-1, 1]: (v - 127.5) / 127.5."""
-    scaled = np.empty(frames.shape, "float32")
-    given, made = frames.reshape(-1), scaled.reshape(-1)
-    for i in range(0, len(given), BLOCK):  # while a block is in the processor's cache
-        block = made[i : i + BLOCK]
-        block[:] = given[i : i + BLOCK]
-        block -= np.float32(127.5)
-        block *= np.float32(1.0 / 127.5)
-    return scaled
 
 
 def scores_by_frame(windows: VideoWindows, scores: Any, at: int = -1) -> np.ndarray:

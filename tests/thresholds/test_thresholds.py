@@ -1,10 +1,13 @@
 """Thresholds and evaluation against definitions and scikit-learn."""
 
+import doctest
+
 import keras
 import numpy as np
 import pytest
 
-from keras_anogan import ConformalThreshold, QuantileThreshold, evaluation
+from keras_anogan import ConformalThreshold, QuantileThreshold, evaluation, thresholds
+from keras_anogan.thresholds import THRESHOLDS, Threshold, build_threshold, calibration_needed, conformal, running
 
 
 @pytest.fixture
@@ -125,6 +128,36 @@ def test_a_new_group_keeps_to_its_rate_in_k_of_k_plus_one_cases(draw):
 
 def test_exactly_enough_scores_are_enough():
     assert QuantileThreshold(0.01).adapt(np.arange(99.0)).threshold == 98.0
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.3, 0.1, 0.07, 0.05, 0.01, 1e-3, 1e-4])
+def test_as_many_scores_as_needed_are_enough_and_one_less_is_not(alpha):
+    needed = calibration_needed(alpha)
+    assert needed >= 1 / alpha - 1 - 1e-6 > needed - 1 - 2e-6
+    QuantileThreshold(alpha).adapt(np.arange(float(needed)))
+    with pytest.raises(ValueError, match=f"at least {needed} "):
+        QuantileThreshold(alpha).adapt(np.arange(needed - 1.0))
+
+
+def test_thresholds_have_names_and_say_what_they_can_do():
+    for name in THRESHOLDS:
+        layer = build_threshold(name, alpha=0.05, k=2.0, capacity=50)
+        assert isinstance(layer, Threshold)
+        assert not layer.adapted
+        assert layer.takes_groups == (name in ("conformal", "quantile"))
+        assert layer.learns_one_by_one != layer.takes_groups
+        assert layer.needs_calibration == (name in ("conformal", "quantile", "peaks"))
+        assert getattr(layer, "alpha", 0.05) == (0.1 if name == "exponential" else 0.05)
+    assert build_threshold("conformal").capacity == 10_000
+    with pytest.raises(ValueError, match=r"Expected the threshold to be one of .* Received: 'none'"):
+        build_threshold("none")
+
+
+@pytest.mark.parametrize("module", [thresholds, conformal, running])
+def test_examples_in_docstrings_run(module):
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed
 
 
 def test_an_alpha_close_to_one_alarms_at_nearly_everything():

@@ -12,7 +12,7 @@ from keras_anogan.nn.networks import build_mlp_critic, build_mlp_encoder, build_
 from keras_anogan.testing import changed, save_and_load, weights_by_path
 from keras_anogan.training.adversarial import _agree_on_overflow
 from keras_anogan.training.averages import NetworkEMA
-from keras_anogan.training.batches import Batches, check_rows
+from keras_anogan.training.batches import Batches, check_rows, gathered, in_batches
 
 SHAPE = (8, 8, 1)
 
@@ -81,9 +81,36 @@ def test_batches_larger_than_the_data_repeat_rows_and_rows_may_be_read_lazily():
     assert np.array_equal(pair[0][:, 0] + 5, pair[1])
 
 
+def test_a_function_sees_every_row_once_in_order_batch_by_batch():
+    x = np.arange(10, dtype="float32")[:, None]
+
+    class Lazy:
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, indices):
+            assert isinstance(indices, np.ndarray)
+            return x[indices]
+
+    for rows in (x, Lazy(), x.tolist(), tf.constant(x)):
+        seen = list(in_batches(np.asarray, rows, 4))
+        assert [len(batch) for batch in seen] == [4, 4, 2]
+        np.testing.assert_array_equal(gathered(seen), x)
+    assert np.shares_memory(next(in_batches(lambda rows: rows, x, 4)), x)
+    columns = {"a": list("abcde"), "b": np.arange(5)}
+    seen = list(in_batches(lambda part: {"pairs": list(zip(part["a"], part["b"], strict=True))}, columns, 2))
+    assert [len(part["pairs"]) for part in seen] == [2, 2, 1]
+    together = gathered(in_batches(lambda part: {"sum": part[0] + part[1]}, (x, 2 * x), 3))
+    np.testing.assert_array_equal(together["sum"], 3 * x)
+    assert list(in_batches(np.asarray, x[:0])) == []
+
+
 @pytest.mark.parametrize(
     ("make", "word"),
     [
+        (lambda: list(in_batches(len, np.ones(3), 0)), "size=0"),
+        (lambda: list(in_batches(len, (np.ones(3), np.ones(2)))), r"\[3, 2\]"),
+        (lambda: gathered([]), "at least one batch"),
         (lambda: Batches(np.ones((0, 2)), 2), "0 rows"),
         (lambda: Batches(np.ones((3, 2)), 0), "batch_size=0"),
         (lambda: Batches(np.ones((3, 2)), 1, steps=0), "steps=0"),
