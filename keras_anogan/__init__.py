@@ -1,5 +1,8 @@
 """GAN-based anomaly detection in TensorFlow/Keras."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from keras_anogan._version import __version__
 from keras_anogan.detector import AnomalyDetector, Explainer, Tags
 from keras_anogan.iftm import IFTM
@@ -19,12 +22,14 @@ from keras_anogan.models import (
     Siamese,
     build_detector,
     build_phases,
+    list_detectors,
 )
 from keras_anogan.models.composed import PatchDetector, SmoothedDetector
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.serving.tables import TableEncoder
+from keras_anogan.testing import check_detector
 from keras_anogan.thresholds.conformal import ConformalThreshold, QuantileThreshold, false_discovery_control
 from keras_anogan.thresholds.running import (
     CumulativeAggregation,
@@ -33,8 +38,21 @@ from keras_anogan.thresholds.running import (
     PeaksOverThreshold,
     SlidingWindowThreshold,
 )
-from keras_anogan.video.opening import open_footage
+from keras_anogan.video.opening import open_footage, prepare
 from keras_anogan.video.windows import VideoWindows
+
+
+def reproduce(
+    name: str, seeds: Sequence[int] = (), out: Any = "benchmarks/results", say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Run a published experiment; arguments and errors as in `recipes.reproduce`.
+
+    Recipes need scikit-learn and more, so that they are imported when one is run.
+    """
+    from keras_anogan import recipes
+
+    return recipes.reproduce(name, seeds, out, say)
+
 
 __all__ = [
     "ALAD",
@@ -70,7 +88,11 @@ __all__ = [
     "__version__",
     "build_detector",
     "build_phases",
+    "check_detector",
     "false_discovery_control",
     "image_preprocessing",
+    "list_detectors",
     "open_footage",
+    "prepare",
+    "reproduce",
 ]

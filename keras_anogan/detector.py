@@ -15,19 +15,27 @@ from keras_anogan.training.batches import Batches
 
 @dataclasses.dataclass(frozen=True)
 class Tags:
-    """What kind of detector a class is; `testing.check_detector` reads it.
+    """What kind of detector a class is; `testing.check_detector`, runs and wrappers read it and never ask for a name.
 
     Attributes:
         input: "image" (H, W, C), "table" (features,), "window" (frames, H, W, C), or "any".
         uses_normal_labels: the class trains on labels of normal data (never on labels of anomalies).
         closed_form: `fit` solves for the weights; there are no players and no optimizers.
         search_at_query: scoring runs an iterative search, so rounding is amplified.
+        averaged: momentum of the averaged weights that its authors score with (see `callbacks.NetworkEMA`), or None.
+        least_steps: fewest training steps of an epoch on tables, for a paper that takes thousands of steps however few
+            the rows are; 0 where one pass over the rows will do.
+        watchable: whether the score of held-out normal data tells when to stop; False where it falls as the network
+            learns, however well it tells samples apart.
     """
 
     input: str = "any"
     uses_normal_labels: bool = False
     closed_form: bool = False
     search_at_query: bool = False
+    averaged: float | None = None
+    least_steps: int = 0
+    watchable: bool = True
 
 
 class AnomalyDetector(AdversarialModel):

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_anogan.models import AVERAGED, build_phases, steps_per_epoch
+from keras_anogan.models import build_phases, entry, steps_per_epoch
 from keras_anogan.thresholds.conformal import ConformalThreshold
 from keras_anogan.training.averages import NetworkEMA
 
@@ -23,16 +23,16 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     by one for all pixels.
 
     Args:
-        detector: name in the registry, such as "fanogan", "efficientgan" or "pca"; see `build_phases`.
+        detector: one of `list_detectors()`, such as "fanogan", "efficientgan" or "pca".
         contamination: "auto", or the share of outliers among the rows of `fit`, in (0, 0.5]. With "auto" the rows
             are normal, a share `calibrate` of them is kept from training, and the threshold is set on these so that
             at most `alpha` of normal rows are called outliers. With a number every row is trained on, and the
             threshold is that quantile of their own scores, as in scikit-learn's detectors.
         alpha: false-alarm rate, with "auto".
         calibrate: share of the rows for the threshold, with "auto".
-        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5. An epoch of
-            "efficientgan" or "alad" on rows has at least 500 steps.
-        params: further arguments of the detector, such as {"latent_dim": 16}; see `build_phases`.
+        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5. An epoch of rows has at
+            least as many steps as the detector's `Tags.least_steps`.
+        params: further arguments of the detector, such as {"latent_dim": 16}; `models.parameters_of` lists them.
         random_state: seed of weights, noise, order and split.
         verbose: as in `keras.Model.fit`.
 
@@ -87,6 +87,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         axes = 0 if x.ndim == 2 else None
         self.data_min_, self.data_max_ = train.min(axis=axes), train.max(axis=axes)
         train = self._scale(train)
+        momentum = entry(self.detector).tags.averaged
         for model in build_phases(self.detector, train.shape[1:], **{"seed": seed, **(self.params or {})}).values():
             if model.players:
                 model.compile(
@@ -100,7 +101,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
                     epochs=self.epochs,
                     steps_per_epoch=steps_per_epoch(self.detector, train.shape[1:], len(train), self.batch_size),
                     verbose=self.verbose,
-                    callbacks=[NetworkEMA(0.999)] if self.detector in AVERAGED else [],
+                    callbacks=[] if momentum is None else [NetworkEMA(momentum)],
                 )
             else:
                 model.compile()
@@ -108,7 +109,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
             self.detector_ = model
         if self.contamination == "auto":
             scores = self.detector_.predict(self._scale(calibration))
-            self.threshold_ = ConformalThreshold(self.alpha, capacity=held).adapt(scores)
+            self.threshold_: Any = ConformalThreshold(self.alpha, capacity=held).adapt(scores)
             self.offset_ = -self.threshold_.threshold
         else:
             self.threshold_ = None

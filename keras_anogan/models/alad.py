@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, kind_of, latent_size, register
 from keras_anogan.nn import losses, networks, scores
 from keras_anogan.nn.layers import SpectralConv2D, SpectralDense
 from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
@@ -192,7 +193,7 @@ class ALAD(AnomalyDetector):
         ValueError: for an unknown score, or networks whose shapes do not meet.
     """
 
-    tags = Tags(input="any")
+    tags = Tags(input="any", averaged=0.999, least_steps=500)
     networks = ("encoder", "generator", "discriminator_xz", "discriminator_xx", "discriminator_zz")
     players = {
         "discriminator_xz": ("discriminator_xz",),
@@ -295,3 +296,41 @@ class ALAD(AnomalyDetector):
         if len(x.shape) == 4:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
         return explained
+
+
+@register(
+    "alad",
+    ALAD,
+    inputs=("image", "table"),
+    paper="Zenati et al., Adversarially Learned Anomaly Detection, ICDM 2018",
+)
+def build(shape: tuple[int, ...], *, latent_dim: int | None = None, seed: int = 0, **params: Any) -> Phases:
+    """ALAD, with the paper's networks for tables, or for images.
+
+    Args:
+        shape: (features,), or (H, W, C) with sides that 8 divides.
+        latent_dim: size of z; default 32 (tables), 100 (images).
+        seed: of the initial weights, the noise and the data order.
+        **params: of `ALAD`.
+    """
+    seeds = [5 * seed + i for i in range(5)]
+    if kind_of(shape) == "table":
+        n, latent_dim = shape[0], latent_size(latent_dim, 32)
+        made = [
+            build_table_encoder(n, latent_dim, seed=seeds[0]),
+            networks.build_table_generator(n, latent_dim, seed=seeds[1]),
+            build_table_discriminator_xz(n, latent_dim, seed=seeds[2]),
+            build_table_discriminator_xx(n, seed=seeds[3]),
+            build_table_discriminator_zz(latent_dim, seed=seeds[4]),
+        ]
+    else:
+        latent_dim = latent_size(latent_dim, 100)
+        made = [
+            build_image_encoder(shape, latent_dim, seed=seeds[0]),
+            build_image_generator(shape, latent_dim, seed=seeds[1]),
+            build_image_discriminator_xz(shape, latent_dim, seed=seeds[2]),
+            build_image_discriminator_xx(shape, seed=seeds[3]),
+            build_image_discriminator_zz(latent_dim, seed=seeds[4]),
+        ]
+    parts = dict(zip(ALAD.networks, made, strict=True))
+    return {"alad": ALAD(**parts, seed=seed, **params)}

@@ -18,7 +18,8 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.nn import losses, scores
+from keras_anogan.models.registry import Phases, kind_of, latent_size, register
+from keras_anogan.nn import losses, networks, scores
 from keras_anogan.nn.folding import fold
 from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
 from keras_anogan.nn.search import Found, Objective, check_search, search_path
@@ -232,3 +233,32 @@ class AnoGAN(AnomalyDetector):
         if len(x.shape) == 4:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
         return explained
+
+
+@register(
+    "anogan",
+    AnoGAN,
+    inputs=("image", "table"),
+    paper="Schlegl et al., Unsupervised Anomaly Detection with Generative Adversarial Networks, IPMI 2017",
+)
+def build(
+    shape: tuple[int, ...], *, latent_dim: int | None = None, filters: int = 16, seed: int = 0, **params: Any
+) -> Phases:
+    """AnoGAN, with DCGAN's networks for images, with fully connected ones for tables.
+
+    Args:
+        shape: (features,), or (H, W, C) as `build_dcgan_generator` takes it.
+        latent_dim: size of z; default 32 (tables), 16 (images): in a large one the search finds anomalies too.
+        filters: at half of the image's size; 64 in DCGAN's paper, but every step of every search runs through them.
+        seed: of the initial weights, the noise, the data order and the first z.
+        **params: of `AnoGAN`.
+    """
+    if kind_of(shape) == "table":
+        latent_dim = latent_size(latent_dim, 32)
+        generator = networks.build_table_generator(shape[0], latent_dim, seed=2 * seed)
+        discriminator = build_table_discriminator(shape[0], seed=2 * seed + 1)
+    else:
+        latent_dim = latent_size(latent_dim, 16)
+        generator = networks.build_dcgan_generator(shape, latent_dim, filters, seed=2 * seed)
+        discriminator = networks.build_dcgan_discriminator(shape, filters, seed=2 * seed + 1)
+    return {"anogan": AnoGAN(generator, discriminator, seed=seed, **params)}

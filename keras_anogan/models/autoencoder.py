@@ -16,7 +16,8 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.nn import scores
+from keras_anogan.models.registry import Phases, kind_of, latent_size, register
+from keras_anogan.nn import networks, scores
 from keras_anogan.nn.networks import check_inverse, initializers
 
 STAGES = (1, 2, 4, 8, 16)  # of the encoder, times `filters`
@@ -54,7 +55,7 @@ def build_autoencoder_decoder(shape: Sequence[int], filters: int = 32, seed: int
     return keras.Model(z, layers.Activation("linear", dtype="float32")(h), name="decoder")
 
 
-def _plan(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], list[tuple[int, int]]]:
+def _plan(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], list[tuple[int, ...]]]:
     """Checked shape, the sides of the smallest map, and the kernels of three layers that grow it to H/4 x W/4."""
     shape = tuple(int(size) for size in shape)
     if len(shape) != 3 or shape[2] < 1 or min(shape[:2]) < 8 or shape[0] % 4 or shape[1] % 4:
@@ -124,3 +125,33 @@ class Autoencoder(AnomalyDetector):
         if len(x.shape) == 4:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
         return explained
+
+
+@register(
+    "autoencoder",
+    Autoencoder,
+    inputs=("image", "table"),
+    paper="a notebook on MNIST; with noise Vincent et al., Denoising Autoencoders, ICML 2008",
+)
+def build(
+    shape: tuple[int, ...], *, filters: int = 32, latent_dim: int | None = None, seed: int = 0, **params: Any
+) -> Phases:
+    """An autoencoder: the convolutional one of the MNIST notebook for images, a fully connected one for tables.
+
+    Args:
+        shape: (features,), or (H, W, C) with sides >= 8 that 4 divides.
+        filters: of the first convolution; for images.
+        latent_dim: of tables, default 32; images have the published network without a bottleneck.
+        seed: of the initial weights, the noise and the data order.
+        **params: of `Autoencoder`.
+    """
+    if kind_of(shape) == "table":
+        latent_dim = latent_size(latent_dim, 32)
+        encoder = networks.build_table_encoder(shape[0], latent_dim, seed=2 * seed)
+        decoder = networks.build_table_generator(shape[0], latent_dim, seed=2 * seed + 1)
+    elif latent_dim is not None:
+        raise ValueError(f"Expected a latent_dim for tables only. Received: latent_dim={latent_dim!r} for images.")
+    else:
+        encoder = build_autoencoder_encoder(shape, filters, seed=2 * seed)
+        decoder = build_autoencoder_decoder(shape, filters, seed=2 * seed + 1)
+    return {"autoencoder": Autoencoder(encoder, decoder, seed=seed, **params)}

@@ -24,10 +24,10 @@ class DetectorOfParts(AnomalyDetector):
         """Parts (batch * count, *detector.sample_shape) of samples (batch, *sample_shape), sample by sample."""
         raise NotImplementedError(f"{type(self).__name__} has to define parts(x).")
 
-    def compile(self, **kwargs: Any) -> None:
+    def compile(self, optimizers: dict[str, Any] | None = None, jit_compile: bool | None = None, **kwargs: Any) -> None:
         """Configure training; arguments go to the detector's own `compile`, if it is not compiled yet."""
         if not self.detector.compiled:
-            self.detector.compile(**kwargs)
+            self.detector.compile(optimizers=optimizers, jit_compile=jit_compile, **kwargs)
         super().compile(jit_compile=False, run_eagerly=kwargs.get("run_eagerly", False))
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -96,9 +96,9 @@ class PatchDetector(DetectorOfParts):
             raise ValueError(
                 f"Expected the size (height, width) of images, at least {patch[:2]}. Received: size={size!r}."
             )
-        steps = stride if isinstance(stride, (tuple, list)) else (stride,) * 2
+        given = stride if isinstance(stride, (tuple, list)) else (stride,) * 2
         steps = tuple(
-            max(1, side // 2) if step is None else int(step) for step, side in zip(steps, patch, strict=False)
+            max(1, side // 2) if step is None else int(step) for step, side in zip(given, patch, strict=False)
         )
         if not all(1 <= step <= side for step, side in zip(steps, patch, strict=False)):
             raise ValueError(f"Expected a stride from 1 to a patch's side, {patch[:2]}. Received: stride={stride!r}.")
@@ -183,6 +183,7 @@ class SmoothedDetector(DetectorOfParts):
     """
 
     tags = Tags(input="window")
+    length: int
 
     def __init__(self, detector: AnomalyDetector, length: int = 4, seed: int = 0, name: str | None = None) -> None:
         super().__init__(seed=seed, name=name)
@@ -230,12 +231,12 @@ class SmoothedDetector(DetectorOfParts):
         _check_whole(x)
         return super().fit(x, *args, **kwargs)
 
-    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> np.ndarray:
         """Scores (n,) of whole samples, in arrays 256 windows at a time by default; raises what `fit` does."""
         _check_whole(x)
         if isinstance(x, list) or hasattr(x, "__array__"):
             batch_size = batch_size or max(1, 256 // self.length)
-        return super().predict(x, batch_size=batch_size, **kwargs)
+        return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
 
     def parts(self, x: tf.Tensor) -> tf.Tensor:
         """The windows, in order: (batch * length, T, ...) of sequences (batch, T + length - 1, ...)."""

@@ -11,10 +11,13 @@ import keras
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.nn import scores
+from keras_anogan.models.registry import Phases, register
+from keras_anogan.models.wgan_gp import WGANGP
+from keras_anogan.nn import networks, scores
 from keras_anogan.nn.networks import check_inverse, check_judge
 
 MAPPINGS = ("izif", "izi", "ziz")
+ARCHITECTURES = ("mlp", "dcgan", "resnet")
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -131,3 +134,52 @@ class FAnoGAN(AnomalyDetector):
         if len(x.shape) == 4:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
         return explained
+
+
+@register(
+    "fanogan",
+    FAnoGAN,
+    inputs=("image",),
+    paper="Schlegl et al., f-AnoGAN, Medical Image Analysis 2019",
+)
+def build(
+    shape: tuple[int, ...],
+    *,
+    architecture: str = "mlp",
+    latent_dim: int | None = None,
+    lambda_: float = 10.0,
+    n_critic: int = 5,
+    latent_activation: str | None = "tanh",
+    filters: int = 64,
+    batchnorm_epsilon: float = 1e-5,
+    mirror: bool = False,
+    seed: int = 0,
+    **params: Any,
+) -> Phases:
+    """WGAN-GP, then the encoder of f-AnoGAN.
+
+    Args:
+        shape: (H, W, C).
+        architecture: "mlp", the fully connected networks of the MNIST exercise, "dcgan", or "resnet", the paper's.
+        latent_dim: size of z; default 100 (mlp), 128 (dcgan, resnet).
+        lambda_, n_critic: as in `WGANGP`.
+        latent_activation: of the encoder's output; "tanh" as published.
+        filters: at the image's size ("resnet") or half of it ("dcgan").
+        batchnorm_epsilon: of the "mlp" generator; the exercise has 0.8.
+        mirror: as in `WGANGP` and `FAnoGAN`.
+        seed: of the initial weights, the noise and the data order.
+        **params: of `FAnoGAN`.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"Expected the architecture to be one of {ARCHITECTURES}. Received: {architecture!r}.")
+    latent_dim = latent_dim or (100 if architecture == "mlp" else 128)
+    width = {} if architecture == "mlp" else {"filters": filters}
+    epsilon = {"batchnorm_epsilon": batchnorm_epsilon} if architecture == "mlp" else {}
+    role = {role: getattr(networks, f"build_{architecture}_{role}") for role in ("generator", "critic", "encoder")}
+    generator = role["generator"](shape, latent_dim, **width, **epsilon, seed=3 * seed)
+    critic = role["critic"](shape, **width, seed=3 * seed + 1)
+    encoder = role["encoder"](shape, latent_dim, latent_activation=latent_activation, **width, seed=3 * seed + 2)
+    return {
+        "wgan_gp": WGANGP(generator, critic, lambda_=lambda_, n_critic=n_critic, mirror=mirror, seed=seed),
+        "encoder": FAnoGAN(encoder, generator, critic, mirror=mirror, seed=seed, **params),
+    }

@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, kind_of, register
 from keras_anogan.nn.bijections import LOG_2, Bijection, Coupling, Permutation, Whitening
 
 SCORES = ("likelihood", "typicality", "complexity", "ratio")
@@ -299,3 +300,40 @@ class Flow(AnomalyDetector):
             terms["ratio"] = tf.where(tf.math.is_inf(bits), bits, ratio)  # not the difference of two infinities
         explained |= {key: term for key, term in terms.items() if key != "likelihood"}
         return {"score": terms[self.score], **explained}
+
+
+@register(
+    "flow",
+    Flow,
+    inputs=("image", "table"),
+    paper="Dinh et al., Density Estimation Using Real NVP, ICLR 2017; ratio by Ren et al., NeurIPS 2019",
+)
+def build(
+    shape: tuple[int, ...],
+    *,
+    components: int = 128,
+    blocks: int = 4,
+    units: tuple[int, ...] = (256, 256),
+    score: str | None = None,
+    levels: int | None = None,
+    noise: float | None = None,
+    seed: int = 0,
+    **params: Any,
+) -> Phases:
+    """A normalising flow for images or tables.
+
+    Args:
+        shape: (features,), or (H, W, C).
+        components, blocks, units: as in `build_flow`.
+        score: as in `Flow`; default "likelihood" (tables), "ratio" (images).
+        levels: as in `Flow`; default None (tables), 256 (images).
+        noise: as in `Flow`; default 0.1 (tables), 0.4 (images).
+        seed: of the initial weights, the noise and the data order.
+        **params: of `Flow`.
+    """
+    image = kind_of(shape) == "image"
+    score = ("ratio" if image else "likelihood") if score is None else score
+    levels = (256 if image else None) if levels is None else levels
+    noise = (0.4 if image else 0.1) if noise is None else noise
+    network = build_flow(shape, components, blocks, units, seed=seed)
+    return {"flow": Flow(network, score=score, levels=levels, noise=noise, seed=seed, **params)}

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import losses
 from keras_anogan.nn.layers import FusedBatchNormalization, SmallConv2DTranspose
 from keras_anogan.nn.networks import check_judge, float32_outputs, initializers
@@ -121,7 +122,7 @@ class GANDiscriminator(AnomalyDetector):
         ValueError: for noise_std < 0 or networks whose shapes do not meet.
     """
 
-    tags = Tags(input="any")
+    tags = Tags(input="any", watchable=False)  # the score falls as the logit grows
     networks = ("generator", "discriminator")
     players = {"discriminator": ("discriminator",), "generator": ("generator",)}
     logs = ("discriminator_loss", "generator_loss")
@@ -182,3 +183,24 @@ class GANDiscriminator(AnomalyDetector):
         """`score` = -`logit`, and the discriminator's `features`."""
         logit, features = self.discriminator(x, training=False)
         return {"score": -logit[:, 0], "logit": logit[:, 0], "features": features}
+
+
+@register(
+    "gan_discriminator",
+    GANDiscriminator,
+    inputs=("image",),
+    paper="Radford et al., Unsupervised Representation Learning with DCGANs, ICLR 2016; a notebook on MNIST",
+)
+def build(shape: tuple[int, ...], *, latent_dim: int = 32, filters: int = 64, seed: int = 0, **params: Any) -> Phases:
+    """A GAN's discriminator, with the networks of the MNIST notebook.
+
+    Args:
+        shape: (side, side, C), side even.
+        latent_dim: size of z.
+        filters: of the discriminator's first convolution.
+        seed: of the initial weights, the noise and the data order.
+        **params: of `GANDiscriminator`.
+    """
+    generator = build_gan_generator(shape, latent_dim, filters, seed=2 * seed)
+    discriminator = build_gan_discriminator(shape, filters, seed=2 * seed + 1)
+    return {"gan_discriminator": GANDiscriminator(generator, discriminator, seed=seed, **params)}

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, register
 
 MOST_FEATURES = 4096
 
@@ -80,3 +81,14 @@ class Gaussian(AnomalyDetector):
         log_det = 0.5 * tf.reduce_sum(tf.math.log(tf.reduce_sum(tf.square(self.whitener), axis=0)))
         log_likelihood = -0.5 * (tf.reduce_sum(tf.square(z), axis=1) + self.size * math.log(2.0 * math.pi)) + log_det
         return {"score": -log_likelihood, "log_likelihood": log_likelihood, "latent": z}
+
+
+@register(
+    "gaussian",
+    Gaussian,
+    inputs=("image", "table"),
+    paper="Ledoit and Wolf, A Well-Conditioned Estimator for Large Covariance Matrices, 2004; a baseline",
+)
+def build(shape: tuple[int, ...], *, seed: int = 0) -> Phases:
+    """One Gaussian alone."""
+    return {"gaussian": Gaussian(shape, seed=seed)}

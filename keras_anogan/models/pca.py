@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import scores
 
 
@@ -89,3 +90,9 @@ class PCA(AnomalyDetector):
         if len(self.shape) == 3:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)
         return explained
+
+
+@register("pca", PCA, inputs=("image", "table"), paper="Pearson, On Lines and Planes of Closest Fit, 1901; a baseline")
+def build(shape: tuple[int, ...], *, seed: int = 0, **params: Any) -> Phases:
+    """PCA alone; `params` are the class's."""
+    return {"pca": PCA(shape, seed=seed, **params)}

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import losses
 from keras_anogan.nn.networks import initializers
 from keras_anogan.training.batches import Batches
@@ -154,3 +155,22 @@ class Siamese(AnomalyDetector):
             "latent": z,
             "nearest_class": tf.argmin(squares, axis=-1, output_type="int32"),
         }
+
+
+@register(
+    "siamese",
+    Siamese,
+    inputs=("image",),
+    paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006",
+)
+def build(shape: tuple[int, ...], *, latent_dim: int = 32, filters: int = 32, seed: int = 0, **params: Any) -> Phases:
+    """A Siamese network on the classes of normal images; `fit` needs their labels.
+
+    Args:
+        shape: (H, W, C).
+        latent_dim: size of the embedding.
+        filters: of the first convolution.
+        seed: of the initial weights and the data order.
+        **params: of `Siamese`.
+    """
+    return {"siamese": Siamese(build_siamese_encoder(shape, latent_dim, filters, seed=seed), seed=seed, **params)}

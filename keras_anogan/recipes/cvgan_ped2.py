@@ -39,7 +39,7 @@ def build_cvgan(
         rate: of the generator's Adam(beta_1=0.5), going down to 2 % by a cosine.
         discriminator_rate: of the discriminator's, which stays.
         warm_up: of the steps; so many, or a tenth of them, let the rate rise from nothing.
-        **params: of `models.cvgan_phases`.
+        **params: of `models.cvgan.build`.
     """
     detector = build_detector("cvgan", (WINDOW, *shape), seed=seed, **params)
     warm_up = min(warm_up, steps // 10)

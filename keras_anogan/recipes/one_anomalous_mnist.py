@@ -183,7 +183,7 @@ def train_flow(
         steps: training steps; ten epochs of a tenth each.
         batch_size: rows of one step.
         rate: learning rate at the start.
-        noise, weight, **params: as in `models.flow_phases`.
+        noise, weight, **params: as in `models.flow.build`.
     """
     detector = build_detector("flow", x.shape[1:], noise=noise, weight=weight, seed=seed, **params)
     adam = keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(rate, steps), weight_decay=0.0)

@@ -1,0 +1,252 @@
+"""The registry: it finds a detector by its name, and knows what a user may set.
+
+A paper's file ends with a builder, which joins by one decorator:
+
+    @register("pca", PCA, inputs=("image", "table"), paper="...")
+    def build(shape, *, seed=0, **params):
+        return {"pca": PCA(shape, seed=seed, **params)}
+
+What the builder does not use itself goes to the class as `**params`, so that a parameter and its meaning are told once,
+in the class. A detector that is trained in phases (f-AnoGAN: first the GAN, then the encoder) is several objects that
+share networks; the builder returns them in the order of training, the detector last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import numbers
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.training.adversarial import AdversarialModel
+
+Phases = dict[str, AdversarialModel]
+Builder = Callable[..., Phases]
+INPUTS = ("image", "table", "window")
+NOT_SET_BY_USERS = ("self", "shape", "seed", "name")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A detector in the registry.
+
+    Attributes:
+        name: what users call it, such as "fanogan".
+        build: `build(shape, *, seed=0, **params)` -> what is fitted, in order, by name; the last is the detector.
+        detector: its class.
+        inputs: what it is trained on: "image" (H, W, C), "table" (features,), "window" (frames, H, W, C).
+        paper: its source in one line: authors, title or venue, year.
+    """
+
+    name: str
+    build: Builder
+    detector: type[AnomalyDetector]
+    inputs: tuple[str, ...]
+    paper: str
+
+    @property
+    def tags(self) -> Tags:
+        """What kind of detector it is."""
+        return self.detector.tags
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def register(
+    name: str, detector: type[AnomalyDetector], *, inputs: tuple[str, ...], paper: str
+) -> Callable[[Builder], Builder]:
+    """Decorator of a builder: the detector can be built, trained and listed by `name` from then on.
+
+    Args:
+        name, detector, inputs, paper: as in `Entry`.
+
+    Raises:
+        ValueError: for an unknown kind of input, or a name that another file has taken.
+    """
+    if not inputs or set(inputs) - set(INPUTS):
+        raise ValueError(f"Expected some of the inputs {INPUTS}. Received: {inputs!r}.")
+
+    def add(build: Builder) -> Builder:
+        known = _ENTRIES.get(name)
+        if known is not None and known.build.__module__ != build.__module__:
+            raise ValueError(f"Expected a name that no detector has. Received: {name!r}, {known.detector.__name__}'s.")
+        _ENTRIES[name] = Entry(name, build, detector, tuple(inputs), paper)
+        return build
+
+    return add
+
+
+def entry(name: str) -> Entry:
+    """The detector of that name.
+
+    Raises:
+        ValueError: for an unknown name; it says which name may have been meant.
+    """
+    if name not in _ENTRIES:
+        raise ValueError(
+            f"Expected one of the detectors {list_detectors()}. Received: {name!r}{_meant(str(name), _ENTRIES) or '.'}"
+        )
+    return _ENTRIES[name]
+
+
+def list_detectors(kind: str | None = None) -> tuple[str, ...]:
+    """Names of the detectors, in alphabetical order.
+
+    Args:
+        kind: "image", "table" or "window", for those that are trained on it; None for all.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    if kind is not None and kind not in INPUTS:
+        raise ValueError(f"Expected the kind to be one of {INPUTS}, or None. Received: {kind!r}.")
+    return tuple(sorted(name for name, found in _ENTRIES.items() if kind is None or kind in found.inputs))
+
+
+def parameters_of(name: str) -> dict[str, inspect.Parameter]:
+    """What a user may set of a detector, by name: the builder's own parameters, then those that it hands to the class.
+
+    Shape, seed and networks are not among them. A default of None means that the builder chooses by kind of data. The
+    annotations are types, such as `float` or `int | None`, not strings.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    found = entry(name)
+    own = inspect.signature(found.build, eval_str=True).parameters.values()
+    handed_on: Iterable[inspect.Parameter] = ()
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own):
+        handed_on = inspect.signature(found.detector.__init__, eval_str=True).parameters.values()
+    merged: dict[str, inspect.Parameter] = {}
+    for parameter in (*own, *handed_on):
+        if parameter.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+            merged.setdefault(parameter.name, parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    return {key: merged[key] for key in merged if key not in NOT_SET_BY_USERS and not _is_network(merged[key])}
+
+
+def check_parameters(name: str, params: dict[str, Any]) -> None:
+    """Refuse parameters that a detector does not have, or whose type is another.
+
+    Whether a number is in its range is the class's to say.
+
+    Raises:
+        ValueError: naming the parameter, the nearest one that exists, and all that there are.
+    """
+    known, who = parameters_of(name), entry(name).detector.__name__
+    for key, value in params.items():
+        if key not in known:
+            takes = f"It takes: {', '.join(known)}." if known else "It takes none."
+            raise ValueError(f"{who} has no parameter {key}{_meant(key, known) or '.'} {takes}")
+        if not _fits(value, known[key].annotation):
+            raise ValueError(f"{who} expected {key} to be {_type_name(known[key].annotation)}. Received: {value!r}.")
+
+
+def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
+    """What has to be fitted, in order, to train a detector; the last one is the detector.
+
+    Args:
+        name: one of `list_detectors()`.
+        input_spec: shape of one sample without the batch axis, e.g. (28, 28, 1), (121,), or (8, 64, 128, 3), or a
+            `keras.InputSpec`.
+        **params: `seed`, and what `parameters_of(name)` lists. The end of the paper's file and its class say what
+            each one means.
+
+    Raises:
+        ValueError: for an unknown name or parameter, or a shape that the detector is not for.
+    """
+    found = entry(name)
+    check_parameters(name, {key: value for key, value in params.items() if key != "seed"})
+    shape = tuple(getattr(input_spec, "shape", input_spec))
+    shape = shape[1:] if hasattr(input_spec, "shape") else shape
+    try:
+        return found.build(shape, **params)
+    except TypeError as error:
+        raise ValueError(f"Could not build {name!r} with {params}: {error}.") from error
+
+
+def build_detector(name: str, input_spec: Any, **params: Any) -> AnomalyDetector:
+    """The detector alone; takes what `build_phases` takes."""
+    return typing.cast(AnomalyDetector, list(build_phases(name, input_spec, **params).values())[-1])
+
+
+def steps_per_epoch(name: str, shape: tuple[int, ...], rows: int, batch_size: int) -> int | None:
+    """Steps of an epoch for `fit`: at least `Tags.least_steps` on tables; None, one pass over the rows, where the
+    detector asks for none, and on images."""
+    least = entry(name).tags.least_steps
+    return max(least, -(-rows // batch_size)) if least and len(shape) == 1 else None
+
+
+# For builders.
+
+
+def kind_of(shape: tuple[int, ...]) -> str:
+    """ "table" for rows (features,), "image" for (H, W, C).
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if len(shape) not in (1, 3):
+        raise ValueError(f"Expected rows (features,) or images (H, W, C). Received: shape {shape}.")
+    return "table" if len(shape) == 1 else "image"
+
+
+def latent_size(latent_dim: int | None, default: int) -> int:
+    """The size of z: what the user says, or the default.
+
+    Raises:
+        ValueError: for latent_dim < 1.
+    """
+    if latent_dim is not None and latent_dim < 1:
+        raise ValueError(f"Expected latent_dim >= 1. Received: latent_dim={latent_dim!r}.")
+    return latent_dim or default
+
+
+# For sentences.
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the type itself."""
+    is_union = isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
+    return typing.get_args(annotation) if is_union else (annotation,)
+
+
+def _is_network(parameter: inspect.Parameter) -> bool:
+    return any(isinstance(kind, type) and issubclass(kind, keras.Model) for kind in _members(parameter.annotation))
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of a type: numbers stand for each other, and lists for tuples; what is not known is let in."""
+    return any(_fits_one(value, kind) for kind in _members(annotation))
+
+
+def _fits_one(value: Any, kind: Any) -> bool:
+    if kind is type(None):
+        return value is None
+    if kind in (int, float):
+        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if kind in (bool, str):
+        return isinstance(value, kind)
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, (tuple, list))
+    return True
+
+
+def _type_name(annotation: Any) -> str:
+    """A type in words: "a number or None"."""
+    words = {int: "an integer", float: "a number", bool: "True or False", str: "a string", type(None): "None"}
+    return " or ".join(
+        words.get(kind, "a tuple" if typing.get_origin(kind) is tuple else str(kind)) for kind in _members(annotation)
+    )
