@@ -11,14 +11,12 @@ import tensorflow as tf
 
 from keras_anogan.files import replacing
 from keras_anogan.iftm import Result
+from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE, to_float, to_pixels
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.video.files import write_video
 from keras_anogan.video.footage import Footage
 
 EVENT_GAP = 5  # frames without an alarm that end an event
-
-
-SHEET = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,26 +62,28 @@ def alarm_panels(fitted: FittedDetector, footage: Footage, place: int) -> dict[s
 
 
 def _drawn(frame: np.ndarray, explained: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    from keras_anogan.pictures import to_pixels
+    """A frame of bytes and what is known of it as pixels; a detector that makes no forecast shows the frame alone."""
     from keras_anogan.plots import heat_pixels
 
-    panels = {
-        "frame": to_pixels(frame.astype("float32") / 127.5 - 1.0),
-        "forecast": to_pixels(explained["forecast"][0, -1]),
-    }
+    panels = {"frame": to_pixels(to_float(frame))}
+    if "forecast" in explained:
+        panels["forecast"] = to_pixels(explained["forecast"][0, -1])
     if "mask" in explained:
         panels["mask"] = to_pixels(explained["mask"][0, -1] * 2.0 - 1.0)
-    return panels | {"error": heat_pixels(2.0 * explained["anomaly_map"][0])}  # bright yellow is 0.5 of a range of 2
+    if "anomaly_map" in explained:
+        panels["error"] = heat_pixels(2.0 * explained["anomaly_map"][0])  # bright yellow is 0.5 of a range of 2
+    return panels
 
 
 def alarm_picture(path: pathlib.Path, result: Result, fitted: FittedDetector) -> None:
+    """Write what a stream's alarm looks like: frame, forecast, mask and error."""
     from keras_anogan.plots import save_panels
 
     if result.actual is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     explained = fitted.detector.explain(tf.constant(result.actual[None]))
-    frame = (result.actual[-1] + 1.0) * 127.5
+    frame = np.round((result.actual[-1] - BYTE_OFFSET) / BYTE_SCALE).astype("uint8")
     title = f"frame {result.index}: {result.error:.4g}, threshold {result.threshold:.4g}"
     with replacing(path) as partial:
         save_panels([(title, _drawn(frame, {key: np.asarray(value) for key, value in explained.items()}))], partial)

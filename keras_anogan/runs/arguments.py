@@ -2,51 +2,128 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
-from keras_anogan.thresholds.conformal import ConformalThreshold
-from keras_anogan.thresholds.running import (
-    CumulativeAggregation,
-    DoubleExponentialThreshold,
-    ExponentialThreshold,
-    PeaksOverThreshold,
-    SlidingWindowThreshold,
-)
+from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
+from keras_anogan.models.registry import Entry
+from keras_anogan.thresholds import build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
 
 
-IMAGES_ONLY = ("fanogan", "gan_discriminator", "siamese")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunArguments:
+    """What runs of images, tables and footage are asked for alike; equal arguments and data give equal weights.
 
+    Attributes:
+        detector: name in the registry; a default by kind of data.
+        params: parameters of the detector, such as {"kappa": 0.1}; see `models.parameters_of`.
+        epochs: of each phase of training.
+        batch_size: rows of one player's batch.
+        learning_rate: of Adam(beta_1=0.5), for every player.
+        threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
+            "cumulative", "exponential", "double_exponential" and "sliding".
+        alpha: accepted false-alarm rate.
+        k: standard deviations above the mean.
+        seed: of weights, noise, data order and split.
+        smoke: one epoch on few rows, to see that everything works.
+    """
 
-CLOSED_FORM = ("gaussian", "pca")
+    detector: str | None = None
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float | None = None
+    threshold: str = "conformal"
+    alpha: float = 0.01
+    k: float = 3.0
+    seed: int = 0
+    smoke: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_at_least_one("epochs", "batch_size")
+        if self.learning_rate is not None and not self.learning_rate > 0.0:
+            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
+        if not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if self.seed < 0:
+            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        self.build_threshold()
+
+    @property
+    def kind(self) -> str:
+        """ "images", "table" or "footage"."""
+        raise NotImplementedError
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Files and folders that the run reads."""
+        raise NotImplementedError
+
+    @property
+    def entry(self) -> Entry:
+        """The detector's entry in the registry."""
+        return entry(str(self.detector))
+
+    @property
+    def built_with(self) -> dict[str, Any]:
+        """What the detector's builder is given, besides shape and seed."""
+        return dict(self.params)
+
+    def build_threshold(self, capacity: int | None = None) -> Any:
+        """A new threshold as asked for, for so many calibration scores."""
+        return build_threshold(self.threshold, alpha=self.alpha, k=self.k, capacity=capacity)
+
+    def _check_detector(self, kind: str, noun: str) -> None:
+        """Refuse a detector, or parameters of it, that there are not for this kind of data."""
+        if self.detector not in list_detectors():
+            names = ", ".join(list_detectors(kind))
+            raise ValueError(f"Expected --detector to be one of {names}. Received: {self.detector!r}.")
+        if kind not in self.entry.inputs:
+            fitting = list_detectors(kind)
+            hint = "; train-video trains it" if self.entry.inputs == ("window",) else ""
+            raise ValueError(
+                f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} for {noun}. "
+                f"Received: {self.detector}{hint}."
+            )
+        check_parameters(str(self.detector), self.built_with)
+
+    def _check_at_least_one(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"Expected --{name.replace('_', '-')} >= 1. Received: {value}.")
+
+    def _set_default(self, key: str, value: Any) -> None:
+        if getattr(self, key) is None:
+            object.__setattr__(self, key, value)
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
-    """Everything that decides what a run is; two runs with equal arguments and data have equal weights.
+class Arguments(RunArguments):
+    """What a run of images or of a table is.
 
     Attributes:
         data: "mnist", "digits", a folder of images, or a table file (.csv, .csv.gz, .parquet).
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
         drop: for tables, columns to leave out.
-        detector: name in the registry; default: fanogan for images, efficientgan for tables. siamese needs `abnormal`.
-        architecture: of fanogan, "mlp", "dcgan" or "resnet"; default: mlp for the named sets, dcgan for folders.
+        detector: default: fanogan for images, efficientgan for tables. One that learns from the classes of normal
+            images needs `abnormal`.
+        architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
+            sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
-        epochs: of each phase; an epoch of a table has at least 500 steps.
-        batch_size: rows of one player's batch.
-        learning_rate: of Adam(beta_1=0.5, beta_2=0.999), for every player; default: 2e-4 (images), 1e-4 (tables).
+        epochs: an epoch of a table has at least as many steps as the detector asks for.
+        learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
-        alpha: accepted false-alarm rate.
-        seed: of weights, noise, data order and split.
         skip_broken: leave out image files that can't be read.
-        smoke: one epoch on at most 256 rows, to see that everything works.
+        smoke: one epoch on at most 256 rows.
     """
 
     data: str
@@ -54,34 +131,34 @@ class Arguments:
     abnormal: int | None = None
     normal_where: str | None = None
     drop: list[str] | None = None
-    detector: str | None = None
     architecture: str | None = None
     image_size: int | None = None
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float | None = None
     patience: int | None = None
-    alpha: float = 0.01
-    seed: int = 0
     skip_broken: bool = False
-    smoke: bool = False
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"Expected --patience >= 1. Received: {self.patience}.")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
-        if self.learning_rate is not None and not self.learning_rate > 0.0:
-            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
+        super().__post_init__()
+        self._check_at_least_one("patience")
+        self._check_data()
+        if self.data not in NAMED_SETS:
+            object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
+        self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
+        self._check_architecture()
+        self._check_detector("table" if self.is_table else "image", "a table" if self.is_table else "images")
+        self._check_tags()
+        if not self.is_table:
+            self._set_default("image_size", NAMED_SETS.get(self.data, 64))
+        self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
+        if self.smoke:
+            object.__setattr__(self, "epochs", 1)
+
+    def _check_data(self) -> None:
+        """Refuse options that belong to another kind of data."""
         named = self.data in NAMED_SETS
         chosen = [value is not None for value in (self.normal, self.abnormal)]
         if named and sum(chosen) != 1:
-            raise ValueError(
-                f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {_either(chosen)}."
-            )
+            either = "both" if all(chosen) else "neither"
+            raise ValueError(f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {either}.")
         if not named and any(chosen):
             what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
             raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
@@ -89,74 +166,68 @@ class Arguments:
             raise ValueError(
                 f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
             )
-        if self.seed < 0:
-            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")
         if self.image_size is not None and self.image_size < 2:
             raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
-        if not named:
-            object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
-        self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
-        if self.is_table and self.detector in IMAGES_ONLY:
+
+    def _check_architecture(self) -> None:
+        """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
+        has_several = self.detector in list_detectors() and "architecture" in parameters_of(str(self.detector))
+        if self.architecture is not None and not has_several:
+            several = [name for name in list_detectors() if "architecture" in parameters_of(name)]
             raise ValueError(
-                "Expected --detector efficientgan, alad, anogan, autoencoder, flow, gaussian or pca for a table. "
-                f"Received: {self.detector}."
+                f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
-        if self.detector == "cvgan":
-            raise ValueError("Expected a detector of images or rows. Received: cvgan; train-video trains it.")
-        if self.detector == "gan_discriminator" and self.patience is not None:
-            raise ValueError(
-                "Expected no --patience with gan_discriminator: its score falls as its logit grows, however well it "
-                f"tells images apart. Received: --patience {self.patience}."
-            )
-        if self.detector in CLOSED_FORM and self.patience is not None:
+        if has_several:
+            chosen = self.params.get("architecture", "mlp" if self.data in NAMED_SETS else "dcgan")
+            self._set_default("architecture", chosen)
+
+    def _check_tags(self) -> None:
+        """Refuse what the detector's tags rule out."""
+        tags = self.entry.tags
+        if self.patience is not None and tags.closed_form:
             raise ValueError(
                 f"Expected no --patience with {self.detector}, which is solved at once. Received: --patience "
                 f"{self.patience}."
             )
-        if self.detector == "siamese" and self.abnormal is None:
+        if self.patience is not None and not tags.watchable:
             raise ValueError(
-                "Expected mnist or digits with --abnormal DIGIT for siamese, which learns from the classes of normal "
-                f"images. Received: {self.data}{'' if self.normal is None else f' --normal {self.normal}'}."
+                f"Expected no --patience with {self.detector}: its score falls as its logit grows, however well it "
+                f"tells images apart. Received: --patience {self.patience}."
             )
-        if self.architecture is not None and self.detector != "fanogan":
-            raise ValueError(f"Expected --architecture with fanogan only. Received: --detector {self.detector}.")
-        if self.detector == "fanogan":
-            self._set_default("architecture", "mlp" if named else "dcgan")
-        if not self.is_table:
-            self._set_default("image_size", NAMED_SETS.get(self.data, 64))
-        self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
-        if self.smoke:
-            object.__setattr__(self, "epochs", 1)
+        if tags.uses_normal_labels and self.abnormal is None:
+            raise ValueError(
+                f"Expected mnist or digits with --abnormal DIGIT for {self.detector}, which learns from the classes of "
+                f"normal images. Received: {self.data}{'' if self.normal is None else f' --normal {self.normal}'}."
+            )
 
     @property
     def is_table(self) -> bool:
         """Whether the data are a table file."""
         return is_table(self.data)
 
-    def _set_default(self, key: str, value: Any) -> None:
-        if getattr(self, key) is None:
-            object.__setattr__(self, key, value)
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the images the networks see."""
+        return int(self.image_size or 0), int(self.image_size or 0)
 
+    @property
+    def kind(self) -> str:
+        return "table" if self.is_table else "images"
 
-def _either(chosen: list[bool]) -> str:
-    return "both" if all(chosen) else "neither"
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return () if self.data in NAMED_SETS else (self.data,)
 
-
-THRESHOLDS: dict[str, Callable[[Any], Any]] = {
-    "conformal": lambda a: ConformalThreshold(a.alpha),
-    "peaks": lambda a: PeaksOverThreshold(a.alpha),
-    "cumulative": lambda a: CumulativeAggregation(a.k),
-    "exponential": lambda a: ExponentialThreshold(a.k),
-    "double_exponential": lambda a: DoubleExponentialThreshold(a.k),
-    "sliding": lambda a: SlidingWindowThreshold(a.k),
-}
+    @property
+    def built_with(self) -> dict[str, Any]:
+        return dict(self.params) if self.architecture is None else {"architecture": self.architecture, **self.params}
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoArguments:
-    """Everything that decides what a run of video is.
+class VideoArguments(RunArguments):
+    """What a run of footage is.
 
     Attributes:
         days: footage, as `video.open_footage` takes it from disk: a prepared store, or folders or files of days.
@@ -168,17 +239,11 @@ class VideoArguments:
         filters: of the generator.
         epochs: passes over the training windows.
         batch_size: windows in a batch.
-        learning_rate: of Adam(beta_1=0.5) for both networks.
         smooth: a frame's score is the mean of so many windows' in a row, each costing a forward pass; 1 for none.
             Footage of fewer than six days is split into longer blocks for it.
-        threshold: "conformal" and "peaks" (by `alpha`), "cumulative", "exponential", "double_exponential" or "sliding"
-            (by `k`), which go on learning when a stream is watched.
-        alpha: accepted false-alarm rate.
-        by_day: of "conformal": whether the threshold is the highest of the calibration days' own, instead of that of
-            all their windows, so that a new day keeps to `alpha` with a probability of K/(K + 1) for K such days.
-        k: standard deviations above the mean.
-        seed: of weights and order.
-        smoke: one epoch of one batch, to see that everything works.
+        by_day: of a threshold that takes groups: whether it is the highest of the calibration days' own, instead of
+            that of all their windows, so that a new day keeps to `alpha` with a probability of K/(K + 1) for K days.
+        smoke: one epoch of one batch.
     """
 
     days: tuple[str, ...]
@@ -189,41 +254,70 @@ class VideoArguments:
     horizon: int = 1
     stride: int | None = None
     filters: int = 16
-    epochs: int = 10
-    batch_size: int = 8
-    learning_rate: float = 1e-3
     smooth: int = 1
-    threshold: str = "conformal"
-    alpha: float = 0.01
     by_day: bool = False
-    k: float = 3.0
-    seed: int = 0
-    smoke: bool = False
+    detector: str | None = dataclasses.field(default="cvgan", kw_only=True)
+    epochs: int = dataclasses.field(default=10, kw_only=True)
+    batch_size: int = dataclasses.field(default=8, kw_only=True)
+    learning_rate: float | None = dataclasses.field(default=1e-3, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "days", tuple(os.path.normpath(day) for day in self.days))
         object.__setattr__(self, "size", None if self.size is None else tuple(self.size))
-        for key in ("every", "past", "horizon", "filters", "epochs", "batch_size", "smooth"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"Expected --{key.replace('_', '-')} >= 1. Received: {getattr(self, key)}.")
-        if self.stride is not None and self.stride < 1:
-            raise ValueError(f"Expected --stride >= 1. Received: {self.stride}.")
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
-        if self.threshold not in THRESHOLDS:
-            raise ValueError(f"Expected --threshold to be one of {tuple(THRESHOLDS)}. Received: {self.threshold!r}.")
-        if self.by_day and self.threshold != "conformal":
+        super().__post_init__()
+        self._check_at_least_one("every", "past", "horizon", "filters", "smooth", "stride")
+        if self.by_day and not self.build_threshold().takes_groups:
             raise ValueError(f"Expected --threshold conformal for --by-day. Received: {self.threshold!r}.")
-        if self.seed < 0:
-            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        self._check_detector("window", "footage")
+
+    @property
+    def kind(self) -> str:
+        return "footage"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.days
+
+    @property
+    def length(self) -> int:
+        """Frames of a window that the detector sees."""
+        return self.past + self.horizon
+
+    @property
+    def built_with(self) -> dict[str, Any]:
+        own = {"horizon": self.horizon, "filters": self.filters}
+        takes = parameters_of(str(self.detector))
+        return {**{key: value for key, value in own.items() if key in takes}, **self.params}
 
     @property
     def opening(self) -> dict[str, Any]:
         """How `open_footage` has to read frames for this run."""
         size = None if self.size is None else (self.size[1], self.size[0])
         return {"size": size, "grey": True if self.grey else None, "every": self.every}
+
+
+def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
+    """["kappa=0.1", "units=(64, 32)", "score=ratio"] as {"kappa": 0.1, "units": (64, 32), "score": "ratio"}.
+
+    A value is read as a Python literal; true, false and none may be written small; anything else is text.
+
+    Raises:
+        ValueError: for a setting without "=", or a name that comes twice.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise ValueError(f"Expected --set NAME=VALUE, such as kappa=0.1. Received: {setting!r}.")
+        if name in found:
+            raise ValueError(f"Expected every parameter once. Received: --set {name} twice.")
+        text = text.strip()
+        try:
+            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
+        except (ValueError, SyntaxError):
+            found[name] = text
+    return found
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ class Judged:
     name: str
     label: int | None
     score: float
-    p_value: float
+    p_value: float | None
 
     @property
     def kind(self) -> str:
@@ -64,9 +64,8 @@ class Example(Judged):
 
 
 def image_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: dict) -> list[Any]:
-    from keras_anogan.runs.examples import Example
-
-    explained = fitted.judge(fitted.detector.explain(keras.ops.convert_to_tensor(task.test[order])))
+    """An `Example` of each of the test images with these numbers."""
+    explained = fitted.explain_encoded(keras.ops.convert_to_tensor(task.test[order]))
     tensor = lambda key, i: np.asarray(explained[key][i]) if key in explained else None  # noqa: E731
     return [
         Example(
@@ -82,8 +81,7 @@ def image_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores
 
 
 def row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: dict) -> list[Any]:
-    from keras_anogan.runs.examples import RowExample
-
+    """A `RowExample` of each of the test rows with these numbers."""
     encoder = fitted.preprocessing
     raw = encoder.check_raw(task.raw_test.iloc[order])
     deviations = column_deviations(fitted.detector, task.test[order], encoder.feature_columns)
@@ -101,7 +99,7 @@ def _what_is_known(row: int, task: Task, scores: dict) -> dict[str, Any]:
         "name": task.test_ids[row],
         "label": None if task.labels is None else int(task.labels[row]),
         "score": float(scores["score"][row]),
-        "p_value": float(scores["p_value"][row]),
+        "p_value": float(scores["p_value"][row]) if "p_value" in scores else None,
     }
 
 

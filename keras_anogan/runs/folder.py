@@ -1,4 +1,14 @@
-"""What every run folder has: a config that says what the run is, files that are whole or absent, a proven detector."""
+"""The run folder, of images, tables and footage alike.
+
+RUN/config.json      arguments, data fingerprint, versions: what the run is
+RUN/detector.keras   FittedDetector: raw images, columns of a table, or windows of raw frames in; scores and alarms out
+RUN/serving/1/       the same as a SavedModel
+RUN/history.csv      losses by phase and epoch
+RUN/metrics.json     what calibration and test rows say; written last, so a run that has it is finished
+RUN/samples/         generated images by epoch, where a generator is trained by itself
+RUN/report.html      all of it for a reader
+RUN/.backup/         weights and optimizer slots of an unfinished run
+"""
 
 from __future__ import annotations
 
@@ -15,15 +25,14 @@ import keras
 
 from keras_anogan._version import __version__
 from keras_anogan.files import lies_in, replacing
+from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.video.footage import Footage
-from keras_anogan.video.live import is_address
-from keras_anogan.video.opening import open_footage
-from keras_anogan.video.store import is_store
+from keras_anogan.video import Footage, is_address, is_store, open_footage
 
 
 def save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
-    partial = out / ".detector.partial.keras"
+    """Write `detector.keras` and `serving/1`, which is proved to score alike."""
+    partial = out / ".detector.partial.keras"  # Keras wants the suffix, so the name is not that of `replacing`
     fitted.save(partial)
     os.replace(partial, out / "detector.keras")
     shutil.rmtree(out / "serving", ignore_errors=True)
@@ -57,14 +66,23 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
     if (out / "config.json").exists():
         config = read_config(out)
         wanted = json.loads(json.dumps(dataclasses.asdict(arguments)))
-        defaults = {field.name: field.default for field in dataclasses.fields(arguments)}  # a new one, an old run
-        before = {key: value for key, value in defaults.items() if value is not dataclasses.MISSING}
-        for key, value in (before | config["arguments"]).items():
+        for key, value in (_defaults(arguments) | config["arguments"]).items():  # a run of before an option was there
             if wanted.get(key) != value:
                 raise ValueError(
                     f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
                     "repeat the same command to resume it, or choose another folder."
                 )
+
+
+def _defaults(arguments: Any) -> dict[str, Any]:
+    """The defaults of a dataclass, for the fields that have one."""
+    found = {}
+    for field in dataclasses.fields(arguments):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+    return found
 
 
 def read_config(run: pathlib.Path) -> dict[str, Any]:
@@ -74,6 +92,7 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
         written = config["versions"]["keras_anogan"]
         complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
+        complete = complete and config["kind"] in ("images", "table", "footage")
     except (ValueError, KeyError, TypeError):
         complete = False
     if not complete:
@@ -84,6 +103,11 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
 
 
 def continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
+    """Whether a folder holds a run of these arguments and data, finished or not.
+
+    Raises:
+        ValueError: if it was started on other data.
+    """
     if not (out / "config.json").exists():
         return False
     before = read_config(out)
@@ -95,6 +119,7 @@ def continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
 
 
 def write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]) -> None:
+    """Write the logs of every phase and epoch as CSV."""
     keys = list(dict.fromkeys(key for logs in history.values() for entry in logs for key in entry))
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["phase", "epoch", *keys])
@@ -106,49 +131,39 @@ def write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]
 Say = Callable[[str], None]
 
 
-def load_run(run: Any) -> tuple[FittedDetector, dict[str, Any]]:
-    """The detector and the config of a finished run.
-
-    Raises:
-        FileNotFoundError: if the folder is not a finished run.
-        ValueError: if another version of the package wrote it.
-    """
-    run = pathlib.Path(run)
-    if not (run / "config.json").exists():
-        raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
-    config = read_config(run)
-    if config.get("kind") == "video":
-        raise ValueError(f"Expected a run of images or tables. Received: {run}, a run of video; use score-video.")
-    if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
-        raise FileNotFoundError(
-            f"Expected a finished run. Received: {run}, which is unfinished; repeat its train command."
-        )
-    try:
-        return keras.models.load_model(run / "detector.keras"), config
-    except Exception as error:  # whatever a damaged archive makes Keras raise
-        raise ValueError(
-            f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
-        ) from error
-
-
 @dataclasses.dataclass(frozen=True)
-class VideoRun:
-    """A finished run of video.
+class Run:
+    """A finished run.
 
     Attributes:
-        fitted: takes windows, uint8 (n, frames, H, W, C).
-        threshold: what --threshold was.
-        every: of so many raw frames one is taken.
+        folder: its run folder.
+        config: the content of `config.json`.
+        fitted: the detector: raw input in, scores and alarms out.
     """
 
+    folder: pathlib.Path
+    config: dict[str, Any]
     fitted: FittedDetector
-    threshold: str
-    every: int
+
+    @property
+    def kind(self) -> str:
+        """ "images", "table" or "footage"."""
+        return self.config["kind"]
+
+    @property
+    def arguments(self) -> Any:
+        """What the run was asked for: `Arguments`, or `VideoArguments` of footage."""
+        return (VideoArguments if self.kind == "footage" else Arguments)(**self.config["arguments"])
 
     @property
     def length(self) -> int:
-        """Frames of a window."""
+        """Frames of a window, of footage."""
         return int(self.fitted.raw_shape[0] or 0)
+
+    @property
+    def every(self) -> int:
+        """Of so many raw frames one is taken, of footage."""
+        return int(self.config["data"]["every"])
 
     def reading(self) -> dict[str, Any]:
         """How raw footage has to be read, whether or not the run was trained on a prepared store."""
@@ -172,42 +187,40 @@ class VideoRun:
         return footage
 
 
-def load_video_run(run: Any) -> VideoRun:
-    """A finished run of video.
+def load_run(run: Any) -> Run:
+    """A finished run.
 
     Raises:
         FileNotFoundError: if the folder is not a finished run.
-        ValueError: if it is a run of images or tables, or of another version, or damaged.
+        ValueError: if another version of the package wrote it, or a file is damaged.
     """
     run = pathlib.Path(run)
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
     config = read_config(run)
-    if config.get("kind") != "video":
-        raise ValueError(f"Expected a run of train-video. Received: {run}, a run of images or tables; use score.")
     if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
         raise FileNotFoundError(
-            f"Expected a finished run. Received: {run}, which is unfinished; repeat its train-video command."
+            f"Expected a finished run. Received: {run}, which is unfinished; repeat the command that began it."
         )
     try:
-        fitted = keras.models.load_model(run / "detector.keras")
-        return VideoRun(fitted, config["arguments"]["threshold"], int(config["data"]["every"]))
+        return Run(run, config, keras.models.load_model(run / "detector.keras"))
     except Exception as error:  # whatever a damaged archive makes Keras raise
         raise ValueError(
             f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
         ) from error
 
 
-def check_csv(out: pathlib.Path, days: Any) -> None:
-    """Refuse a CSV file that is a folder, would be overwritten by its own report, or lies among the footage."""
+def check_csv(out: pathlib.Path, data: Any) -> None:
+    """Refuse a CSV file that is a folder, would be overwritten by its own report, or lies in the data."""
     if out.is_dir():
         raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
     if out.suffix.lower() in (".html", ".png"):
         raise ValueError(f"Expected a CSV file to write. Received: {out}; its report will be {out.stem}.html.")
-    check_outside(out, days)
+    check_outside(out, data)
 
 
-def check_outside(path: Any, days: Any) -> None:
-    for day in days if isinstance(days, (list, tuple)) else [days]:
-        if not is_address(day) and lies_in(path, day):
-            raise ValueError(f"Expected a file outside the footage to write. Received: {path} in {day}.")
+def check_outside(path: Any, data: Any, what: str = "a file outside the data to write") -> None:
+    """Refuse to write into a folder that is read, or over a file that is."""
+    for source in data if isinstance(data, (list, tuple)) else [data]:
+        if not is_address(source) and lies_in(path, source):
+            raise ValueError(f"Expected {what}. Received: {path} in {source}.")

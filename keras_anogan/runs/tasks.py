@@ -1,4 +1,4 @@
-"""From the words of a command to rows: what a run is asked for, and the data it trains and tests on."""
+"""From the words of a command to data: what a run trains, calibrates and tests on, of images, tables and footage."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from keras_anogan.datasets import (
     three_ways,
 )
 from keras_anogan.datasets.table import choose_columns, normal_rows, some_names
-from keras_anogan.runs.arguments import NAMED_SETS, Arguments
-from keras_anogan.serving.preprocessing import image_preprocessing
+from keras_anogan.runs.arguments import NAMED_SETS, Arguments, RunArguments, VideoArguments
+from keras_anogan.serving.preprocessing import image_preprocessing, rescaling
+from keras_anogan.serving.scoring import as_rows
 from keras_anogan.serving.tables import TableEncoder, raw_columns
-from keras_anogan.video.footage import Footage
+from keras_anogan.thresholds import calibration_needed
+from keras_anogan.training.batches import gathered, in_batches
+from keras_anogan.video import Footage, VideoWindows, is_store, open_footage, split_footage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,60 +113,130 @@ def split_table(
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Rows of one run, preprocessed, and what is known of them.
+    """Data of one run, as the detector takes them, and what is known of them.
 
     Attributes:
-        train, stop, calibrate, test: rows for the detector, float32 (n, size, size, channels) or (n, features).
-        labels: (len(test),) or None.
-        test_ids: names of the test rows.
+        kind: "images", "table" or "footage".
+        train, stop, calibrate: normal data: rows float32 (n, size, size, channels) or (n, features), or `VideoWindows`.
         preprocessing: Keras layer from raw input to such rows.
         fingerprint: SHA-256 of the data.
         name: what is normal, in a few words.
-        skipped: files left out.
+        test: rows to test on; None for footage.
+        labels: (len(test),): 1 anomalous, 0 normal; or None.
+        test_ids: names of the test rows.
+        raw_shape, raw_dtype: of one raw sample, where a `FittedDetector` can't tell by itself.
         masks: bool (len(test), size, size), True where a pixel is anomalous; None where nobody knows.
         raw_test: the test rows of a table as they stand in the file, a DataFrame.
         remarks: what was done to the data without being asked, one sentence each.
         train_classes: (len(train),) classes of the training rows, where there are any.
+        groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
     """
 
+    kind: str
     train: Any
     stop: Any
     calibrate: Any
-    test: Any
-    labels: np.ndarray | None
-    test_ids: list[str]
     preprocessing: Any
     fingerprint: str
     name: str
-    skipped: int = 0
+    test: Any = None
+    labels: np.ndarray | None = None
+    test_ids: list[str] = dataclasses.field(default_factory=list)
+    raw_shape: tuple[int, ...] | None = None
+    raw_dtype: str | None = None
     masks: np.ndarray | None = None
     raw_test: Any = None
     remarks: tuple[str, ...] = ()
     train_classes: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one row."""
-        return tuple(np.asarray(self.train[np.zeros(1, "int64")]).shape[1:])
+        return tuple(np.asarray(as_rows(self.train)[np.zeros(1, "int64")]).shape[1:])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows, or windows, each part has."""
+        parts = {key: getattr(self, key) for key in ("train", "stop", "calibrate", "test")}
+        return {key: len(as_rows(part)) for key, part in parts.items() if part is not None}
+
+    @property
+    def noun(self) -> str:
+        """What one of them is called, in the plural."""
+        return {"images": "images", "table": "rows", "footage": "windows"}[self.kind]
+
+    @property
+    def known(self) -> bool:
+        """Whether there are both normal and anomalous test rows."""
+        return self.labels is not None and bool(0 < self.labels.sum() < len(self.labels))
 
 
-def load_task(arguments: Arguments) -> Task:
+def load_task(arguments: RunArguments) -> Task:
     """Load and split the data of a run.
 
     Raises:
-        FileNotFoundError, ValueError: one sentence on what is wrong with the data or with `alpha`.
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data, or that there are too
+            few to calibrate the threshold.
     """
-    load = _load_named if arguments.data in NAMED_SETS else _load_table if arguments.is_table else _load_folder
-    task = load(arguments)
-    have = len(task.calibrate)
-    if int(np.floor(arguments.alpha * (have + 1) + 1e-9)) < 1:
-        total = sum(len(rows) for rows in (task.train, task.stop, task.calibrate))
+    if isinstance(arguments, VideoArguments):
+        task = _load_footage(arguments)
+    else:
+        assert isinstance(arguments, Arguments)
+        load = _load_named if arguments.data in NAMED_SETS else _load_table if arguments.is_table else _load_folder
+        task = load(arguments)
+    _check_calibration(arguments, task)
+    return task
+
+
+def _check_calibration(arguments: RunArguments, task: Task) -> None:
+    """Refuse too few calibration data before hours of training."""
+    have, needed = task.counts["calibrate"], calibration_needed(arguments.alpha)
+    threshold = arguments.build_threshold(capacity=have)
+    if threshold.takes_groups and task.groups is None and have < needed:  # one rate for all, by an order statistic
+        total = sum(count for key, count in task.counts.items() if key != "test")
+        footage = "Too little footage to calibrate. " if task.kind == "footage" else ""
         raise ValueError(
-            f"Expected at least {int(np.ceil(1 / arguments.alpha - 1 - 1e-9))} {_noun(arguments)} to calibrate --alpha "
-            f"{arguments.alpha:g} (n >= 1/alpha - 1). Received: {have} of {total} normal {_noun(arguments)}; "
+            f"{footage}Expected at least {needed} {task.noun} to calibrate --alpha {arguments.alpha:g} "
+            f"(n >= 1/alpha - 1). Received: {have} of {total} normal {task.noun}; "
             f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
         )
-    return task
+    try:
+        threshold.adapt(np.linspace(0.0, 1.0, have), **({} if task.groups is None else {"groups": task.groups}))
+    except ValueError as error:
+        what = "footage" if task.kind == "footage" else f"normal {task.noun}"
+        raise ValueError(f"Too {'little' if what == 'footage' else 'few'} {what} to calibrate: {error}") from error
+
+
+def _load_footage(arguments: VideoArguments) -> Task:
+    days: Any = arguments.days if len(arguments.days) > 1 else arguments.days[0]
+    if is_store(days) and (arguments.size is not None or arguments.grey or arguments.every != 1):
+        raise ValueError(
+            f"Expected --size, --grey and --every when footage is prepared. Received: some of them for {days}."
+        )
+    footage = open_footage(days) if is_store(days) else open_footage(days, **arguments.opening)
+    length = arguments.length
+    scored = length + arguments.smooth - 1  # frames behind a score
+    parts = split_footage(footage, scored)
+    train = VideoWindows(
+        parts["train"], length, batch_size=arguments.batch_size, stride=arguments.stride or length, seed=arguments.seed
+    )
+    calibrate = VideoWindows(parts["calibrate"], scored, batch_size=32, sampling="sliding")
+    lost = f"Left out {footage.skipped:,} frame(s) that can't be read."
+    height, width, _ = footage.frame_shape
+    return Task(
+        kind="footage",
+        train=train,
+        stop=VideoWindows(parts["stop"], length, batch_size=32, sampling="sliding", stride=4),
+        calibrate=calibrate,
+        preprocessing=rescaling(name="preprocessing"),
+        fingerprint=footage.fingerprint,
+        name=footage_name(footage),
+        raw_shape=(scored, *footage.frame_shape),
+        raw_dtype="uint8",
+        remarks=(*((lost,) if footage.skipped else ()), f"Frames of {width} x {height} pixels."),
+        groups=calibrate.day_numbers if arguments.by_day else None,
+    )
 
 
 def _load_named(arguments: Arguments) -> Task:
@@ -172,18 +245,22 @@ def _load_named(arguments: Arguments) -> Task:
     else:
         train, test = hold_out(*load_digits(), share=0.3, seed=0)
     protocol = one_class if arguments.normal is not None else one_anomalous
-    digit = arguments.normal if arguments.normal is not None else arguments.abnormal
+    digit: Any = arguments.normal if arguments.normal is not None else arguments.abnormal
     share = 0.2 if arguments.data == "mnist" else 0.25
     split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
     digest = hashlib.sha256()
     for images, classes in (train, test):
         digest.update(np.ascontiguousarray(images).tobytes() + classes.tobytes())
-    preprocess = image_preprocessing(arguments.image_size, arguments.image_size)
+    preprocess = image_preprocessing(*arguments.sides)
     parts = [_preprocess_array(preprocess, rows) for rows in (split.train, split.stop, split.calibrate, split.test)]
     if arguments.smoke:
         parts, split = _smoke(parts, split)
     return Task(
-        *parts,
+        kind="images",
+        train=parts[0],
+        stop=parts[1],
+        calibrate=parts[2],
+        test=parts[3],
         labels=split.labels,
         test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
         preprocessing=preprocess,
@@ -205,16 +282,17 @@ def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
         raise ValueError(
             "Expected at least one row in every part of the split. Received: none; there are too few images."
         )
-    chunks = [np.asarray(preprocess(raw[i : i + 1024])) for i in range(0, len(raw), 1024)]
-    return np.concatenate(chunks)
+    return gathered(in_batches(preprocess, raw, size=1024))
 
 
 def _load_folder(arguments: Arguments) -> Task:
     folder = scan_image_folder(arguments.data, skip_broken=arguments.skip_broken)
-    rows = ImageRows(folder.train, image_preprocessing(arguments.image_size, arguments.image_size))
+    rows = ImageRows(folder.train, image_preprocessing(*arguments.sides))
     total = len(rows)
     if total < 8:
         raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
+    paths: Any
+    masks: Any
     if folder.test:
         train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
         test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
@@ -230,16 +308,21 @@ def _load_folder(arguments: Arguments) -> Task:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
         test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
         masks = None if masks is None else [masks[i] for i in some]
+    lost = f"Left out {len(folder.skipped)} image file(s) that can't be read."
+    train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
     return Task(
-        *(rows.take(indices[:limit]) for indices in (train, stop, calibrate)),
+        kind="images",
+        train=rows.take(train),
+        stop=rows.take(stop),
+        calibrate=rows.take(calibrate),
         test=test,
         labels=labels,
         test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
         preprocessing=rows.preprocess,
         fingerprint=folder.fingerprint,
         name=f"{folder.root.name}: {total:,} normal images",
-        skipped=len(folder.skipped),
-        masks=None if masks is None else load_masks(masks, (arguments.image_size,) * 2),
+        remarks=(lost,) if folder.skipped else (),
+        masks=None if masks is None else load_masks(masks, arguments.sides),
     )
 
 
@@ -252,6 +335,7 @@ def _load_table(arguments: Arguments) -> Task:
     if table.skipped:
         remarks.append(f"Left out what the condition names, so that no detector sees it: {', '.join(table.skipped)}.")
     return Task(
+        kind="table",
         train=table.train[:limit],
         stop=table.stop[:limit],
         calibrate=table.calibrate[:limit],
@@ -272,11 +356,8 @@ def _file_digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _noun(arguments: Arguments) -> str:
-    return "rows" if arguments.is_table else "images"
-
-
 def footage_name(footage: Footage) -> str:
+    """How much footage there is, in a few words."""
     days, recordings = len(footage.days), len(footage.recordings)
     kinds = f"{days} day{'s' * (days > 1)} of footage, {recordings} recording{'s' * (recordings > 1)}"
     return f"{kinds}, {len(footage):,} frames"

@@ -8,11 +8,9 @@ from typing import Any
 
 from keras_anogan.iftm import IFTM, Result
 from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
-from keras_anogan.runs.folder import Say, check_csv, load_video_run
+from keras_anogan.runs.folder import Say, check_csv, load_run
 from keras_anogan.streams import Feed
-from keras_anogan.thresholds.conformal import QuantileThreshold
-from keras_anogan.video.files import VIDEO_SUFFIXES
-from keras_anogan.video.live import is_address, read_frames
+from keras_anogan.video import VIDEO_SUFFIXES, is_address, read_frames
 
 
 def watch(
@@ -54,12 +52,14 @@ def watch(
         raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
     out = pathlib.Path(out)
     check_csv(out, source)
-    loaded = load_video_run(run)
+    loaded = load_run(run)
     fitted = loaded.fitted
-    if learn and isinstance(fitted.threshold, QuantileThreshold):
+    if loaded.kind != "footage":
+        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run}, one of {loaded.kind}.")
+    if learn and not fitted.threshold.learns_one_by_one:
         raise ValueError(
             "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
-            f"double_exponential, sliding or peaks). Received: {loaded.threshold}."
+            f"double_exponential, sliding or peaks). Received: {loaded.arguments.threshold}."
         )
     iftm = IFTM(fitted.detector, threshold=fitted.threshold)
     goes_on = state is not None and pathlib.Path(state).exists()

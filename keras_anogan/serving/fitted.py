@@ -48,10 +48,11 @@ class FittedDetector(keras.Model):
         super().__init__(name=name, dtype="float32", autocast=False)  # columns of a table come as float64
         if not isinstance(detector, AnomalyDetector):
             raise ValueError(f"Expected `detector` to be an AnomalyDetector. Received: {detector!r}.")
-        self.preprocessing = preprocessing
+        self.preprocessing: Any = preprocessing
         self.detector = detector
-        self.threshold = threshold
-        self.map_threshold = map_threshold
+        self.threshold: Any = threshold
+        self.map_threshold: Any = map_threshold
+        self.raw: Any  # what Keras does not track: the layers in it are tracked above
         self.__dict__["raw"] = raw_input(preprocessing, detector.sample_shape, raw_shape, raw_dtype)
         self.raw_shape: tuple[int | None, ...] = self.raw.shape
         self.raw_dtype: str = self.raw.dtype

@@ -1,4 +1,4 @@
-"""Rows to results, batch by batch."""
+"""Rows to results, batch by batch: what calibrates, tests, scores and watches is what is served."""
 
 from __future__ import annotations
 
@@ -9,26 +9,81 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.video.windows import VideoWindows
+from keras_anogan.training.batches import gathered, in_batches
 
-SCORE_BATCH = 256
+MOST_ROWS = 256
+MOST_BYTES = 2**23  # of float32 input in one batch: networks need some fifty times as much for their feature maps
 
 
-def explain_rows(explain: Callable, rows: Any) -> Iterator[dict[str, np.ndarray]]:
-    """`explain` over rows, batch by batch, so that maps of many images are never all in memory."""
+class WindowRows:
+    """Windows of footage in order, as rows: `len` of them, read by `rows[indices]`."""
+
+    def __init__(self, windows: Any) -> None:
+        self.windows = windows
+
+    def __len__(self) -> int:
+        return len(self.windows.starts)
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        return self.windows.load(indices)
+
+
+def as_rows(data: Any) -> Any:
+    """Windows as `WindowRows`; anything else, which is rows already, as it is."""
+    return WindowRows(data) if hasattr(data, "starts") else data
+
+
+def batch_size(shape: tuple[int, ...]) -> int:
+    """How many samples of a shape are scored in one pass: at most 256, and at most 8 MiB of input."""
+    return int(max(1, min(MOST_ROWS, MOST_BYTES // (4 * np.prod(shape, dtype="int64")))))
+
+
+def explain_rows(explain: Callable, rows: Any, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """`explain` over the detector's input, batch by batch, so that maps of many images are never all in memory."""
     graph = tf.function(explain, reduce_retracing=True)
-    for first in range(0, len(rows), SCORE_BATCH):
-        x = rows[np.arange(first, min(first + SCORE_BATCH, len(rows)))]
-        yield {key: np.asarray(value) for key, value in graph(tf.constant(x)).items()}
+    for batch in in_batches(lambda x: graph(tf.constant(x)), as_rows(rows), size):
+        yield {key: np.asarray(value) for key, value in batch.items()}
 
 
-def per_sample(fitted: FittedDetector, rows: Any) -> dict[str, np.ndarray]:
-    """Every term of one number per row, for preprocessed rows."""
-    batches = [
-        {key: value for key, value in batch.items() if value.ndim == 1}
-        for batch in explain_rows(lambda x: fitted.judge(fitted.detector.explain(x)), rows)
-    ]
-    return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+def numbers_of(explain: Callable, rows: Any, size: int) -> dict[str, np.ndarray]:
+    """Every term of `explain` that is one number per row, (n,), and `peak`, the highest value of each row's map."""
+    return gathered(_numbers(batch) for batch in explain_rows(explain, rows, size))
+
+
+def _numbers(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    numbers = {key: value for key, value in batch.items() if value.ndim == 1}
+    if "anomaly_map" in batch and "peak" not in numbers:
+        numbers["peak"] = batch["anomaly_map"].max(axis=(1, 2))
+    return numbers
+
+
+class Scorer:
+    """A fitted detector over many rows: the function that `FittedDetector.detect` and the SavedModel compute.
+
+    Args:
+        fitted: a `FittedDetector`.
+    """
+
+    def __init__(self, fitted: FittedDetector) -> None:
+        self.fitted = fitted
+        self.size = batch_size(fitted.detector.sample_shape)
+
+    def explain(self, rows: Any) -> Iterator[dict[str, np.ndarray]]:
+        """Everything that is known of each row, batch by batch.
+
+        Args:
+            rows: input of the detector, as `fitted.preprocess` makes it: an array, rows that are read as they are
+                needed, or windows of footage.
+        """
+        return explain_rows(self.fitted.explain_encoded, rows, self.size)
+
+    def numbers(self, rows: Any) -> dict[str, np.ndarray]:
+        """Terms of one number per row: `score`, `is_anomaly`, `p_value` and `peak` where known, further ones."""
+        return numbers_of(self.fitted.explain_encoded, rows, self.size)
+
+    def names(self) -> set[str]:
+        """Names of what is known of a row, without computing any of it."""
+        return explained_names(self.fitted.detector)
 
 
 def explained_names(detector: Any) -> set[str]:
@@ -46,22 +101,9 @@ def column_deviations(
     """
     if "reconstruction" not in explained_names(detector):
         return []
-    x_hat = np.concatenate([part["reconstruction"] for part in explain_rows(detector.explain, x)])
+    x_hat = gathered(part["reconstruction"] for part in explain_rows(detector.explain, x, MOST_ROWS))
     names = list(dict.fromkeys(columns))
     belongs = np.array(columns)[:, None] == np.array(names)[None, :]  # (features, columns)
     by_column = np.abs(x - x_hat) @ belongs
     shares = by_column / np.maximum(by_column.sum(axis=1, keepdims=True), 1e-12)
     return [[(names[i], float(share[i])) for i in np.argsort(-share, kind="stable")[:most]] for share in shares]
-
-
-def judge_windows(function: Callable, windows: VideoWindows) -> dict[str, np.ndarray]:
-    """Numbers of each window, and the highest value of its map, for windows in order."""
-    graph = tf.function(function, reduce_retracing=True)
-    parts: dict[str, list[np.ndarray]] = {}
-    for i in range(len(windows)):
-        explained = {key: value.numpy() for key, value in graph(tf.constant(windows[i])).items()}
-        explained["peak"] = explained["anomaly_map"].max(axis=(1, 2))
-        for key, value in explained.items():
-            if value.ndim == 1:
-                parts.setdefault(key, []).append(value)
-    return {key: np.concatenate(values) for key, values in parts.items()}

@@ -20,6 +20,7 @@ import keras_anogan_cli
 from keras_anogan import evaluation, runs
 from keras_anogan.datasets import load_masks
 from keras_anogan.runs.arguments import Arguments
+from keras_anogan_cli import commands, console
 
 SMALL = ["--normal", "3", "--architecture", "dcgan", "--epochs", "2", "--alpha", "0.05", "--batch-size", "32"]
 
@@ -463,21 +464,21 @@ def test_an_interrupt_that_python_drops_is_asked_for_again():
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
 
-    (bar,) = keras_anogan_cli._progress("phase", 3)
+    (bar,) = console.progress("phase", 3)
     bar.on_train_batch_end(0)
-    before = signal.signal(signal.SIGINT, keras_anogan_cli._interrupt)
+    before = signal.signal(signal.SIGINT, console.interrupt)
     try:
         Finaliser()
         with pytest.raises(KeyboardInterrupt):
             bar.on_train_batch_end(1)
     finally:
         signal.signal(signal.SIGINT, before)
-        keras_anogan_cli._interrupt.asked = False
+        console.interrupt.asked = False
 
 
 def test_an_interrupt_waits_for_the_end_of_a_batch_and_a_second_one_does_not():
-    interrupt = keras_anogan_cli._interrupt
-    (bar,) = keras_anogan_cli._progress("phase", 3)
+    interrupt = console.interrupt
+    (bar,) = console.progress("phase", 3)
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         for ends in (bar.on_train_batch_end, bar.on_test_batch_end, lambda batch: bar.on_train_end()):
@@ -561,8 +562,9 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     check = (
-        "import os, keras_anogan_cli\n"
-        "keras_anogan_cli._import_tensorflow()\n"
+        "import os\n"
+        "from keras_anogan_cli import console\n"
+        "console.import_tensorflow()\n"
         "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
     )
     subprocess.run([sys.executable, "-c", check], env=clean, check=True, capture_output=True)
@@ -571,11 +573,11 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
 def test_arguments_are_what_the_command_line_offers():
     import inspect
 
-    offered = set(inspect.signature(keras_anogan_cli.train).parameters) - {"context", "out", "tensorboard"}
+    offered = set(inspect.signature(commands.train).parameters) - {"context", "out", "tensorboard", "config"}
     assert offered == {field.name for field in dataclasses.fields(Arguments)}
-    defaults = {k: p.default for k, p in inspect.signature(keras_anogan_cli.train).parameters.items() if k in offered}
+    defaults = {k: p.default for k, p in inspect.signature(commands.train).parameters.items() if k in offered}
     for field in dataclasses.fields(Arguments):
-        if field.name != "data":
+        if field.name not in ("data", "params"):
             assert defaults[field.name] == field.default, field.name
 
 

@@ -1,0 +1,122 @@
+"""What `score` is given, as a finished run reads it: rows of the detector's input, and how each one is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
+from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.folder import Run
+from keras_anogan.runs.tasks import load_task
+from keras_anogan.video import Footage, VideoWindows
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Data to score.
+
+    Attributes:
+        rows: the detector's input: an array, rows that are read as they are needed, or windows of footage.
+        ids: columns of the CSV file that name a line, such as {"id": [...]}.
+        labels: (lines,): 1 anomalous, 0 normal; None where nobody knows.
+        remarks: what should be told of the data, one sentence each.
+        footage: of which the lines are the frames; None for images and tables, whose lines are the rows.
+    """
+
+    rows: Any
+    ids: dict[str, list[Any]]
+    labels: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
+    footage: Footage | None = None
+
+
+def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = None) -> Inputs:
+    """Data in the form that the run was trained on.
+
+    Args:
+        run: a finished run.
+        data: "mnist" or "digits" (the run's own test rows), a folder of images, a table file, or footage.
+        skip_broken: leave out image files that can't be read.
+        labels: of footage: file with one 0 or 1 for each frame, or an array; None where nobody knows.
+
+    Raises:
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
+    """
+    if run.kind == "footage":
+        return _footage(run, data, labels)
+    if labels is not None:
+        raise ValueError(f"Expected --labels with footage only. Received: a run of {run.kind}.")
+    data = data[0] if isinstance(data, (list, tuple)) and len(data) == 1 else data
+    if (run.kind == "table") != is_table(data):
+        wanted = "a table" if run.kind == "table" else "images"
+        raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
+    return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
+
+
+def _images(run: Run, data: str, skip_broken: bool) -> Inputs:
+    arguments = run.arguments
+    if data in NAMED_SETS:
+        if data != arguments.data:
+            raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
+        task = load_task(arguments)
+        return Inputs(task.test, {"id": task.test_ids}, task.labels)
+    folder = scan_image_folder(data, skip_broken=skip_broken, need_train=False)
+    channels = run.fitted.detector.sample_shape[-1]
+    if folder.channels != channels:
+        kinds = {1: "grey", 3: "RGB"}
+        raise ValueError(
+            f"Expected {kinds[channels]} images, as the run was trained on. Received: {kinds[folder.channels]} images."
+        )
+    paths, labels = (folder.test, folder.labels) if folder.test else (folder.train, None)
+    ids = [path.relative_to(folder.root).as_posix() for path in paths]
+    return Inputs(ImageRows(paths, run.fitted.preprocess), {"id": ids}, labels)
+
+
+def _table(run: Run, data: str) -> Inputs:
+    encoder, condition = run.fitted.preprocessing, run.arguments.normal_where
+    frame = read_table(data, text=[name for name, kind in encoder.dtypes.items() if kind == "string"])
+    raw = encoder.check_raw(frame)
+    remarks = tuple(
+        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that the detector does not know, such as "
+        f"{value!r} in row {row + 1}; it counts as unknown."
+        for name, count, value, row in encoder.unseen(raw)
+    )
+    labels = None
+    if condition is not None:
+        try:
+            normal, named = normal_rows(frame, condition)
+            if not frame[list(named)].isna().any(axis=None):
+                labels = (~normal).astype("int64")
+        except ValueError:  # rows of which nobody knows yet what they are
+            labels = None
+    return Inputs(encoder.encode(raw), {"id": [f"row-{i + 1}" for i in range(len(frame))]}, labels, remarks)
+
+
+def _footage(run: Run, days: Any, labels: Any) -> Inputs:
+    footage = run.open(days)
+    known = _read_labels(labels, len(footage))
+    windows = VideoWindows(footage, run.length, batch_size=32, sampling="sliding")
+    places = [(recording.day, recording.name, i) for recording in footage.recordings for i in range(len(recording))]
+    ids = dict(zip(("day", "recording", "frame"), map(list, zip(*places, strict=True)), strict=True))
+    return Inputs(windows, ids, known, footage=footage)
+
+
+def _read_labels(labels: Any, n: int) -> np.ndarray | None:
+    if labels is None:
+        return None
+    if not hasattr(labels, "shape"):
+        path = pathlib.Path(labels)
+        if not path.exists():
+            raise FileNotFoundError(f"Expected labels in {path}. Received: no such file.")
+        try:
+            labels = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"Expected one 0 or 1 for each frame in {path}. Received: {error}.") from error
+    labels = np.asarray(labels)
+    if labels.shape != (n,) or not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"Expected a label, 0 or 1, for each of {n:,} frames. Received: shape {labels.shape}.")
+    return labels.astype("int64")

@@ -1,0 +1,57 @@
+"""Exit codes: mistakes of the user end with one sentence and 2; a training that breaks, with one sentence and 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from keras_anogan_cli.commands import app
+from keras_anogan_cli.console import complaints, console, interrupt
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Entry point of `keras-anogan`."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line on `arguments` (default: the process's); returns the exit code."""
+    interrupt.asked = interrupt.training = False
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        code = app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
+        if os.environ.get("KERAS_ANOGAN_TRACEBACK"):
+            raise
+        code = _explain(error)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        console.show_cursor(True)
+    if code == INTERRUPTED:
+        complaints.print("Interrupted. A training goes on from its last backup with the same command.", style="yellow")
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one sentence, if that is what the error is made for; returns the exit code."""
+    if hasattr(error, "format_message"):  # a wrong option or argument
+        if error.format_message().startswith("Usage:"):  # no command at all: that is a request for help
+            console.print(error.format_message(), markup=False)
+            return 2
+        hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
+        return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
+    if isinstance(error, (ValueError, OSError, ImportError)):
+        return _complain(str(error), 2)
+    if isinstance(error, RuntimeError) and "\n" not in str(error):
+        return _complain(str(error), 1)
+    raise error
+
+
+def _complain(sentence: str, code: int) -> int:
+    complaints.print(f"Error: {sentence}", style="red", markup=False)
+    return code

@@ -1,0 +1,93 @@
+"""Arguments and options that several commands have, and the file that may hold any of them."""
+
+from __future__ import annotations
+
+import difflib
+import pathlib
+import tomllib
+from typing import Annotated, Any
+
+import typer
+
+
+def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Path | None:
+    """Take a TOML file's values as the defaults of a command's options; the command line stands over them."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise ValueError(f"Expected a TOML file of options. Received: {path} ({error.strerror}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"Expected a TOML file of options. Received: {path}, which is none: {error}.") from error
+    names = {}
+    for parameter in context.command.params:
+        for spelling in (parameter.name or "", *(option.lstrip("-") for option in parameter.opts)):
+            names[spelling.replace("-", "_")] = parameter.name
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name not in names or name in ("config", "help"):
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f"; did you mean {near[0].replace('_', '-')}?" if near else "."
+            raise ValueError(f"Expected options of {context.command_path} in {path}. Received: {key}{meant}")
+        if isinstance(value, dict):  # [set]
+            value = [f"{parameter}={setting}" for parameter, setting in value.items()]
+        found[str(names[name])] = value
+    context.default_map = found
+    return path
+
+
+Config = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--config",
+        callback=read_config,
+        is_eager=True,
+        help="TOML file with values of any of these options; the command line stands over it.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder of images, a table (.csv, .parquet), or mnist, or digits.", show_default=False
+    ),
+]
+Days = Annotated[
+    list[str],
+    typer.Argument(metavar="DAYS...", help="A prepared store, or folders or files of days.", show_default=False),
+]
+Run = Annotated[pathlib.Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)]
+Out = Annotated[
+    pathlib.Path, typer.Option("--out", help="Folder for the run; an unfinished one is resumed.", show_default=False)
+]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out image files that can't be read.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter of the detector, one option for each; `keras-anogan detectors` lists them.",
+        show_default=False,
+    ),
+]
+Threshold = Annotated[
+    str,
+    typer.Option(
+        help="conformal, quantile or peaks (--alpha), cumulative, exponential, double_exponential or sliding (--k)."
+    ),
+]
+Alpha = Annotated[float, typer.Option(help="Accepted false-alarm rate.")]
+K = Annotated[float, typer.Option(help="Standard deviations above the mean.")]
+Seed = Annotated[int, typer.Option(help="Of weights, noise, order and split.")]
+Size = Annotated[str | None, typer.Option(help="Size of the frames the networks see, such as 128x64.")]
+Grey = Annotated[bool, typer.Option("--grey", help="Make frames grey.")]
+Every = Annotated[int, typer.Option(help="Take every so many frames.")]
+Labels = Annotated[
+    pathlib.Path | None, typer.Option(help="Footage: file with one 0 or 1 for each frame (.npy or text), if known.")
+]
+Annotate = Annotated[
+    pathlib.Path | None, typer.Option(help="Footage: video file to write, with alarms marked, such as alarms.mp4.")
+]
