@@ -141,10 +141,7 @@ def test_detectors_are_listed_with_their_papers_and_defaults(capsys):
 
 
 def test_arguments_of_all_kinds_share_what_they_check():
-    for arguments in (
-        lambda **given: Arguments("digits", normal=1, **given),
-        lambda **given: VideoArguments(("a",), **given),
-    ):
+    for arguments in (functools.partial(Arguments, "digits", normal=1), functools.partial(VideoArguments, ("a",))):
         with pytest.raises(ValueError, match="0 < --alpha < 1"):
             arguments(alpha=0.0)
         with pytest.raises(ValueError, match="--batch-size >= 1"):
