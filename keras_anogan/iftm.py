@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import warnings
 import zipfile
@@ -26,8 +25,10 @@ import tensorflow as tf
 from keras import ops
 
 from keras_anogan import thresholds
+from keras_anogan.files import replacing
 from keras_anogan.nn.scores import l1_error, l2_error
 from keras_anogan.streams import BatchLoader, Feed, Frame, RollingWindow, as_tensor, keeps, scaled_bytes, value_of
+from keras_anogan.training.batches import gathered, in_batches
 
 ERRORS = ("l1_error", "l2_error")
 
@@ -159,12 +160,9 @@ class IFTM(keras.Model):
 
     def errors(self, x: Any, actual: Any = None, batch_size: int = BATCH) -> np.ndarray:
         """Errors, float32 (n,); arguments as in `detect`."""
-        x, actual = self._checked(x, actual)
-        parts = [
-            self._graph(tf.constant(x[i : i + batch_size]), tf.constant(actual[i : i + batch_size]))[1].numpy()
-            for i in range(0, len(x), batch_size)
-        ]
-        return np.concatenate(parts)
+        return gathered(
+            in_batches(lambda pair: self._graph(*map(tf.constant, pair))[1], self._checked(x, actual), batch_size)
+        )
 
     def detect(self, x: Any, actual: Any = None, batch_size: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
         """Errors, float32 (n,), and labels, int64 (n,): 1 for an anomaly, 0 for normal.
@@ -388,12 +386,9 @@ class IFTM(keras.Model):
 
     def save_state(self, path: Any) -> None:
         """Write the threshold model's state, small, apart from the identity function: one file for each camera."""
-        path = pathlib.Path(path)
-        partial = path.with_name(f".{path.name}.partial")
-        with open(partial, "wb") as file:
-            arrays: dict[str, Any] = {f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)}
+        arrays: dict[str, Any] = {f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)}
+        with replacing(path) as partial, open(partial, "wb") as file:
             np.savez(file, made_by=np.array(self._made_by()), **arrays)
-        os.replace(partial, path)
 
     def load_state(self, path: Any) -> IFTM:
         """Go on with a state that `save_state` wrote.

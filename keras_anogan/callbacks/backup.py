@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -14,6 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_anogan.files import read_json, replacing, write_json
+from keras_anogan.training.batches import gathered, in_batches
 
 
 class EpochBackup(keras.callbacks.Callback):
@@ -58,7 +59,7 @@ class EpochBackup(keras.callbacks.Callback):
         self._began = self._saved = time.perf_counter()
         if self.history:
             self.model.load_weights(self.directory / f"epoch-{len(self.history):04d}.weights.h5")
-            stopped = json.loads((self.directory / "state.json").read_text()).get("stopped", False)
+            stopped = read_json(self.directory / "state.json").get("stopped", False)
             self.model._initial_epoch = (  # Keras's own hook for BackupAndRestore
                 self.params["epochs"] if stopped else len(self.history)
             )
@@ -78,14 +79,11 @@ class EpochBackup(keras.callbacks.Callback):
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
-        partial = self.directory / "partial.weights.h5"
-        self.model.save_weights(partial, overwrite=True)
-        os.replace(partial, weights)
-        state = self.directory / "state.json.partial"
+        with replacing(weights) as partial:
+            self.model.save_weights(partial, overwrite=True)
         stopped = bool(self.model.stop_training)  # early: a resumed fit has nothing left to do
         content = {"seconds": self.seconds, "stopped": stopped, "history": self.history}
-        state.write_text(json.dumps(content, indent=1))
-        os.replace(state, self.directory / "state.json")
+        write_json(self.directory / "state.json", content)
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
@@ -97,7 +95,7 @@ def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
     state = pathlib.Path(directory) / "state.json"
     if not state.exists():
         return [], 0.0
-    content = json.loads(state.read_text())
+    content = read_json(state)
     return content["history"], content["seconds"]
 
 
@@ -114,10 +112,8 @@ def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarr
     score = model.predict_on_batch
     if getattr(getattr(model, "tags", None), "search_at_query", False):
         score = model.__dict__.setdefault("_monitor_graph", tf.function(model.monitor, reduce_retracing=True))
-    starts = range(0, len(rows), batch_size)
-    batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
     with averaged(model):
-        return np.concatenate([np.asarray(score(batch)) for batch in batches])
+        return gathered(in_batches(score, rows, batch_size))
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -182,7 +178,7 @@ class BestEpoch(keras.callbacks.Callback):
         if finished == 0:
             self.state.unlink(missing_ok=True)
         elif self.state.exists():
-            state = json.loads(self.state.read_text())
+            state = read_json(self.state)
             if state["epoch"] <= finished:
                 self.epoch, self.value = state["epoch"], state["value"]
 
@@ -202,13 +198,9 @@ class BestEpoch(keras.callbacks.Callback):
         if math.isfinite(value) and (self.epoch == 0 or better(value, self.value)):
             self.epoch, self.value = epoch + 1, value
             self.weights.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.weights.with_name("partial-best.weights.h5")
-            with averaged(self.model):
+            with replacing(self.weights) as partial, averaged(self.model):
                 self.model.save_weights(partial, overwrite=True)
-            os.replace(partial, self.weights)
-            state = self.state.with_suffix(".json.partial")
-            state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
-            os.replace(state, self.state)
+            write_json(self.state, {"epoch": self.epoch, key: value, "value": value})
         elif self.patience is not None and epoch + 1 - self.epoch >= self.patience:
             self.model.stop_training = True
 

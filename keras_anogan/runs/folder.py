@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from keras_anogan._version import __version__
-from keras_anogan.files import lies_in, replacing
+from keras_anogan.files import is_partial, lies_in, replacing
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.video.footage import Footage
 from keras_anogan.video.live import is_address
@@ -49,7 +49,7 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
                 f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
                 f"{source}."
             )
-    others = [p for p in out.iterdir() if not p.name.endswith(".partial")] if out.is_dir() else []
+    others = [p for p in out.iterdir() if not is_partial(p)] if out.is_dir() else []
     if others and not (out / "config.json").exists():
         raise ValueError(
             f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."

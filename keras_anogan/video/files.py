@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+
+from keras_anogan.files import replacing
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".wmv")
 
@@ -190,10 +191,8 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
         ValueError: for a suffix that is no video's, or no frames.
     """
     av = _av()
-    path = check_video_target(path)
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        count = 0
+    path, count = check_video_target(path), 0
+    with replacing(path) as partial:
         with av.open(str(partial), "w") as container:
             stream: Any = None
             for frame in frames:
@@ -207,9 +206,6 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
                 container.mux(stream.encode())
         if count == 0:
             raise ValueError(f"Expected frames to write to {path}. Received: none.")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_video_target(path: Any) -> pathlib.Path:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from keras_anogan.datasets.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from keras_anogan.files import read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
-from keras_anogan.video.store import STORE, is_store, open_store, read_json, write_json, write_recording
+from keras_anogan.video.store import STORE, is_store, open_store, write_recording
 
 
 def _source_contents(recording: Any) -> str:
