@@ -28,7 +28,7 @@ class EpochBackup(keras.callbacks.Callback):
         every_seconds: save after an epoch only if the last backup is at least so old; the last epoch is always
             saved, and 0 saves every one.
         every_epochs: save after every so many epochs only, and after the last.
-        say: takes a line of news: that a backup is gone on from, or that it is finished and training is skipped.
+        say: takes a line of news: that training goes on from a backup, or is skipped because it was finished.
 
     Attributes:
         restored_epochs: epochs that the backup had finished; 0 without one.
@@ -91,7 +91,11 @@ class EpochBackup(keras.callbacks.Callback):
 
 
 def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
-    """(logs of every finished epoch, their seconds) of the `EpochBackup` in `directory`; ([], 0.0) without one."""
+    """What an `EpochBackup` in a folder says of the training.
+
+    Returns:
+        (logs of every finished epoch, seconds that these took); ([], 0.0) without a backup.
+    """
     state = pathlib.Path(directory) / "state.json"
     if not state.exists():
         return [], 0.0
@@ -100,14 +104,22 @@ def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
 
 
 def averaged(model: keras.Model) -> contextlib.AbstractContextManager:
-    """The context in which a model has its averaged weights, if it follows any (`NetworkEMA`)."""
+    """A context in which a model has its averaged weights, where it follows any (see `NetworkEMA`)."""
     return model.averaged() if hasattr(model, "averaged") else contextlib.nullcontext()
 
 
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
-    """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any.
+    """Scores of rows in the middle of a `fit`, with averaged weights where the model follows any.
 
-    Of a detector that searches at query time it is what it is watched by, `monitor`.
+    A detector that searches at query time is too slow for that: its `monitor` stands in for the score.
+
+    Args:
+        model: a detector.
+        rows: (n, ...), or an object with `__len__` and `rows[indices]`.
+        batch_size: rows in one pass.
+
+    Returns:
+        float32 (n,).
     """
     score = model.predict_on_batch
     if getattr(getattr(model, "tags", None), "search_at_query", False):
@@ -215,9 +227,10 @@ class BestEpoch(keras.callbacks.Callback):
 
 
 class OracleLoss(keras.callbacks.Callback):
-    """Logs `oracle_loss` after every epoch: what labelled rows say of the scores; in Keras's bar, used for nothing.
+    """Logs `oracle_loss` after every epoch: how well scores of labelled rows fit the labels, to be looked at only.
 
-    It is `evaluation.scaled_cross_entropy`, the loss by which scripts on EfficientGAN stop; here it stops nothing.
+    It is `evaluation.scaled_cross_entropy`. Scripts on EfficientGAN stop by this loss; here it decides nothing, because
+    nobody has labels of anomalies while training.
 
     Args:
         rows: (n, ...).

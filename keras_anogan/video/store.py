@@ -1,4 +1,4 @@
-"""A prepared store: frames as raw bytes in a memmap, so that 24 GB of them cost no memory."""
+"""A prepared store: frames as raw bytes in files that are mapped, so that 24 GB of them take no memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ def is_store(path: Any) -> bool:
 
 
 def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
-    """Write frames, then what is known of them; returns how many were read, and how many could not be."""
+    """Write a recording to a store: its frames first, then what is known of them, so that the second means "done".
+
+    Args:
+        recording: what `Footage` takes.
+        target: the .json file of the recording; frames go beside it, under the suffix .frames.
+
+    Returns:
+        How many frames could be read, and how many could not.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     corrupt = []
     nothing = np.zeros(recording.frame_shape, "uint8")
@@ -42,6 +50,7 @@ def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
 
 
 def decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
+    """(number, frame or None where it can't be read), all frames of a recording in order."""
     if isinstance(recording, VideoFile):
         yield from recording.decode()
         return
@@ -51,6 +60,11 @@ def decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
 
 
 def open_store(out: pathlib.Path) -> Footage:
+    """The footage that `prepare` wrote to a folder.
+
+    Raises:
+        ValueError: for a store that is damaged.
+    """
     recordings = []
     try:
         asked = read_json(out / STORE)
