@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name beside them, then renamed."""
+"""Files that are whole or as they were before: written under a temporary name beside them, then renamed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import os
 import pathlib
 from typing import Any
 
-
-def write_json(path: pathlib.Path, content: Any) -> None:
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+PARTIAL = ".partial-"  # before the file's own name, whose suffix some writers go by
 
 
 class replacing:
-    """A temporary name beside a file, renamed to it only when all has been written."""
+    """A temporary name beside a file, which takes the file's place when the block ends without an error.
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+
+    Args:
+        path: the file to write; its folder has to exist.
+    """
+
+    def __init__(self, path: Any) -> None:
+        self.path = pathlib.Path(path)
+        self.partial = self.path.with_name(f"{PARTIAL}{self.path.name}")
 
     def __enter__(self) -> pathlib.Path:
         return self.partial
@@ -29,6 +33,31 @@ class replacing:
                 os.replace(self.partial, self.path)
         finally:
             self.partial.unlink(missing_ok=True)
+
+
+def is_partial(path: Any) -> bool:
+    """Whether a file has the name that `replacing` gives while it writes: what a killed process may leave behind."""
+    name = pathlib.Path(path).name
+    return name.startswith(PARTIAL) or name.endswith(".partial")  # the second is the name in earlier versions
+
+
+def write_json(path: Any, content: Any) -> None:
+    """Write what `json.dumps` takes, indented."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Any) -> Any:
+    """What a file that `write_json` wrote holds.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"Could not read {path}: {error}.") from error
 
 
 def lies_in(path: Any, folder: Any) -> bool:

@@ -1,7 +1,7 @@
 """IFTM: "Unsupervised Anomaly Detection for Virtualized Network Function Services" (Schmidt et al., ICWS 2018).
 
-An identity function (any Keras model that reconstructs what it sees, or forecasts what comes), an error function, and a
-threshold model: an alarm is an error above the threshold.
+An identity function is any Keras model that reconstructs what it sees, or forecasts what comes. An error function says
+how far its output is from what really happened, and a threshold model which errors are alarms: those above it.
 
     iftm = IFTM(c_vgan_generator, PredictionError(frames=-1), CumulativeAggregation(k=3.0))
     iftm.train_threshold(held_out_days)                  # normal data that the model was not trained on
@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import pathlib
 import warnings
-import zipfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import keras
@@ -25,13 +22,12 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_anogan import thresholds
+from keras_anogan import streams
 from keras_anogan.nn.scores import l1_error, l2_error
-from keras_anogan.streams import BatchLoader, Feed, Frame, RollingWindow, as_tensor, keeps, scaled_bytes, value_of
+from keras_anogan.thresholds import CumulativeAggregation, Threshold
+from keras_anogan.training.batches import gathered, in_batches
 
-ERRORS = ("l1_error", "l2_error")
-
-
+ERRORS = {"l1_error": l1_error, "l2_error": l2_error}
 BATCH = 256
 
 
@@ -40,9 +36,9 @@ class Result:
     """What IFTM says of one item of a stream.
 
     Attributes:
-        index: number of the item that is judged: of a window, its last frame.
+        index: number of the item that is judged; a window is judged at its last item.
         error: its error; NaN where there is none.
-        threshold: that it was compared with.
+        threshold: the number that the error was compared with.
         anomaly: whether there is an alarm; None where nothing can be said.
         learned: whether the threshold model learned from it, afterwards.
         problem: why nothing can be said, or "".
@@ -81,7 +77,7 @@ class IFTM(keras.Model):
         identity: keras.Model.
         error_function: (predicted, actual) -> (batch,): "l1_error", "l2_error", a `PredictionError`, or a function
             registered with Keras. Default: "l1_error"; of a detector, its score.
-        threshold: a threshold layer; default `CumulativeAggregation(k=3.0)`. The thesis and the published code have
+        threshold: one of `thresholds`; default `CumulativeAggregation(k=3.0)`. The thesis and the published code have
             k = 1, which calls 16 % of Gaussian errors anomalous.
         name: name of the model.
 
@@ -94,22 +90,20 @@ class IFTM(keras.Model):
         self,
         identity: keras.Model,
         error_function: str | Callable[[Any, Any], Any] | None = None,
-        threshold: keras.Layer | None = None,
+        threshold: Threshold | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, dtype="float32")
         if not isinstance(identity, keras.Model):
             raise ValueError(f"Expected `identity` to be a keras.Model. Received: {identity!r}.")
         self.judges = hasattr(identity, "explain")
-        if error_function is None and not self.judges:
-            error_function = "l1_error"
-        if isinstance(error_function, str):
-            if error_function not in ERRORS:
-                raise ValueError(f"Expected one of the errors {ERRORS}, or a function. Received: {error_function!r}.")
-            chosen: Any = {"l1_error": l1_error, "l2_error": l2_error}[error_function]
-        else:
-            chosen = error_function
-        self.form, self.past, self.horizon = _form(identity)
+        error_function = "l1_error" if error_function is None and not self.judges else error_function
+        if isinstance(error_function, str) and error_function not in ERRORS:
+            raise ValueError(
+                f"Expected one of the errors {tuple(ERRORS)}, or a function. Received: {error_function!r}."
+            )
+        chosen = ERRORS[error_function] if isinstance(error_function, str) else error_function
+        self.cut = streams.cut_of(identity)
         if self.judges and chosen is not None and not _reconstructs(identity):
             raise ValueError(
                 "Expected a detector that reconstructs, for an error function; leave it out to take the detector's "
@@ -117,7 +111,7 @@ class IFTM(keras.Model):
             )
         self.identity = identity
         self.error_function: Callable[[Any, Any], Any] | None = chosen
-        self.threshold_model = threshold if threshold is not None else thresholds.CumulativeAggregation()
+        self.threshold_model = threshold if threshold is not None else CumulativeAggregation()
         self.jit_compile = False
         if not self.threshold_model.built:
             self.threshold_model.build((None,))
@@ -126,11 +120,15 @@ class IFTM(keras.Model):
         self.__dict__["_kept"] = {}  # shape of a window -> whether it may be kept
         self(self._symbolic())
 
+    def _shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Shapes of one x and of one actual."""
+        shape = streams.sample_shape_of(self.identity)
+        return {"x": shape, "actual": shape if self.judges else tuple(self.identity.output_shape[1:])}
+
     def _symbolic(self) -> dict[str, Any]:
-        shape = _sample_shape(self.identity)
-        actual = shape if self.judges else tuple(self.identity.output_shape[1:])
+        shapes = self._shapes()
         dtype = "float32" if self.judges else self.identity.inputs[0].dtype
-        return {"x": keras.Input(shape, dtype=dtype), "actual": keras.Input(actual)}
+        return {"x": keras.Input(shapes["x"], dtype=dtype), "actual": keras.Input(shapes["actual"])}
 
     # Scoring.
 
@@ -153,18 +151,20 @@ class IFTM(keras.Model):
         return {"error": error, "threshold": threshold, "anomaly": self.threshold_model(error)}
 
     @property
+    def form(self) -> str:
+        """How samples are cut from a sequence: see `streams.Cut`; "sample" is no sequence."""
+        return self.cut.form
+
+    @property
     def threshold(self) -> float:
         """The number an error is compared with; -inf before `train_threshold`: everything is anomalous."""
         return self.threshold_model.threshold
 
     def errors(self, x: Any, actual: Any = None, batch_size: int = BATCH) -> np.ndarray:
         """Errors, float32 (n,); arguments as in `detect`."""
-        x, actual = self._checked(x, actual)
-        parts = [
-            self._graph(tf.constant(x[i : i + batch_size]), tf.constant(actual[i : i + batch_size]))[1].numpy()
-            for i in range(0, len(x), batch_size)
-        ]
-        return np.concatenate(parts)
+        return gathered(
+            in_batches(lambda pair: self._graph(*map(tf.constant, pair))[1], self._checked(x, actual), batch_size)
+        )
 
     def detect(self, x: Any, actual: Any = None, batch_size: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
         """Errors, float32 (n,), and labels, int64 (n,): 1 for an anomaly, 0 for normal.
@@ -193,28 +193,24 @@ class IFTM(keras.Model):
         return super().predict(x, *args, **kwargs)
 
     def _checked(self, x: Any, actual: Any) -> tuple[np.ndarray, np.ndarray]:
-        x = np.asarray(x)
+        """Both as arrays of numbers that fit, images of bytes scaled, or a sentence."""
+        shapes, x = self._shapes(), np.asarray(x)
         actual = x if actual is None else np.asarray(actual)
-        symbolic = {"x": _sample_shape(self.identity)}
-        symbolic["actual"] = symbolic["x"] if self.judges else tuple(self.identity.output_shape[1:])
-        x = actual if self.judges and x.shape[1:] != symbolic["x"] else x
+        x = actual if self.judges and x.shape[1:] != shapes["x"] else x
         for name, array in (("x", x), ("actual", actual)):
-            want = symbolic[name]
-            if array.ndim != len(want) + 1 or any(
-                w not in (None, g) for w, g in zip(want, array.shape[1:], strict=True)
-            ):
+            want = shapes[name]
+            fits = array.ndim == len(want) + 1
+            if not fits or any(w not in (None, got) for w, got in zip(want, array.shape[1:], strict=True)):
                 raise ValueError(f"Expected {name} of shape (n, {str(want)[1:-1]}). Received: shape {array.shape}.")
-        if len(x) == 0 or len(x) != len(actual):
-            raise ValueError(f"Expected as many x as actual, at least one. Received: {len(x)} and {len(actual)}.")
-        arrays = []
-        for name, array in (("x", x), ("actual", actual)):
             if array.dtype.kind not in "fiub":
                 raise ValueError(f"Expected {name} of numbers. Received: dtype {array.dtype}.")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"Expected finite values. Received: NaN or infinity in {name}.")
-            array = scaled_bytes(array, array.ndim - 1)
-            arrays.append(array.astype("float32", copy=False) if array.dtype.kind == "f" else array)
-        return arrays[0], arrays[1].astype("float32", copy=False)
+        if len(x) == 0 or len(x) != len(actual):
+            raise ValueError(f"Expected as many x as actual, at least one. Received: {len(x)} and {len(actual)}.")
+        x, actual = (streams.scaled_bytes(array, array.ndim - 1) for array in (x, actual))
+        x = x.astype("float32", copy=False) if x.dtype.kind == "f" else x  # numbers of tokens stay integers
+        return x, actual.astype("float32", copy=False)
 
     # Learning.
 
@@ -232,10 +228,10 @@ class IFTM(keras.Model):
             batches: pairs (x, actual), or x alone: an object with `len` and `batches[i]`, such as `VideoWindows`,
                 which threads load in order; an iterable; or one pair of arrays.
             max_queue_size, no_workers: batches that may wait, and threads that load them.
-            trained_on: the windows that the identity function was trained on, if it was not a model of this package,
-                which remembers them itself: a warning comes if `batches` have days in common with them.
-            groups: integers (n,), of which day or clip each sample is, for a `QuantileThreshold` or a
-                `ConformalThreshold`: `VideoWindows.day_numbers`, of windows in order.
+            trained_on: the windows that the identity function was trained on; a model of this package remembers them
+                itself. If `batches` have days in common with them, there is a warning.
+            groups: integers (n,): which day or clip each sample is from, for a `QuantileThreshold` or a
+                `ConformalThreshold`. `VideoWindows.day_numbers` are those of windows in order.
 
         Returns:
             Itself.
@@ -256,7 +252,7 @@ class IFTM(keras.Model):
         _warn_of_training_data(batches, trained_on, self.identity)
         errors: list[np.ndarray] = []
         with contextlib.ExitStack() as stack:
-            for batch in _loaded(batches, max_queue_size, no_workers, stack):
+            for batch in streams.loaded(batches, max_queue_size, no_workers, stack):
                 x, actual = batch if isinstance(batch, (tuple, list)) else (batch, None)
                 errors.append(self.errors(x, actual))
         if not errors:
@@ -291,21 +287,24 @@ class IFTM(keras.Model):
     ) -> Generator[Result, None, None]:
         """Judge one item after the other as it comes; a result comes before anything is learned from it.
 
-        Of a model of windows an item is a frame (a step), and the first results come when a window is full. An item
-        that is None, or a `video.Frame` without an image, or of another shape, or not finite, is reported and skipped,
-        and windows begin anew; so they do where `Frame.index` jumps, because frames were dropped.
+        A model of windows is given frames (steps) one by one, and the first result comes when a window is full. An item
+        that is None, a `Frame` without an image, of another shape, or not finite is reported and skipped; the next
+        window begins after it. Where `Frame.index` jumps, frames were dropped, and a new window begins too.
+
+        With `protect` an anomaly doesn't raise the threshold, so that a long one stays an alarm. But the threshold then
+        never learns that normal data have changed for good: for a scene that drifts set protect=False.
 
         Args:
-            source: an iterable of arrays, or of `video.Frame`. Images of bytes are scaled to [-1, 1].
+            source: an iterable of arrays, or of `streams.Frame`. Images of bytes are scaled to [-1, 1].
             learn: whether the threshold model learns from each error.
             protect: whether it learns only from what it called normal.
-            warm_up: so many results it learns from whatever it calls them, if it has not seen any before.
+            warm_up: how many first results it learns from, alarms or not, if it has learned from none before.
             timeout: seconds to wait for an item; None for ever.
             keep_frames: whether results hold `predicted` and `actual`.
 
         Returns:
-            An iterator of `Result`: one for every window that is full, at its last item, and one for every item that
-            is of no use; none for the items with which a window fills up.
+            An iterator of `Result`: one at the last item of every full window, and one for every item that is of no
+            use. Items with which a window fills up have none.
 
         Raises:
             TimeoutError: while iterating, if the source gives nothing for `timeout` seconds.
@@ -313,29 +312,24 @@ class IFTM(keras.Model):
         """
         if warm_up < 0:
             raise ValueError(f"Expected warm_up >= 0. Received: warm_up={warm_up!r}.")
-        if learn and not self._learns_in_a_stream():
+        if learn and not self.threshold_model.can_learn:
             raise ValueError(
-                "Expected a threshold model that learns from one error at a time, such as CumulativeAggregation (or "
-                f"PeaksOverThreshold after train_threshold). Received: {type(self.threshold_model).__name__}; "
-                "learn=False leaves it as it is."
+                "Expected a threshold model that learns from one error at a time (PeaksOverThreshold: after "
+                f"train_threshold). Received: {type(self.threshold_model).__name__}; learn=False leaves it as it is."
             )
-        items = source if isinstance(source, Feed) else Feed(source, timeout=timeout)
+        items = source if isinstance(source, streams.Feed) else streams.Feed(source, timeout=timeout)
         return self._stream(items, learn, protect, warm_up, keep_frames)
 
-    def _learns_in_a_stream(self) -> bool:
-        model = self.threshold_model
-        return model.learns_one_by_one and (model.adapted or not model.needs_calibration)
-
     def _stream(
-        self, items: Feed, learn: bool, protect: bool, warm_up: int, keep_frames: bool
+        self, items: streams.Feed, learn: bool, protect: bool, warm_up: int, keep_frames: bool
     ) -> Generator[Result, None, None]:
         warming = 0 if self.threshold_model.adapted else warm_up
-        shape = self._item_shape()
-        waiting = RollingWindow(max(1, self.past + self.horizon))
+        shape = self.cut.item_shape(streams.sample_shape_of(self.identity))
+        waiting = streams.RollingWindow(self.cut.length)
         expected: int | None = None
         for item in items:
-            index = item.index if isinstance(item, Frame) else items.index
-            value, problem = value_of(item, shape)
+            index = item.index if isinstance(item, streams.Frame) else items.index
+            value, problem = streams.value_of(item, shape)
             if expected is not None and index != expected:
                 waiting.clear()
             expected = index + 1
@@ -351,7 +345,7 @@ class IFTM(keras.Model):
             threshold = self.threshold
             anomaly = not error <= threshold
             learns = learn and np.isfinite(error) and (warming > 0 or not (protect and anomaly))
-            kept = (predicted.numpy(), np.array(self._cut(window[None])[1][0])) if keep_frames else (None, None)
+            kept = (predicted.numpy(), np.array(self.cut(window[None])[1][0])) if keep_frames else (None, None)
             problem = "" if np.isfinite(error) else "the error is not finite"
             try:
                 yield Result(index, error, threshold, anomaly, bool(learns), problem, *kept)
@@ -363,65 +357,29 @@ class IFTM(keras.Model):
     def _as_tensor(self, window: np.ndarray) -> tf.Tensor:
         """A window as a tensor: a view of its memory, unless the identity function may keep what it is given."""
         if window.shape not in self._kept:
-            self._kept[window.shape] = keeps(self._stream_graph, window)
-        return tf.constant(window) if self._kept[window.shape] else as_tensor(window)
-
-    def _item_shape(self) -> tuple[int | None, ...]:
-        shape = _sample_shape(self.identity)
-        return shape[1:] if self.form != "sample" else shape
-
-    def _cut(self, window: Any) -> tuple[Any, Any]:
-        """(x, actual), each with a batch axis of one, of (1, past + horizon, ...), or of one sample (1, 1, ...)."""
-        if self.form == "sample":
-            return window[0], window[0]
-        if self.form == "judged":
-            return window, window
-        past, future = window[:, : self.past], window[:, self.past :]
-        return past, {"window": window, "future": future, "next": future[:, 0]}[self.form]
+            self._kept[window.shape] = streams.keeps(self._stream_graph, window)
+        return tf.constant(window) if self._kept[window.shape] else streams.as_tensor(window)
 
     def _judge_window(self, window: Any) -> tuple[Any, Any]:
         """(predicted, error) of one window, without a batch axis."""
-        predicted, error = self._judge(*self._cut(window))
+        predicted, error = self._judge(*self.cut(window))
         return predicted[0], error[0]
 
     # State and files.
 
     def save_state(self, path: Any) -> None:
-        """Write the threshold model's state, small, apart from the identity function: one file for each camera."""
-        path = pathlib.Path(path)
-        partial = path.with_name(f".{path.name}.partial")
-        with open(partial, "wb") as file:
-            arrays: dict[str, Any] = {f"weight_{i}": np.asarray(w) for i, w in enumerate(self.threshold_model.weights)}
-            np.savez(file, made_by=np.array(self._made_by()), **arrays)
-        os.replace(partial, path)
+        """Write what the threshold model has learned: a small file for each camera, without the identity function."""
+        self.threshold_model.save_state(path)
 
     def load_state(self, path: Any) -> IFTM:
         """Go on with a state that `save_state` wrote.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is the state of another threshold model.
+            ValueError: if it is damaged, or the state of another threshold model.
         """
-        if not pathlib.Path(path).exists():
-            raise FileNotFoundError(f"Expected a state in {path}. Received: no such file.")
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                made_by = str(stored["made_by"])
-                arrays = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
-        except (OSError, ValueError, KeyError, EOFError, TypeError, IndexError, zipfile.BadZipFile) as error:
-            raise ValueError(f"Could not read the state {path}: it is damaged, or no state.") from error
-        weights = self.threshold_model.weights
-        if made_by != self._made_by() or [a.shape for a in arrays] != [tuple(w.shape) for w in weights]:
-            version = " of another version" if made_by == self._made_by() else ""
-            raise ValueError(f"Expected a state of {self._made_by()}. Received: {path}, of {made_by}{version}.")
-        for weight, array in zip(weights, arrays, strict=True):
-            weight.assign(array)
+        self.threshold_model.load_state(path)
         return self
-
-    def _made_by(self) -> str:
-        """Class and settings of the threshold model, as words."""
-        config = {k: v for k, v in self.threshold_model.get_config().items() if k not in ("name", "dtype", "trainable")}
-        return f"{type(self.threshold_model).__name__}({', '.join(f'{k}={v}' for k, v in sorted(config.items()))})"
 
     def get_config(self) -> dict:
         return {
@@ -440,70 +398,19 @@ class IFTM(keras.Model):
         return cls(**parts, name=config["name"])
 
 
-def _sample_shape(identity: keras.Model) -> tuple[int | None, ...]:
-    return tuple(identity.sample_shape if hasattr(identity, "sample_shape") else identity.input_shape[1:])
-
-
 def _reconstructs(detector: keras.Model) -> bool:
-    """Whether `explain` has a reconstruction; a detector is asked once, which traces its graph."""
+    """Whether `explain` has a reconstruction; asked once of each detector, since it traces a graph."""
     if "_reconstructs" not in detector.__dict__:
-        told = tf.function(detector.explain).get_concrete_function(tf.TensorSpec((None, *_sample_shape(detector))))
+        told = tf.function(detector.explain).get_concrete_function(
+            tf.TensorSpec((None, *streams.sample_shape_of(detector)))
+        )
         detector.__dict__["_reconstructs"] = "reconstruction" in told.structured_outputs
     return detector.__dict__["_reconstructs"]
 
 
-def _form(identity: keras.Model) -> tuple[str, int, int]:
-    """How x and actual are cut from a sequence: (form, past, horizon); "sample" is no sequence."""
-    if hasattr(identity, "explain") and not hasattr(identity, "sample_shape"):
-        raise ValueError(
-            "Expected a detector, or any model of arrays. Received: a FittedDetector; pass its `.detector`."
-        )
-    if hasattr(identity, "explain"):
-        past, horizon = getattr(identity, "past", 0), getattr(identity, "horizon", 0)
-        return ("judged" if past + horizon else "sample"), past, horizon
-    try:
-        given, made = tuple(identity.input_shape[1:]), tuple(identity.output_shape[1:])
-        one = len(identity.inputs) == len(identity.outputs) == 1
-    except (AttributeError, TypeError, RuntimeError, ValueError):
-        one = False
-    if not one:
-        raise ValueError(
-            "Expected an identity function with one input and one output of known shapes (a functional or Sequential "
-            f"model that is built). Received: {type(identity).__name__} {identity.name!r}."
-        )
-    if given == made:
-        return "sample", 0, 0
-    if len(given) == len(made) and given[1:] == made[1:] and None not in (given[0], made[0]):
-        if made[0] > given[0]:
-            return "window", given[0], made[0] - given[0]
-        return "future", given[0], made[0]
-    if given[1:] == made and given[0] is not None:
-        return "next", given[0], 1
-    raise ValueError(
-        "Expected an identity function that reconstructs (the same shape), continues, (past, ...) to (past + horizon, "
-        f"...), or forecasts, (past, ...) to (...). Received: {given} to {made}."
-    )
-
-
-def _loaded(batches: Any, max_queue_size: int, no_workers: int, stack: contextlib.ExitStack) -> Iterator[Any]:
-    if isinstance(batches, tuple) and all(hasattr(part, "shape") for part in batches):
-        return iter([batches])
-    if hasattr(batches, "shape"):
-        return iter([batches])
-    if hasattr(batches, "__len__") and hasattr(batches, "__getitem__"):
-        return iter(stack.enter_context(BatchLoader(batches, max_queue_size, no_workers)))
-    return iter(batches)
-
-
 def _warn_of_training_data(batches: Any, trained_on: Any, identity: keras.Model) -> None:
-    seen = [*getattr(identity, "fitted_on", []), getattr(trained_on, "used", {})]
-    days = sorted(
-        {
-            day
-            for contents, (day, usable) in getattr(batches, "used", {}).items()
-            if any(contents in used and (used[contents][1] & usable).any() for used in seen)
-        }
-    )
+    """Warn if a threshold is about to be calibrated on what the identity function was trained on."""
+    days = batches.days_known_to(identity, trained_on) if hasattr(batches, "days_known_to") else []
     if days or (trained_on is not None and batches is trained_on):
         shared = f" (days {', '.join(days)})" if days else ""
         warnings.warn(

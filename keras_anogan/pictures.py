@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ def save_grid(images: np.ndarray, path: Any, columns: int) -> None:
     from PIL import Image
 
     sheet = grid_pixels(images, columns)
-    with replacing(pathlib.Path(path)) as partial:
+    with replacing(path) as partial:
         Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(partial, format="PNG")
 
 

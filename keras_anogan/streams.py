@@ -1,4 +1,4 @@
-"""Items one after the other: a loader that works ahead, a feed that a slow reader does not hold up, rolling windows."""
+"""Items one after the other: rolling windows, a loader that works ahead, a feed with a limit on waiting."""
 
 from __future__ import annotations
 
@@ -18,18 +18,98 @@ from keras_anogan.pictures import to_float
 
 ALIGNMENT = 64  # bytes
 
-
 KEEPING = ("Assign", "Scatter", "PyFunc", "Push", "Enqueue", "Insert")  # in the names of operations
 
 
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """How a model's input x, and `actual`, what its output is compared with, are cut from a window of a sequence.
+
+    Attributes:
+        form: "sample": no sequence, both are one item; "judged": both are the whole window; "window", "future" and
+            "next": x is the past, and `actual` all of the window, all of what follows the past, or the one next item.
+        past, horizon: items of the past, and items that follow it.
+    """
+
+    form: str
+    past: int = 0
+    horizon: int = 0
+
+    @property
+    def length(self) -> int:
+        """Items in a window."""
+        return max(1, self.past + self.horizon)
+
+    def item_shape(self, sample_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of one item of the sequence, for the shape of one x."""
+        return sample_shape if self.form == "sample" else sample_shape[1:]
+
+    def __call__(self, window: Any) -> tuple[Any, Any]:
+        """(x, actual), each with a batch axis of one, of a window (1, length, ...)."""
+        if self.form == "sample":
+            return window[0], window[0]
+        if self.form == "judged":
+            return window, window
+        past, future = window[:, : self.past], window[:, self.past :]
+        return past, {"window": window, "future": future, "next": future[:, 0]}[self.form]
+
+
+def sample_shape_of(model: Any) -> tuple[int | None, ...]:
+    """Shape of one x of a detector or of any other Keras model with one input, without the batch axis."""
+    return tuple(model.sample_shape if hasattr(model, "sample_shape") else model.input_shape[1:])
+
+
+def cut_of(model: Any) -> Cut:
+    """How windows are cut for a model: told by a detector, and for any other by the shapes of input and output.
+
+    Raises:
+        ValueError: for a `FittedDetector`, a model of several inputs or outputs, one that is not built, or an output
+            that is neither a reconstruction of the input nor what follows it.
+    """
+    if hasattr(model, "explain") and not hasattr(model, "sample_shape"):
+        raise ValueError(
+            "Expected a detector, or any model of arrays. Received: a FittedDetector; pass its `.detector`."
+        )
+    if hasattr(model, "explain"):
+        past, horizon = getattr(model, "past", 0), getattr(model, "horizon", 0)
+        return Cut("judged", past, horizon) if past + horizon else Cut("sample")
+    try:
+        given, made = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+        one = len(model.inputs) == len(model.outputs) == 1
+    except (AttributeError, TypeError, RuntimeError, ValueError):
+        one = False
+    if not one:
+        raise ValueError(
+            "Expected an identity function with one input and one output of known shapes (a functional or Sequential "
+            f"model that is built). Received: {type(model).__name__} {model.name!r}."
+        )
+    if given == made:
+        return Cut("sample")
+    if len(given) == len(made) and given[1:] == made[1:] and None not in (given[0], made[0]):
+        if made[0] > given[0]:
+            return Cut("window", given[0], made[0] - given[0])
+        return Cut("future", given[0], made[0])
+    if given[1:] == made and given[0] is not None:
+        return Cut("next", given[0], 1)
+    raise ValueError(
+        "Expected an identity function that reconstructs (the same shape), continues, (past, ...) to (past + horizon, "
+        f"...), or forecasts, (past, ...) to (...). Received: {given} to {made}."
+    )
+
+
 class RollingWindow:
-    """The last items of a stream in one piece of memory, so that a window is a view of it."""
+    """The last items of a stream in one piece of memory, so that a window is a view of it and nothing is copied.
+
+    Args:
+        length: items in a window.
+    """
 
     def __init__(self, length: int) -> None:
         self.length, self.count = length, 0
         self.items: np.ndarray | None = None
 
     def clear(self) -> None:
+        """Forget all items: the next window fills up with new ones."""
         self.count = 0
 
     def add(self, item: np.ndarray) -> np.ndarray | None:
@@ -53,14 +133,17 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def keeps(function: Any, array: np.ndarray) -> bool:
-    """Whether a call of a tf.function may keep what it is given: it assigns variables, or calls Python."""
+    """Whether a call of a tf.function may keep its argument, an array like this one.
+
+    It may if it assigns variables or calls Python; memory that is used again must not be given to it as it is.
+    """
     graph = function.get_concrete_function(tf.TensorSpec(array.shape, array.dtype)).graph.as_graph_def()
     nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
     return any(word in node.op for node in nodes for word in KEEPING)
 
 
 def as_tensor(array: np.ndarray) -> tf.Tensor:
-    """The array as a tensor; without a copy where it is aligned, so that it must not change while that is in use."""
+    """The array as a tensor: where it is aligned a view, so do not change the array while the tensor is in use."""
     if array.ctypes.data % ALIGNMENT == 0:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.constant(array)
@@ -77,7 +160,15 @@ def scaled_bytes(array: np.ndarray, rank: int) -> np.ndarray:
 
 
 def value_of(item: Any, shape: tuple[int | None, ...]) -> tuple[Any, str]:
-    """(float32 array of that shape, "") of an item, or (None, why not)."""
+    """An item of a stream as an array, or why it is of no use.
+
+    Args:
+        item: an array, a nested list of numbers, a `Frame`, or None. Images of bytes are scaled to [-1, 1].
+        shape: that is expected; None matches any size.
+
+    Returns:
+        (float32 array, ""), or (None, the reason).
+    """
     image = item.image if isinstance(item, Frame) else item
     if image is None:
         return None, item.problem if isinstance(item, Frame) else "no data"
@@ -98,9 +189,9 @@ AHEAD_BYTES = 2**30  # of batches that wait in a `BatchLoader`
 
 
 class BatchLoader:
-    """Batches of a generator, made by threads in the background, in order: the thesis's loader without its traps.
+    """Batches of a generator in order, made ahead by threads: the thesis's loader.
 
-    A worker that fails raises its error in `get_batch`, where the thesis's would wait for ever.
+    Unlike there, an error in a thread is raised by `get_batch`, which would otherwise wait for ever.
 
     Args:
         generator: an object with `len` and `generator[i]`, such as `VideoWindows`.
@@ -168,6 +259,21 @@ class BatchLoader:
         self.shutdown_workers()
 
 
+def loaded(batches: Any, max_queue_size: int, no_workers: int, stack: contextlib.ExitStack) -> Iterator[Any]:
+    """Batches one after the other: of an array or a pair of arrays only itself, of a sequence by a `BatchLoader`.
+
+    Args:
+        batches: an array, a tuple of arrays, an object with `len` and `batches[i]`, or an iterable.
+        max_queue_size, no_workers: of the `BatchLoader`.
+        stack: stops the loader's threads when it is closed.
+    """
+    if hasattr(batches, "shape") or (isinstance(batches, tuple) and all(hasattr(part, "shape") for part in batches)):
+        return iter([batches])
+    if hasattr(batches, "__len__") and hasattr(batches, "__getitem__"):
+        return iter(stack.enter_context(BatchLoader(batches, max_queue_size, no_workers)))
+    return iter(batches)
+
+
 # Live sources.
 
 
@@ -187,13 +293,13 @@ class Frame:
 
 
 class Feed:
-    """Items of a source, read by a thread of its own, with a limit on waiting and on what may wait.
+    """Items of a source, read by a thread: a slow model holds no camera up, and a silent camera no model for ever.
 
     Args:
         source: an iterable.
         timeout: seconds to wait for the next item; None for ever.
         max_queue: items that may wait; the source waits then.
-        drop: whether the oldest waiting item is dropped instead, so that a live source is never far behind.
+        drop: whether the oldest waiting item is dropped instead, so that what is read is never long ago.
 
     Attributes:
         index: number in the source of the item that was given last.

@@ -229,7 +229,7 @@ def refuses_bad_input_with_a_sentence(subject: Subject) -> None:
         ("strings", np.full(x.shape, "a"), "dtype"),
     ):
         for verb in (detector.predict, detector.fit):
-            _assert_refused(lambda verb=verb, bad=bad: verb(bad), f"{verb.__name__} of {what}", word)
+            _assert_refused(functools.partial(verb, bad), f"{verb.__name__} of {what}", word)
     _assert_refused(lambda: detector(keras.ops.ones((2, *x.shape[1:], 1))), "a call with a wrong shape", "Received")
     _assert_refused(lambda: detector.compile(optimizers={"nobody": "adam"}), "an unknown player", "nobody")
 

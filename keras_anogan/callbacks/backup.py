@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -14,6 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_anogan.files import read_json, replacing, write_json
+from keras_anogan.training.batches import gathered, in_batches
 
 
 class EpochBackup(keras.callbacks.Callback):
@@ -27,7 +28,7 @@ class EpochBackup(keras.callbacks.Callback):
         every_seconds: save after an epoch only if the last backup is at least so old; the last epoch is always
             saved, and 0 saves every one.
         every_epochs: save after every so many epochs only, and after the last.
-        say: takes a line of news: that a backup is gone on from, or that it is finished and training is skipped.
+        say: takes a line of news: that training goes on from a backup, or is skipped because it was finished.
 
     Attributes:
         restored_epochs: epochs that the backup had finished; 0 without one.
@@ -58,7 +59,7 @@ class EpochBackup(keras.callbacks.Callback):
         self._began = self._saved = time.perf_counter()
         if self.history:
             self.model.load_weights(self.directory / f"epoch-{len(self.history):04d}.weights.h5")
-            stopped = json.loads((self.directory / "state.json").read_text()).get("stopped", False)
+            stopped = read_json(self.directory / "state.json").get("stopped", False)
             self.model._initial_epoch = (  # Keras's own hook for BackupAndRestore
                 self.params["epochs"] if stopped else len(self.history)
             )
@@ -78,14 +79,11 @@ class EpochBackup(keras.callbacks.Callback):
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         weights = self.directory / f"epoch-{len(self.history):04d}.weights.h5"
-        partial = self.directory / "partial.weights.h5"
-        self.model.save_weights(partial, overwrite=True)
-        os.replace(partial, weights)
-        state = self.directory / "state.json.partial"
+        with replacing(weights) as partial:
+            self.model.save_weights(partial, overwrite=True)
         stopped = bool(self.model.stop_training)  # early: a resumed fit has nothing left to do
         content = {"seconds": self.seconds, "stopped": stopped, "history": self.history}
-        state.write_text(json.dumps(content, indent=1))
-        os.replace(state, self.directory / "state.json")
+        write_json(self.directory / "state.json", content)
         for old in self.directory.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
@@ -93,31 +91,41 @@ class EpochBackup(keras.callbacks.Callback):
 
 
 def read_backup(directory: Any) -> tuple[list[dict[str, float]], float]:
-    """(logs of every finished epoch, their seconds) of the `EpochBackup` in `directory`; ([], 0.0) without one."""
+    """What an `EpochBackup` in a folder says of the training.
+
+    Returns:
+        (logs of every finished epoch, seconds that these took); ([], 0.0) without a backup.
+    """
     state = pathlib.Path(directory) / "state.json"
     if not state.exists():
         return [], 0.0
-    content = json.loads(state.read_text())
+    content = read_json(state)
     return content["history"], content["seconds"]
 
 
 def averaged(model: keras.Model) -> contextlib.AbstractContextManager:
-    """The context in which a model has its averaged weights, if it follows any (`NetworkEMA`)."""
+    """A context in which a model has its averaged weights, where it follows any (see `NetworkEMA`)."""
     return model.averaged() if hasattr(model, "averaged") else contextlib.nullcontext()
 
 
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
-    """Scores (n,) of rows that may be streamed, in the middle of a `fit`; with averaged weights, if there are any.
+    """Scores of rows in the middle of a `fit`, with averaged weights where the model follows any.
 
-    Of a detector that searches at query time it is what it is watched by, `monitor`.
+    A detector that searches at query time is too slow for that: its `monitor` stands in for the score.
+
+    Args:
+        model: a detector.
+        rows: (n, ...), or an object with `__len__` and `rows[indices]`.
+        batch_size: rows in one pass.
+
+    Returns:
+        float32 (n,).
     """
     score = model.predict_on_batch
     if getattr(getattr(model, "tags", None), "search_at_query", False):
         score = model.__dict__.setdefault("_monitor_graph", tf.function(model.monitor, reduce_retracing=True))
-    starts = range(0, len(rows), batch_size)
-    batches = (np.asarray(rows[np.arange(i, min(i + batch_size, len(rows)))]) for i in starts)
     with averaged(model):
-        return np.concatenate([np.asarray(score(batch)) for batch in batches])
+        return gathered(in_batches(score, rows, batch_size))
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -182,7 +190,7 @@ class BestEpoch(keras.callbacks.Callback):
         if finished == 0:
             self.state.unlink(missing_ok=True)
         elif self.state.exists():
-            state = json.loads(self.state.read_text())
+            state = read_json(self.state)
             if state["epoch"] <= finished:
                 self.epoch, self.value = state["epoch"], state["value"]
 
@@ -202,13 +210,9 @@ class BestEpoch(keras.callbacks.Callback):
         if math.isfinite(value) and (self.epoch == 0 or better(value, self.value)):
             self.epoch, self.value = epoch + 1, value
             self.weights.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.weights.with_name("partial-best.weights.h5")
-            with averaged(self.model):
+            with replacing(self.weights) as partial, averaged(self.model):
                 self.model.save_weights(partial, overwrite=True)
-            os.replace(partial, self.weights)
-            state = self.state.with_suffix(".json.partial")
-            state.write_text(json.dumps({"epoch": self.epoch, key: value, "value": value}))
-            os.replace(state, self.state)
+            write_json(self.state, {"epoch": self.epoch, key: value, "value": value})
         elif self.patience is not None and epoch + 1 - self.epoch >= self.patience:
             self.model.stop_training = True
 
@@ -223,9 +227,10 @@ class BestEpoch(keras.callbacks.Callback):
 
 
 class OracleLoss(keras.callbacks.Callback):
-    """Logs `oracle_loss` after every epoch: what labelled rows say of the scores; in Keras's bar, used for nothing.
+    """Logs `oracle_loss` after every epoch: how well scores of labelled rows fit the labels, to be looked at only.
 
-    It is `evaluation.scaled_cross_entropy`, the loss by which scripts on EfficientGAN stop; here it stops nothing.
+    It is `evaluation.scaled_cross_entropy`. Scripts on EfficientGAN stop by this loss; here it decides nothing, because
+    nobody has labels of anomalies while training.
 
     Args:
         rows: (n, ...).

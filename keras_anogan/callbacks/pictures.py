@@ -1,4 +1,4 @@
-"""Generated images by epoch."""
+"""Pictures of what a generator makes while it learns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from keras_anogan.pictures import save_grid
 
 
 class ImageGrid(keras.callbacks.Callback):
-    """Writes generated images for the same z again and again, as one PNG of `rows` x `columns` images.
+    """Writes what the generator makes of the same z, again and again, as one PNG of `rows` x `columns` images.
 
     The model needs a `generator` z (batch, latent_dim) -> images in [-1, 1] of shape (batch, H, W, 1 or 3).
 
     Args:
         directory: folder for `epoch-0001.png` or `step-000100.png`.
         every_epochs: write after every so many epochs.
-        every_steps: write after every so many steps instead; of several in one call, after the call that gets there.
+        every_steps: write after every so many steps instead; where Keras takes several steps in one call, after the
+            call that reaches the number.
         rows, columns: images in the grid.
         seed: of z.
         keep: whether the images stay in `images` too.
@@ -44,11 +45,11 @@ class ImageGrid(keras.callbacks.Callback):
         super().__init__()
         if every_epochs is not None and every_steps is not None:
             raise ValueError("Expected every_epochs or every_steps. Received: both.")
-        if every_steps is None:
-            every_epochs = 1 if every_epochs is None else every_epochs
-        period = every_steps if every_epochs is None else every_epochs
-        if period < 1:
-            raise ValueError(f"Expected a period >= 1. Received: {period}.")
+        if every_steps is None and every_epochs is None:
+            every_epochs = 1
+        for period in (every_epochs, every_steps):
+            if period is not None and period < 1:
+                raise ValueError(f"Expected a period >= 1. Received: {period}.")
         self.directory = pathlib.Path(directory)
         self.every_epochs, self.every_steps = every_epochs, every_steps
         self.rows, self.columns, self.seed = rows, columns, seed
@@ -59,7 +60,7 @@ class ImageGrid(keras.callbacks.Callback):
         shape = self.model.generator.input_shape[1:]
         self.z = np.random.default_rng(self.seed).standard_normal((self.rows * self.columns, *shape)).astype("float32")
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.periods: int | None = None  # that are over; a backup may still move the step on
+        self.periods: int | None = None  # how many are over; unknown here, since a backup may still move the step on
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
@@ -72,7 +73,7 @@ class ImageGrid(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.every_steps:
             step = self._step()
-            if step // self.every_steps > self.periods:
+            if self.periods is None or step // self.every_steps > self.periods:
                 self.periods = step // self.every_steps
                 self._write(f"step-{step:06d}.png")
 

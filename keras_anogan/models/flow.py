@@ -23,6 +23,7 @@ from keras import layers, ops
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.registry import Phases, kind_of, register
 from keras_anogan.nn.bijections import LOG_2, Bijection, Coupling, Permutation, Whitening
+from keras_anogan.training.batches import data_of
 
 SCORES = ("likelihood", "typicality", "complexity", "ratio")
 
@@ -227,11 +228,8 @@ class Flow(AnomalyDetector):
 
         Rows that have no length or index (a `tf.data.Dataset`) are trained on without: call `adapt` yourself.
         """
-        rows = x[0] if isinstance(x, tuple) else x
-        rows = getattr(rows, "rows", rows)  # of `Batches`
-        rows = keras.ops.convert_to_numpy(rows) if isinstance(rows, (list, tf.Tensor)) else rows
-        indexed = hasattr(rows, "__getitem__") and not isinstance(rows, (dict, tf.data.Dataset, keras.utils.PyDataset))
-        if indexed and not float(tf.convert_to_tensor(self.adapted)):
+        rows = data_of(x, y).rows
+        if rows is not None and not float(tf.convert_to_tensor(self.adapted)):
             self.adapt(rows)
         return super().fit(x, y, batch_size=batch_size, **kwargs)
 

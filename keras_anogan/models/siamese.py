@@ -19,7 +19,7 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import losses
 from keras_anogan.nn.networks import initializers
-from keras_anogan.training.batches import Batches
+from keras_anogan.training.batches import Rows, data_of
 
 MOMENTUM = 0.9  # of the classes' centres: slower ones lag behind a young embedding and mislead the score
 
@@ -96,11 +96,9 @@ class Siamese(AnomalyDetector):
             ValueError: for bad rows, no labels, labels that are no integers in [0, classes), or one class only; of a
                 Dataset that is known when `fit` ends, and rows of a class outside belong to none.
         """
-        rows, labels = x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
-        if not isinstance(rows, (tf.data.Dataset, keras.utils.PyDataset, Batches)):
-            rows = self.check_rows(np.asarray(rows) if isinstance(rows, (list, tf.Tensor)) else rows)
-            labels = self._check_labels(labels)
-        history = super().fit(rows, labels, batch_size=batch_size, **kwargs)
+        if isinstance(data := data_of(x, y), Rows):
+            x, y = self.check_rows(data.rows), self._check_labels(data.labels)
+        history = super().fit(x, y, batch_size=batch_size, **kwargs)
         if int(keras.ops.convert_to_numpy(self.step)) and (found := int(np.sum(self.seen))) < 2:
             raise ValueError(
                 f"Expected at least two classes in [0, {self.classes}) as labels. Received: {found} of them."

@@ -58,7 +58,7 @@ def fold(generator: keras.Model, discriminator: keras.Model) -> Folded:
     Kernels are read and scaled here, once: fold inside a graph and outside its loop.
     """
     makes, reads = _chain(generator, 0), _chain(discriminator, 1)
-    blocks = bool(makes and reads) and _makes_by_two(makes) and _reads_by_two(reads)
+    blocks = makes is not None and reads is not None and _makes_by_two(makes) and _reads_by_two(reads)
     return Folded(
         arrange=(lambda x: tf.nn.space_to_depth(x, 2)) if blocks else (lambda x: x),
         generate=_compose(_steps(makes, to_blocks=blocks)) if makes else lambda z: generator(z, training=False),
@@ -90,8 +90,9 @@ def _reads_one_tensor(layer: keras.Layer) -> bool:
 def _makes_by_two(chain: Sequence[keras.Layer]) -> bool:
     """Whether a chain ends with a transposed convolution of stride 2 to an image, and functions of single values."""
     made = next((layer for layer in reversed(chain) if not _is_elementwise(layer)), None)
-    doubles = isinstance(made, layers.Conv2DTranspose) and _is_by_two(made) and made.activation in ELEMENTWISE
-    return doubles and made.output.shape[-1] <= MOST_CHANNELS
+    if made is None or not isinstance(made, layers.Conv2DTranspose) or not _is_by_two(made):
+        return False
+    return made.activation in ELEMENTWISE and made.output.shape[-1] <= MOST_CHANNELS
 
 
 def _reads_by_two(chain: Sequence[keras.Layer]) -> bool:
@@ -134,7 +135,8 @@ def _compose(steps: Sequence[Function]) -> Function:
 def _steps(chain: Sequence[keras.Layer], of_blocks: bool = False, to_blocks: bool = False) -> list[Function]:
     """The functions of a chain's layers, one after the other; its first or last kernel is that of blocks."""
     kernels = [i for i, layer in enumerate(chain) if type(layer) in KERNELS]
-    steps, i = [], 0
+    steps: list[Function] = []
+    i = 0
     while i < len(chain):
         layer, after = chain[i], list(chain[i + 1 : i + 3])
         if not _is_plain(layer):

@@ -9,19 +9,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_anogan.nn import scores
-
 
 @keras.saving.register_keras_serializable("keras_anogan")
 def l1_error(predicted: Any, actual: Any) -> Any:
     """Mean absolute error of each sample, shape (batch,): what the thesis uses."""
-    return scores.mean_absolute_error(actual, predicted)
+    return mean_absolute_error(actual, predicted)
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
 def l2_error(predicted: Any, actual: Any) -> Any:
     """Euclidean distance of each sample, shape (batch,): what the paper uses."""
-    return scores.distance(actual, predicted, degree=2)
+    return distance(actual, predicted, degree=2)
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -35,7 +33,7 @@ class PredictionError:
             of the error map.
         block, top: of "top_blocks".
         scaled: whether it is divided by the error of "nothing changes" among the frames before those that count,
-            reduced the same way, plus `offset` (`scores.scaled_error`), so that a threshold that was set when the
+            reduced the same way, plus `offset` (`scaled_error`), so that a threshold that was set when the
             scene was quiet holds when it is busy. There have to be two such frames, in `actual`.
         offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255, at degree 1.
 
@@ -58,7 +56,7 @@ class PredictionError:
             raise ValueError(f"Expected the degree 1 or 2. Received: degree={degree!r}.")
         if frames is not None and frames >= 0:
             raise ValueError(f"Expected frames=-n, the last n, or None. Received: frames={frames!r}.")
-        scores.check_reduction(reduction)
+        check_reduction(reduction)
         if block < 1 or top < 1:
             raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
         if scaled and frames is None:
@@ -90,11 +88,11 @@ class PredictionError:
         if self.reduction == "mean":
             reduced = ops.mean(error, axis=tuple(range(1, len(error.shape))))
         else:
-            reduced = scores.top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
+            reduced = top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
         if not self.scaled:
             return reduced
-        naive = scores.naive_error(before, self.reduction, self.block, self.top, self.degree)
-        return scores.scaled_error(reduced, naive, self.offset)
+        naive = naive_error(before, self.reduction, self.block, self.top, self.degree)
+        return scaled_error(reduced, naive, self.offset)
 
     def get_config(self) -> dict:
         names = ("degree", "frames", "reduction", "block", "top", "scaled", "offset")

@@ -87,19 +87,7 @@ def search_path(
     z0 = tf.cast(z0, "float32")
     if z0.shape[0] is not None and z0.shape[0] % restarts:
         raise ValueError(f"Expected rows of z0 that restarts={restarts} divides. Received: {z0.shape[0]} rows.")
-    rows = tf.shape(z0)[0]
-    zeros = tf.zeros_like(z0)
-    state = {
-        "step": tf.constant(0),
-        "z": z0,
-        "m": zeros,
-        "v": zeros,
-        "best_z": z0,
-        "best": tf.fill((rows,), math.inf),
-        "taken": tf.zeros((rows,), "int32"),
-        "since": tf.zeros((rows,), "int32"),  # steps since the best value fell by a share `tolerance`
-        "mark": tf.fill((rows,), math.inf),  # the value that it fell from
-    }
+    state = _begun(z0)
 
     def running(state: dict) -> tf.Tensor:
         return tf.ones_like(state["since"], "bool") if patience is None else state["since"] < patience
@@ -134,6 +122,22 @@ def search_path(
         judged = _judge(state, tf.cast(objective(state["z"]), "float32"), tolerance)  # the last step's z too
         found.append(_best_of(Found(judged["best_z"], judged["best"], judged["taken"]), restarts))
     return found
+
+
+def _begun(z0: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The state before the first step."""
+    rows, zeros = tf.shape(z0)[0], tf.zeros_like(z0)
+    return {
+        "step": tf.constant(0),
+        "z": z0,
+        "m": zeros,
+        "v": zeros,
+        "best_z": z0,
+        "best": tf.fill((rows,), math.inf),
+        "taken": tf.zeros((rows,), "int32"),
+        "since": tf.zeros((rows,), "int32"),  # steps since the best value fell by a share `tolerance`
+        "mark": tf.fill((rows,), math.inf),  # the value that it fell from
+    }
 
 
 def check_search(steps: int, learning_rate: float, restarts: int, patience: int | None, tolerance: float) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from typing import Any
 import keras
 
 from keras_anogan._version import __version__
-from keras_anogan.files import lies_in, replacing
+from keras_anogan.files import is_partial, lies_in, replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.video import Footage, is_address, is_store, open_footage
@@ -32,9 +31,8 @@ from keras_anogan.video import Footage, is_address, is_store, open_footage
 
 def save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
     """Write `detector.keras` and `serving/1`, which is proved to score alike."""
-    partial = out / ".detector.partial.keras"  # Keras wants the suffix, so the name is not that of `replacing`
-    fitted.save(partial)
-    os.replace(partial, out / "detector.keras")
+    with replacing(out / "detector.keras") as partial:
+        fitted.save(partial)
     shutil.rmtree(out / "serving", ignore_errors=True)
     fitted.export(out / "serving" / "1")
 
@@ -58,7 +56,7 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
                 f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
                 f"{source}."
             )
-    others = [p for p in out.iterdir() if not p.name.endswith(".partial")] if out.is_dir() else []
+    others = [p for p in out.iterdir() if not is_partial(p)] if out.is_dir() else []
     if others and not (out / "config.json").exists():
         raise ValueError(
             f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import pathlib
+import zipfile
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+
+from keras_anogan.files import replacing
 
 
 class Threshold(keras.Layer):
@@ -54,6 +58,11 @@ class Threshold(keras.Layer):
         """Whether the layer has learned from any score."""
         return bool(self.built and self.seen > 0)
 
+    @property
+    def can_learn(self) -> bool:
+        """Whether the layer can learn from one score now: it does so at all, and is calibrated where it has to be."""
+        return self.learns_one_by_one and (self.adapted or not self.needs_calibration)
+
     def adapt(self, scores: Any) -> Any:
         """Forget everything and learn from the scores, shape (n,), of normal data; returns the layer itself."""
         raise NotImplementedError(f"{type(self).__name__} has to define adapt(scores).")
@@ -61,6 +70,43 @@ class Threshold(keras.Layer):
     def update_state(self, scores: Any) -> Any:
         """Learn from more scores, shape (n,), of normal data; returns the layer itself."""
         raise NotImplementedError(f"{type(self).__name__} has to define update_state(scores).")
+
+    def save_state(self, path: Any) -> None:
+        """Write what was learned: a small file, whatever model the layer is part of."""
+        if not self.built:
+            self.build()
+        arrays: dict[str, Any] = {f"weight_{i}": np.asarray(weight) for i, weight in enumerate(self.weights)}
+        with replacing(path) as partial, open(partial, "wb") as file:
+            np.savez(file, made_by=np.array(self._made_by()), **arrays)
+
+    def load_state(self, path: Any) -> Threshold:
+        """Go on with what `save_state` of a threshold with the same settings wrote; returns the layer itself.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is damaged, or the state of another threshold.
+        """
+        if not pathlib.Path(path).exists():
+            raise FileNotFoundError(f"Expected a state in {path}. Received: no such file.")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                made_by = str(stored["made_by"])
+                arrays = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
+        except (OSError, ValueError, KeyError, EOFError, TypeError, IndexError, zipfile.BadZipFile) as error:
+            raise ValueError(f"Could not read the state {path}: it is damaged, or no state.") from error
+        if not self.built:
+            self.build()
+        if made_by != self._made_by() or [a.shape for a in arrays] != [tuple(w.shape) for w in self.weights]:
+            version = " of another version" if made_by == self._made_by() else ""
+            raise ValueError(f"Expected a state of {self._made_by()}. Received: {path}, of {made_by}{version}.")
+        for weight, array in zip(self.weights, arrays, strict=True):
+            weight.assign(array)
+        return self
+
+    def _made_by(self) -> str:
+        """Class and settings, as words."""
+        config = {k: v for k, v in self.get_config().items() if k not in ("name", "dtype", "trainable")}
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in sorted(config.items()))})"
 
     def call(self, scores: Any) -> Any:
         """Alarms, bool of shape (batch,), for scores of shape (batch,)."""

@@ -1,23 +1,21 @@
 """The mechanism of adversarial training: several optimizers over named networks, and nothing of any paper.
 
-`AdversarialModel` knows how to compile one optimizer per player, take one player's step under mixed
-precision and on several replicas, draw noise that a resumed run repeats, log, save and load. It has no
-`train_step`: that is what a paper's file is for.
+`AdversarialModel` compiles one optimizer per player, takes one player's step (under mixed precision and on several
+replicas too), logs, saves and loads. It has no `train_step`: that is what a paper's file is for.
 """
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import zlib
-from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_anogan.training.averages import PREFIX, NetworkAverages
-from keras_anogan.training.batches import Batches, check_rows, in_order
+from keras_anogan.training.averages import AveragedModel
+from keras_anogan.training.batches import Batches, EpochBatches, Rows, check_rows, data_of, with_batches_of_validation
+from keras_anogan.training.noise import SeededModel
+from keras_anogan.training.replicas import agree_on_overflow, replicas
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -26,7 +24,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(SeededModel, AveragedModel):
     """A `keras.Model` over named networks that several players train against each other.
 
     A subclass declares, as class attributes,
@@ -34,6 +32,7 @@ class AdversarialModel(keras.Model):
     - `networks`: names of the Keras models that its constructor takes, e.g. `("generator", "critic")`;
     - `players`: which networks each player's optimizer moves, e.g. `{"critic": ("critic",)}`;
     - `logs`: names of the losses that `log` averages over an epoch;
+    - `uses_labels`: whether `train_step` is given labels of normal data;
 
     and writes `default_optimizers`, `train_step` and `call`. Every constructor argument is kept under its
     own name, as in scikit-learn, so `get_config` needs no code in the subclass.
@@ -47,6 +46,7 @@ class AdversarialModel(keras.Model):
     networks: ClassVar[tuple[str, ...]] = ()
     players: ClassVar[dict[str, tuple[str, ...]]] = {}
     logs: ClassVar[tuple[str, ...]] = ()
+    uses_labels: ClassVar[bool] = False
 
     def __init__(self, *, seed: int = 0, name: str | None = None, **networks: keras.Model) -> None:
         super().__init__(name=name, dtype="float32")
@@ -64,24 +64,24 @@ class AdversarialModel(keras.Model):
         self.loss_means = {key: keras.metrics.Mean(name=key) for key in self.logs}
         self.gradient_means = {p: keras.metrics.Mean(name=f"{p}_gradient_norm") for p in self.players}
         self._logs_gradients = False
-        self.averages: NetworkAverages | None = None
-
-    # What a subclass answers.
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """A fresh optimizer for each player: the paper's."""
         raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
 
     def default_jit_compile(self) -> bool:
-        """Whether XLA was measured to pay: on one replica, for networks without convolutions."""
+        """Whether steps are compiled with XLA by default: where that was measured to be faster.
+
+        That is on one replica, for networks without convolutions.
+        """
         layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
         convolves = any("Conv" in type(layer).__name__ for layer in layers)
         return bool(layers) and not convolves and replicas() == 1
 
     def default_steps_per_execution(self) -> int:
-        """Training steps that Keras runs in one call: 32 for tables, whose steps take about as long as a call.
+        """Training steps that Keras runs in one call: 32 for tables, whose steps take about as long as a call; else 1.
 
-        One on several replicas, where TensorFlow can't run these models in a loop.
+        On several replicas it is 1 too, since TensorFlow can't run these models in a loop there.
         """
         return 32 if len(self.sample_shape) == 1 and replicas() == 1 else 1
 
@@ -93,8 +93,6 @@ class AdversarialModel(keras.Model):
     def call_shape(self) -> tuple[int, ...]:
         """Shape of one input of `call`, without the batch axis: the input of the first network."""
         return tuple(getattr(self, self.networks[0]).input_shape[1:])
-
-    # Compiling: one optimizer per player, built at once, because Keras restores only slots that exist.
 
     def compile(self, optimizers: dict[str, Any] | None = None, jit_compile: bool | None = None, **kwargs: Any) -> None:
         """Configure training.
@@ -123,7 +121,7 @@ class AdversarialModel(keras.Model):
             kwargs.setdefault("steps_per_execution", self.default_steps_per_execution())
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         self.optimizers = {}
-        for player, optimizer in chosen.items():
+        for player, optimizer in chosen.items():  # built at once, because Keras restores only slots that exist
             if self._computes_in_float16(player) and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=f"{player}_loss_scale")
             if not optimizer.built:
@@ -154,8 +152,6 @@ class AdversarialModel(keras.Model):
         layers = (layer for key in self.players[player] for layer in getattr(self, key)._flatten_layers())
         return any(layer.compute_dtype == "float16" for layer in layers)
 
-    # One step.
-
     def update(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """Move one player's networks down `loss`, a scalar: the mean over this replica's rows.
 
@@ -169,7 +165,7 @@ class AdversarialModel(keras.Model):
         variables = self.player_variables(player)
         gradients = tape.gradient(loss, variables, output_gradients=share)
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and replicas() > 1:
-            gradients = _agree_on_overflow(gradients)
+            gradients = agree_on_overflow(gradients)
         if self._logs_gradients:
             norm = tf.linalg.global_norm(gradients) / share
             finite = tf.math.is_finite(norm)  # an overflow is skipped by the loss scale, and by this mean
@@ -198,61 +194,15 @@ class AdversarialModel(keras.Model):
             self._logs_gradients = True
             self.train_function = None  # the traced step does not know of them
 
-    # Noise: a function of (seed, step, name), the same rows for any number of replicas.
-
-    def random_normal(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
-        """N(0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
-        return self._draw(tf.random.stateless_normal, name, rows, shape)
-
-    def random_uniform(self, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
-        """U[0, 1) noise, float32 of shape (rows, *shape); `name` tells the draws of one step apart."""
-        return self._draw(tf.random.stateless_uniform, name, rows, shape)
-
-    def check_mirrored(self, mirror: bool) -> None:
-        """Refuse `mirror` for rows that are no images or windows of frames.
-
-        Raises:
-            ValueError: if it is set and a row is not (H, W, C) or (frames, H, W, C).
-        """
-        if mirror and len(self.sample_shape) not in (3, 4):
-            raise ValueError(
-                f"Expected images (H, W, C) to mirror. Received: mirror=True for rows {self.sample_shape}."
-            )
-
-    def mirror_half(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """Images (batch, H, W, C), or windows of frames, each mirrored left to right with probability 1/2."""
-        chosen = self.random_uniform(name, tf.shape(x)[0], (1,) * (len(x.shape) - 1)) < 0.5
-        return tf.where(chosen, tf.reverse(x, axis=[len(x.shape) - 2]), x)
-
-    def _draw(self, distribution: Any, name: str, rows: Any, shape: tuple[int, ...]) -> tf.Tensor:
-        count = replicas()
-        key = (zlib.crc32(f"{self.seed}/{name}".encode()), tf.convert_to_tensor(self.step))
-        seed = tf.stack([tf.constant(key[0], "int64"), key[1]])
-        noise = distribution((rows * count, *shape), seed=seed, alg="philox")
-        if count == 1:
-            return noise
-        first = tf.distribute.get_replica_context().replica_id_in_sync_group * rows
-        return noise[first : first + rows]
-
-    def _seed_layers(self) -> None:
-        """Make the noise of dropout and the like a function of (seed, step) too: Keras does not save its state."""
-        layers = [layer for key in self.networks for layer in getattr(self, key)._flatten_layers()]
-        for i, generator in enumerate(g for layer in layers for g in layer._seed_generators):
-            salt = tf.constant(zlib.crc32(f"{self.seed}/layer{i}".encode()), "int64")
-            first = 256 * tf.convert_to_tensor(self.step)  # a layer may draw up to 256 times a step
-            generator.state.assign(tf.cast(tf.stack([salt, first % 2**32]), "uint32"))
-
-    # Keras's verbs.
-
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> keras.callbacks.History:
         """Keras's `fit`; rows in memory are fed in an order that depends on (seed, epoch) alone.
 
         Args:
-            x: normal data. An array (n, ...), an object with `__len__` and `rows[indices]`, a `Batches`,
-                a `video.VideoWindows`, a pair of one of the first two and labels, or anything else Keras takes (its
-                order is then yours).
+            x: normal data: an array (n, ...), an object with `__len__` and `rows[indices]`, or a pair of one of these
+                and labels; a `Batches`, or anything else with an `epoch` and `as_dataset` (see `EpochBatches`); or
+                what Keras takes besides, whose order is then yours.
             y: labels; ignored unless the class says that it uses labels of normal data.
             batch_size: rows in one player's batch (default 32).
             **kwargs: as in `keras.Model.fit`; `validation_data` may be rows too.
@@ -263,40 +213,31 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False or a validation_split.
         """
-        if isinstance(x, tuple) and len(x) == 2 and y is None:
-            x, y = x
-        if isinstance(x, (list, tf.Tensor)):
-            x = keras.ops.convert_to_numpy(x)
-        if hasattr(x, "__array__") or _is_rows(x):
-            x = self.check_rows(x)
-            labels = y if self.uses_labels else None
-            steps = kwargs.pop("steps_per_epoch", None)
-            x = Batches(x, self.rows_per_step(batch_size or 32), seed=self.seed, labels=labels, steps=steps)
-        callbacks = kwargs.pop("callbacks", None) or []
-        callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-        callbacks = [_EpochStart(x), *callbacks]
-        self._remember(x)
-        if _has_epochs(x) and not isinstance(x, Batches):
-            data = x.as_dataset(kwargs.pop("steps_per_epoch", None))
-        elif _has_epochs(x):
-            data = x.as_dataset()
-        else:
-            return self._fit(x, y, batch_size=batch_size, callbacks=callbacks, **kwargs)
+        data = data_of(x, y)
+        if isinstance(data, Rows):
+            data = self._batched(data, batch_size or 32, kwargs.pop("steps_per_epoch", None))
+        given = kwargs.pop("callbacks", None) or []
+        callbacks = [_EpochStart(data), *(given if isinstance(given, (list, tuple)) else [given])]
+        self._remember(data)
+        if not isinstance(data, EpochBatches):
+            return self._fit(data.x, data.y, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
         if kwargs.pop("validation_split", 0):
             raise ValueError("Expected rows held out by you, as `validation_data`. Received: validation_split.")
-        held_out = kwargs.get("validation_data")
-        if _is_rows(held_out) and not hasattr(held_out, "__array__"):
-            kwargs["validation_data"] = in_order(held_out, kwargs.pop("validation_batch_size", None) or 256)
-        elif held_out is not None:
-            kwargs.setdefault("validation_batch_size", 256)
+        dataset = data.as_dataset(kwargs.pop("steps_per_epoch", None))
+        kwargs = with_batches_of_validation(kwargs)
         try:
-            return self._fit(data, callbacks=callbacks, shuffle=False, **kwargs)
+            return self._fit(dataset, callbacks=callbacks, shuffle=False, **kwargs)
         except tf.errors.OpError:
-            if (error := getattr(x, "error", None)) is not None:
-                raise error from None  # what could not be read, said by who read it
+            if data.error is not None:
+                raise data.error from None  # what could not be read, said by who read it
             raise
+
+    def _batched(self, data: Rows, batch_size: int, steps: int | None) -> EpochBatches:
+        """Rows, checked, as batches of `batch_size` for each player."""
+        rows, labels = self.check_rows(data.rows), data.labels if self.uses_labels else None
+        return EpochBatches(Batches(rows, self.rows_per_step(batch_size), self.seed, labels, steps))
 
     def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         try:
@@ -305,14 +246,10 @@ class AdversarialModel(keras.Model):
             self.drop_averages()
             raise
 
-    def _remember(self, x: Any) -> None:
-        """Days of video that these networks were trained on, so that nobody calibrates on them unawares."""
-        if not hasattr(x, "used"):
-            return
+    def _remember(self, data: Any) -> None:
+        """Tell data that keep a record of who was trained on them."""
         for model in (self, *(getattr(self, key) for key in self.networks)):
-            model.__dict__["fitted_on"] = [*getattr(model, "fitted_on", []), x.used]
-
-    uses_labels: ClassVar[bool] = False
+            data.tell(model)
 
     def check_rows(self, x: Any) -> Any:
         """Return `x`, with arrays as float32, or refuse it with a sentence (see `check_rows`)."""
@@ -322,68 +259,6 @@ class AdversarialModel(keras.Model):
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one row of training data, without the batch axis."""
         return self.call_shape
-
-    # Averaged weights; see `callbacks.NetworkEMA`.
-
-    def average_networks(self, momentum: float, networks: Sequence[str] | None = None) -> None:
-        """From the next training step on, follow the weights of these networks (default: all) with an average.
-
-        Raises:
-            ValueError: for a momentum outside [0, 1) or an unknown network.
-        """
-        chosen = self.networks if networks is None else tuple(networks)
-        if unknown := [key for key in chosen if key not in self.networks]:
-            raise ValueError(f"Expected some of the networks {self.networks}. Received: {unknown[0]!r}.")
-        with self.distribute_strategy.scope():
-            self.averages = NetworkAverages([getattr(self, key) for key in chosen], momentum)
-        self.train_function = None  # the traced step does not know of them
-
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Inside this context the networks have their averages for weights, where there are any, and nothing else."""
-        held, self.averages = self.averages, None
-        if held is None:
-            yield
-            return
-        held.swap()
-        try:
-            yield
-        finally:
-            held.swap()
-            self.averages = held
-
-    def drop_averages(self) -> None:
-        """Forget the averages, where there are any; the weights are what training made of them."""
-        if self.averages is not None:
-            if self.averages.swapped:
-                self.averages.swap()
-            self.averages = None
-            self.train_function = None
-
-    def take_averages(self) -> None:
-        """Put the averages, where there are any, in the place of the weights for good, and follow no longer."""
-        if self.averages is not None:
-            self.averages.swap()
-            self.averages = None
-            self.train_function = None
-
-    # Saving.
-
-    def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
-        if self.averages is not None:
-            self.averages.save(store)
-
-    def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables({key: store[key] for key in list(store.keys()) if not key.startswith(PREFIX)})
-        if self.averages is not None:
-            self.averages.load(store)
-
-    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """Keras's `load_weights`; averages that are followed are loaded too, or begin anew."""
-        super().load_weights(filepath, *args, **kwargs)
-        if self.averages is not None and not self.averages.loaded:
-            self.averages.restart()
 
     def get_config(self) -> dict:
         parameters = inspect.signature(type(self).__init__).parameters
@@ -405,34 +280,8 @@ class _EpochStart(keras.callbacks.Callback):
         self.data = data
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if _has_epochs(self.data):
-            self.data.epoch = epoch
+        self.data.begin(epoch)
         self.model._seed_layers()
-
-
-def _agree_on_overflow(gradients: list[Any]) -> list[Any]:
-    """Make an overflow on one replica an overflow on all: Keras asks the first replica, or each alone, whether to skip
-    the step, before the gradients are added up."""
-    zero = tf.add_n([tf.reduce_sum(tf.cast(g, "float32") * 0.0) for g in gradients if g is not None])  # or NaN
-    zero = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, zero)
-    return [None if g is None else g + tf.cast(zero, g.dtype) for g in gradients]
-
-
-def replicas() -> int:
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def _has_epochs(x: Any) -> bool:
-    """Whether these are batches whose order is a function of the epoch: `Batches`, `video.VideoWindows`."""
-    return hasattr(x, "epoch") and hasattr(x, "as_dataset")
-
-
-def _is_rows(x: Any) -> bool:
-    return (
-        hasattr(x, "__len__")
-        and hasattr(x, "__getitem__")
-        and not isinstance(x, (tuple, dict, Batches, keras.utils.PyDataset, tf.data.Dataset))
-    )
 
 
 def _serialize(value: Any) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
+
+PREFIX = "average_"  # of the names of averages in a saved file
 
 
 class NetworkAverages:
@@ -70,21 +73,94 @@ class NetworkAverages:
             value.assign(weight.value)
 
 
-PREFIX = "average_"
-
-
 def _is_float(weight: Any) -> bool:
     return str(weight.dtype).startswith(("float", "bfloat"))
+
+
+class AveragedModel(keras.Model):
+    """A `keras.Model` over named networks that can be followed by averages of their weights (see `NetworkEMA`).
+
+    Attributes:
+        averages: the averages that follow, or None.
+    """
+
+    networks: ClassVar[tuple[str, ...]] = ()
+
+    averages: NetworkAverages | None = None
+
+    def average_networks(self, momentum: float, networks: Sequence[str] | None = None) -> None:
+        """From the next training step on, follow the weights of some networks with an average.
+
+        Args:
+            momentum: of the average, in [0, 1).
+            networks: names of the networks; default: all of them.
+
+        Raises:
+            ValueError: for a momentum outside [0, 1) or an unknown network.
+        """
+        chosen = self.networks if networks is None else tuple(networks)
+        if unknown := [key for key in chosen if key not in self.networks]:
+            raise ValueError(f"Expected some of the networks {self.networks}. Received: {unknown[0]!r}.")
+        with self.distribute_strategy.scope():
+            self.averages = NetworkAverages([getattr(self, key) for key in chosen], momentum)
+        self.train_function = None  # the traced step does not know of them
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """A context in which the networks have their averages for weights; without averages it changes nothing."""
+        held, self.averages = self.averages, None
+        if held is None:
+            yield
+            return
+        held.swap()
+        try:
+            yield
+        finally:
+            held.swap()
+            self.averages = held
+
+    def drop_averages(self) -> None:
+        """Forget the averages, where there are any; the weights stay those that training arrived at."""
+        if self.averages is not None:
+            if self.averages.swapped:
+                self.averages.swap()
+            self.averages = None
+            self.train_function = None
+
+    def take_averages(self) -> None:
+        """Put the averages, where there are any, in the place of the weights for good, and stop following."""
+        if self.averages is not None:
+            self.averages.swap()
+            self.averages = None
+            self.train_function = None
+
+    def save_own_variables(self, store: Any) -> None:
+        """Keras's hook: the averages are saved after the model's own variables."""
+        super().save_own_variables(store)
+        if self.averages is not None:
+            self.averages.save(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Keras's hook: averages in the file are loaded where they are followed, and left alone elsewhere."""
+        super().load_own_variables({key: store[key] for key in list(store.keys()) if not key.startswith(PREFIX)})
+        if self.averages is not None:
+            self.averages.load(store)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `load_weights`; averages that are followed are loaded too, or begin anew."""
+        super().load_weights(filepath, *args, **kwargs)
+        if self.averages is not None and not self.averages.loaded:
+            self.averages.restart()
 
 
 class NetworkEMA(keras.callbacks.Callback):
     """Keeps an exponential moving average of every weight while a model trains, and leaves the model with it.
 
-    Batch-norm statistics are averaged too, and the average follows after every single step, inside the compiled
-    training step. Validation scores (`val_score`) and the scores of `BestEpoch` and `TensorBoardLogs` are those of the
-    averages; when `fit` ends, they take the place of the weights; a `fit` that is interrupted forgets them.
-    `EpochBackup` keeps both, so that a resumed run goes on exactly. Keras's own `EarlyStopping` and `ModelCheckpoint`
-    would keep the weights that are not averaged: `BestEpoch` takes their place.
+    The average follows after every single step, and covers batch-norm statistics too. While training goes on,
+    `val_score` and the scores of `BestEpoch` and `TensorBoardLogs` are those of the averages. When `fit` ends, the
+    averages take the place of the weights; a `fit` that is interrupted forgets them. `EpochBackup` keeps both, so that
+    a resumed run goes on exactly. Use `BestEpoch` in place of Keras's `EarlyStopping` and `ModelCheckpoint`, which
+    would keep the weights that are not averaged.
 
     Args:
         momentum: of the average, in [0, 1); 0.999 looks back about 1,000 steps.

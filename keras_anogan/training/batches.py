@@ -7,10 +7,12 @@ sees other batches than the undisturbed one. `Batches` draws the permutation of 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -55,20 +57,25 @@ class Batches:
     def __len__(self) -> int:
         return self.steps
 
-    def order(self, epoch: int) -> np.ndarray:
-        """Row indices of one epoch, int64 of shape (len(self) * batch_size,)."""
+    def order(self, epoch: int, steps: int | None = None) -> np.ndarray:
+        """Row indices of one epoch, int64 of shape (steps * batch_size,); `steps` defaults to `len(self)`."""
         n = len(self.rows)
-        total = len(self) * self.batch_size
+        total = (steps or len(self)) * self.batch_size
         rounds = math.ceil(total / n)
         parts = [np.random.default_rng((self.seed, epoch, k)).permutation(n) for k in range(rounds)]
         return np.concatenate(parts)[:total].astype("int64")
 
-    def as_dataset(self) -> tf.data.Dataset:
-        """The batches of epoch `self.epoch` as a `tf.data.Dataset`; the epoch is read when iteration begins."""
+    def as_dataset(self, steps: int | None = None) -> tf.data.Dataset:
+        """The batches of epoch `self.epoch` as a `tf.data.Dataset`; the epoch is read when iteration begins.
+
+        Args:
+            steps: batches in an epoch; default: `len(self)`.
+        """
+        steps = steps or len(self)
         order = tf.data.Dataset.range(1).flat_map(
             lambda _: tf.data.Dataset.from_tensor_slices(
                 tf.ensure_shape(
-                    tf.numpy_function(lambda: self.order(self.epoch), [], tf.int64), (len(self) * self.batch_size,)
+                    tf.numpy_function(lambda: self.order(self.epoch, steps), [], tf.int64), (steps * self.batch_size,)
                 )
             )
         )
@@ -84,13 +91,121 @@ class Batches:
         else:
             labels = tf.constant(np.asarray(self.labels))
             dataset = dataset.map(lambda x, i: (x, tf.gather(labels, i)))
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
         options = tf.data.Options()
         options.autotune.enabled = False  # with it on, short fits stall for seconds at their end
         return dataset.with_options(options)
 
     def _load(self, indices: np.ndarray) -> np.ndarray:
         return np.asarray(self.rows[indices])
+
+
+# What `fit` is given.
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasData:
+    """Anything that only Keras knows how to read, such as a `tf.data.Dataset`; its order is its own.
+
+    Attributes:
+        x, y: as given.
+    """
+
+    x: Any
+    y: Any = None
+
+    @property
+    def rows(self) -> Any:
+        """Rows (n, ...) that can be asked for by number, or None where there are none."""
+        return None
+
+    def begin(self, epoch: int) -> None:
+        """Go to the beginning of an epoch."""
+
+    def tell(self, model: Any) -> None:
+        """Record that a model is trained on these data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows that can be asked for by number, in memory or not.
+
+    Attributes:
+        rows: an array (n, ...), or an object with `__len__` and `rows[indices]`; not checked yet.
+        labels: (n,), or None.
+    """
+
+    rows: Any
+    labels: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochBatches:
+    """Batches whose order is a function of the epoch: `Batches`, `video.VideoWindows`, or a class of yours.
+
+    Attributes:
+        batches: an object with an attribute `epoch`, that is set before each one, and `as_dataset(steps)`, which gives
+            so many batches of this epoch as a `tf.data.Dataset`, None for all. It may also have `used_by(model)`,
+            which is told of every network that is trained on it, and `error`, the exception that stopped it.
+    """
+
+    batches: Any
+
+    @property
+    def rows(self) -> Any:
+        """Rows (n, ...) that the batches are made of, or None where there are none."""
+        return getattr(self.batches, "rows", None)
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the last batch could not be read, or None."""
+        return getattr(self.batches, "error", None)
+
+    def begin(self, epoch: int) -> None:
+        """Go to the beginning of an epoch."""
+        self.batches.epoch = epoch
+
+    def tell(self, model: Any) -> None:
+        """Record that a model is trained on these data."""
+        if hasattr(self.batches, "used_by"):
+            self.batches.used_by(model)
+
+    def as_dataset(self, steps: int | None = None) -> tf.data.Dataset:
+        """The batches of the epoch; `steps` of them, or all."""
+        return self.batches.as_dataset(steps)
+
+
+def data_of(x: Any, y: Any = None) -> Rows | EpochBatches | KerasData:
+    """Which kind of training data `fit(x, y)` was given; the only place that asks.
+
+    Args:
+        x: data; without `y` a pair of data and labels too.
+        y: labels, or None.
+    """
+    if isinstance(x, tuple) and len(x) == 2 and y is None:
+        x, y = x
+    if hasattr(x, "epoch") and hasattr(x, "as_dataset"):
+        return EpochBatches(x)
+    if isinstance(x, (list, tf.Tensor)):
+        x = keras.ops.convert_to_numpy(x)
+    return Rows(x, y) if hasattr(x, "__array__") or _is_read_by_number(x) else KerasData(x, y)
+
+
+def with_batches_of_validation(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of Keras's `fit` in which `validation_data` that are read by number are a dataset of batches."""
+    held_out = kwargs.get("validation_data")
+    if held_out is None:
+        return kwargs
+    if not _is_read_by_number(held_out) or hasattr(held_out, "__array__"):
+        return {"validation_batch_size": 256, **kwargs}
+    size = kwargs.pop("validation_batch_size", None) or 256
+    return {**kwargs, "validation_data": in_order(held_out, size)}
+
+
+def _is_read_by_number(x: Any) -> bool:
+    """Whether `x` has a length and `x[indices]`, and is none of Keras's own kinds of data."""
+    others = (tuple, dict, keras.utils.PyDataset, tf.data.Dataset)
+    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, others)
 
 
 def in_order(rows: Any, batch_size: int) -> tf.data.Dataset:

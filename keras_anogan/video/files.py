@@ -1,31 +1,32 @@
-"""Video files: the one door to PyAV."""
+"""Video files, read and written; the only module that imports PyAV."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from keras_anogan.files import replacing
+
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".wmv")
 
 
-FAR = 100  # frames further apart than that are sought one by one in a video file
+FAR = 100  # frames further apart than that are sought one by one in a video file; nearer ones are decoded in one go
 
 
 class VideoFile:
     """Frames of a video file, by PyAV (`pip install keras-anogan[video]`).
 
-    Reading seeks to the key frame before and decodes from there; an AVI file whose frames were reordered has no times
-    to seek by, and is read from its start. `prepare` makes random access cheap, and leaves out frames that can't be
-    decoded; a file that is read as it is has to be whole.
+    To read a frame it seeks to the key frame before it and decodes from there. An AVI file whose frames were reordered
+    has no times to seek by, and is read from its start. Reading a frame that can't be decoded is an error; `prepare`
+    leaves such frames out, and makes random access cheap.
 
     Args:
         path: the file.
-        day, name, size, grey, every: as in `FrameFolder`; grey=None is colour.
+        day, name, size, grey, every: as in `FrameFolder`; but with grey=None frames have three channels.
 
     Raises:
         ImportError: without PyAV.
@@ -62,6 +63,7 @@ class VideoFile:
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every frame."""
         return self._shape
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -98,7 +100,13 @@ class VideoFile:
         return ValueError(f"Could not decode frame {index} of {self.path}; `prepare` leaves such frames out.")
 
     def _decode_into(self, frames: np.ndarray, wanted: dict[int, int], first: int | None) -> None:
-        """Decode from the key frame before time `first`, or from the start; what is found is taken off `wanted`."""
+        """Decode from the key frame before time `first`, or from the start, into `frames`.
+
+        Args:
+            frames: uint8 (k, H, W, C), to be filled.
+            wanted: time -> place in `frames`; what is found is taken out of it.
+            first: the time to seek to; None begins at the start.
+        """
         last = max(wanted)
         with opened_video(self.path) as container:
             stream = container.streams.video[0]
@@ -130,9 +138,6 @@ class VideoFile:
         yield from ((k, None) for k in range(done + 1, len(self.times)))
 
 
-# Video files.
-
-
 def _av() -> Any:
     try:
         import av
@@ -144,11 +149,18 @@ def _av() -> Any:
 
 
 def av_error() -> Any:
+    """The class of PyAV's errors."""
     return _av().error.FFmpegError
 
 
 @contextlib.contextmanager
 def opened_video(path: Any, **options: Any) -> Iterator[Any]:
+    """A context with PyAV's container of a file or an address, whose first stream is video.
+
+    Raises:
+        ImportError: without PyAV.
+        ValueError: for what can't be opened, or has no pictures.
+    """
     av = _av()  # its logging stays off: with a level set, reading can hang
     try:
         container = av.open(str(path), **options)
@@ -162,7 +174,7 @@ def opened_video(path: Any, **options: Any) -> Iterator[Any]:
 
 
 def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames as they are decoded; None for a packet that can't be."""
+    """PyAV's frames in the order of decoding; None for a packet that can't be decoded."""
     for packet in container.demux(stream):
         try:
             decoded = packet.decode()
@@ -172,6 +184,7 @@ def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def pixels_of(frame: Any, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
+    """PyAV's frame as uint8 (H, W, 1 or 3), resized to `size`, (height, width), where it is given."""
     height, width = size or (frame.height, frame.width)
     pixels = frame.reformat(width, height, format="gray" if grey else "rgb24", interpolation="AREA").to_ndarray()
     return pixels[..., None] if grey else pixels
@@ -190,10 +203,8 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
         ValueError: for a suffix that is no video's, or no frames.
     """
     av = _av()
-    path = check_video_target(path)
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        count = 0
+    path, count = check_video_target(path), 0
+    with replacing(path) as partial:
         with av.open(str(partial), "w") as container:
             stream: Any = None
             for frame in frames:
@@ -207,13 +218,10 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
                 container.mux(stream.encode())
         if count == 0:
             raise ValueError(f"Expected frames to write to {path}. Received: none.")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_video_target(path: Any) -> pathlib.Path:
-    """A path to write a video to, or a sentence: see `write_video`."""
+    """The path, if a video can be written to it; raises what `write_video` does."""
     _av()
     path = pathlib.Path(path)
     if path.suffix.lower() not in VIDEO_SUFFIXES:

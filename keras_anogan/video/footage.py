@@ -1,4 +1,4 @@
-"""Footage: days of recordings, opened from files, split by days."""
+"""Footage: recordings of several days as one row of frames, and its split into parts for training and calibration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-# Footage: recordings of several days as one row of frames.
-
 
 class Footage:
     """Recordings, one after the other, as one row of frames.
@@ -20,7 +18,7 @@ class Footage:
     Args:
         recordings: objects with `day`, `name`, `frame_shape`, `breaks`, `corrupt`, `len` and `read(indices)`, such as
             `ArrayRecording`, `FrameFolder` and `VideoFile`.
-        every: of so many frames of the source one is here.
+        every: the recordings have one of every so many frames of their source.
 
     Attributes:
         offsets: int64, the place of each recording's first frame in the row, and the length of the row.
@@ -59,7 +57,11 @@ class Footage:
 
     @functools.cached_property
     def segments(self) -> np.ndarray:
-        """For each frame the number of its run of frames without a gap; -1 for one that can't be used: int32 (n,)."""
+        """For each frame the number of the run of frames without a gap that it is in, or -1 where it can't be used.
+
+        Returns:
+            int32 (n,).
+        """
         starts = np.zeros(len(self), bool)
         corrupt = np.zeros(len(self), bool)
         for recording, offset in zip(self.recordings, self.offsets, strict=False):
@@ -70,7 +72,7 @@ class Footage:
         return np.where(corrupt, -1, np.cumsum(starts, dtype="int32") - 1).astype("int32")
 
     def day_of(self, frames: Any) -> np.ndarray:
-        """For places in the row the number of the day, an index into `days`."""
+        """For places in the row, int (k,), the number of the day, int (k,), an index into `days`."""
         numbers = np.array([self.days.index(recording.day) for recording in self.recordings])
         return numbers[np.searchsorted(self.offsets, np.asarray(frames), side="right") - 1]
 
@@ -80,7 +82,7 @@ class Footage:
         return self.recordings[i].day, self.recordings[i].name, int(frame - self.offsets[i])
 
     def masked(self, keep: Any) -> Footage:
-        """The same footage, of which only the frames that `keep`, bool (n,), marks can be used."""
+        """The same footage, in which only the frames that `keep`, bool (n,), marks can be used."""
         keep = np.asarray(keep, bool)
         part = Footage(self.recordings, self.every)
         part.keep = keep if self.keep is None else keep & self.keep
@@ -102,7 +104,11 @@ class Footage:
         return part.masked(self.keep[np.repeat(chosen, np.diff(self.offsets))])
 
     def read(self, indices: Any) -> np.ndarray:
-        """Frames at any places of the row, uint8 (k, H, W, C); each is read once, however often it is asked for."""
+        """Frames at any places of the row, uint8 (k, H, W, C); each is read once, however often it is asked for.
+
+        Raises:
+            IndexError: for a place outside the row.
+        """
         indices = np.asarray(indices, "int64")
         ascending = len(indices) > 0 and (np.diff(indices) > 0).all()
         unique, back = (indices, None) if ascending else np.unique(indices, return_inverse=True)
@@ -120,7 +126,7 @@ class Footage:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over names, sizes and some frames of each recording."""
+        """SHA-256 over names, sizes and some frames of each recording: what tells this footage from another."""
         digest = hashlib.sha256()
         for recording in self.recordings:
             digest.update(f"{recording.day}\0{recording.name}\n{contents_of(recording)}".encode())
@@ -128,7 +134,10 @@ class Footage:
 
     @functools.cached_property
     def used(self) -> dict[str, tuple[str, np.ndarray]]:
-        """What can be used of each recording: SHA-256 over size and some frames -> (its day, bool (frames,))."""
+        """Which frames can be used, by recording: `contents_of` it -> (its day, bool (frames,)).
+
+        Two parts of the same footage are compared by it, whatever folders they were opened from.
+        """
         usable = self.segments >= 0
         return {
             contents_of(recording): (recording.day, usable[first:last])
@@ -137,14 +146,11 @@ class Footage:
 
 
 def contents_of(recording: Any) -> str:
-    """SHA-256 over size, shape, and some sixteen frames of a recording."""
+    """SHA-256 over length, frame shape and some sixteen frames of a recording, spread over it."""
     good = np.setdiff1d(np.arange(len(recording)), np.asarray(recording.corrupt, "int64"))
     digest = hashlib.sha256(f"{len(recording)}\0{recording.frame_shape}".encode())
     digest.update(recording.read(good[:: max(1, len(good) // 16)]).tobytes())
     return digest.hexdigest()
-
-
-# A prepared store.
 
 
 def split_footage(
@@ -152,13 +158,14 @@ def split_footage(
 ) -> dict[str, Footage]:
     """Normal footage split into "train", "stop" and "calibrate", each spread over the whole recording.
 
-    Six days and more are split by days; less footage by blocks of each segment, so that all three see all hours.
-    Never the last days for calibration: scenes drift, and a threshold from one quiet evening is no threshold.
+    Six days or more are split by days; fewer days by blocks of each segment, so that all three parts see all hours.
+    Calibration days are spread, and never just the last ones: scenes drift, and a threshold that was set on one quiet
+    evening is wrong at noon.
 
     Args:
         footage: normal footage.
         sample_size: frames of a window; a block has at least twice as many.
-        stop, calibrate: shares.
+        stop, calibrate: shares of the footage, in (0, 1), together below 1; the rest is for training.
 
     Raises:
         ValueError: for shares that leave nothing to train on, or footage too short to be split.
@@ -183,7 +190,7 @@ def split_footage(
 
 
 def _spread(n: int, stop: float, calibrate: float) -> np.ndarray:
-    """Roles 0 (train), 1 (stop), 2 (calibrate) of n blocks in a row, evenly spread, never an end if that can be."""
+    """Roles 0 (train), 1 (stop), 2 (calibrate) of n blocks in a row: evenly spread, where possible not at the ends."""
     roles = np.zeros(n, int)
     for role, share in ((2, calibrate), (1, stop)):
         free = np.flatnonzero(roles == 0)

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from keras_anogan.datasets.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from keras_anogan.files import read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
-from keras_anogan.video.store import STORE, is_store, open_store, read_json, write_json, write_recording
+from keras_anogan.video.store import STORE, is_store, open_store, write_recording
 
 
 def _source_contents(recording: Any) -> str:
-    """What tells a recording's source from another of its name and length: of a video file its size and first MiB, so
-    that nothing has to be decoded, of others `contents_of`."""
+    """What tells a recording's source from another with its name and length.
+
+    Of a video file it is the file's size and its first MiB, so that nothing has to be decoded; of others `contents_of`.
+    """
     if not isinstance(recording, VideoFile):
         return contents_of(recording)
     with open(recording.path, "rb") as file:
@@ -32,13 +35,17 @@ def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | 
     """Footage of a store, of days on disk, or of arrays.
 
     Args:
-        source: a folder that `prepare` wrote; a folder of days; one day; a list of days, which are folders, files or
-            stores; frames, uint8 (n, H, W[, C]); a list of such arrays, or a dict of them by name, each a day of its
-            own. A day holds video files, .npy files, image files (one recording), or folders of them (one recording
-            each; such a day has to stand in a list, or it is taken for a folder of days).
-        size: (height, width) to resize frames to; None leaves them. A store and arrays are taken as they are.
-        grey: True for one channel, False for three; None for what is there.
-        every: take every so many frames.
+        source: one of
+
+            - a path: a store that `prepare` wrote, a folder of days, or one day;
+            - a list of paths, each of which is a day: a folder, a file or a store;
+            - frames, uint8 (n, H, W[, C]); or a list of such arrays, or a dict of them by name, each a day of its own.
+
+            A day's folder holds video files, .npy files, or image files, which are one recording. It may also hold
+            folders of these, one recording each; such a day has to stand in a list, or it would be a folder of days.
+        size: (height, width) to resize frames to; None leaves them. Not for a store, and arrays are taken as they are.
+        grey: True for one channel, False for three; None for what is there. Not for a store or arrays either.
+        every: take every so many frames; neither for a store nor for arrays.
 
     Raises:
         FileNotFoundError, ValueError: one sentence on what is wrong with the source.
@@ -140,6 +147,28 @@ def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_order)
 
 
+def _check_store(out: pathlib.Path, asked: dict[str, Any]) -> None:
+    """Refuse recordings that can't be files of a store, and a folder that holds something else than this store.
+
+    Raises:
+        ValueError: one sentence on what is in the way.
+    """
+    names = [(day, name) for day, name, _ in asked["recordings"]]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"Expected recordings of different names in a day. Received: two of {'/'.join(twice[0])}.")
+    for name in {part for pair in names for part in pair}:
+        if name in ("", ".", "..") or "/" in name or os.sep in name:
+            raise ValueError(f"Expected days and recordings that can name a file. Received: {name!r}.")
+    unfinished = out / f".{STORE}"
+    for path in (out / STORE, unfinished):
+        if path.exists() and read_json(path) != asked:
+            raise ValueError(f"{out} was prepared from other footage, or otherwise; choose another folder.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
+    if out.is_dir() and any(out.iterdir()) and not (unfinished.exists() or (out / STORE).exists()):
+        raise ValueError(f"Expected a new or empty folder for the store. Received: {out}, which holds other files.")
+
+
 def prepare(
     source: Any,
     out: Any,
@@ -148,10 +177,11 @@ def prepare(
     every: int = 1,
     say: Callable[[str], None] = lambda line: None,
 ) -> Footage:
-    """Convert footage once to a compact store with random access; an interrupted one goes on with the next recording.
+    """Convert footage once to a store in which any frame is read at once, without decoding.
 
-    `OUT/<day>/<recording>.frames` holds the frames as bytes, `.json` beside it their shape, gaps and corrupt frames;
-    `OUT/footage.json` what was asked for.
+    Call it again after an interruption: recordings that are done are not converted again. In the folder,
+    `<day>/<recording>.frames` holds frames as bytes, and the .json file beside it their shape, gaps and corrupt frames;
+    `footage.json` comes last and says what the store was made of.
 
     Args:
         source, size, grey, every: as in `open_footage`.
@@ -173,20 +203,8 @@ def prepare(
         "recordings": [[recording.day, recording.name, len(recording)] for recording in footage.recordings],
         "contents": [_source_contents(recording) for recording in footage.recordings],
     }
-    names = [(recording.day, recording.name) for recording in footage.recordings]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"Expected recordings of different names in a day. Received: two of {'/'.join(twice[0])}.")
-    for name in {part for pair in names for part in pair}:
-        if name in ("", ".", "..") or "/" in name or os.sep in name:
-            raise ValueError(f"Expected days and recordings that can name a file. Received: {name!r}.")
+    _check_store(out, asked)
     unfinished = out / f".{STORE}"
-    for path in (out / STORE, unfinished):
-        if path.exists() and read_json(path) != asked:
-            raise ValueError(f"{out} was prepared from other footage, or otherwise; choose another folder.")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
-    if out.is_dir() and any(out.iterdir()) and not (unfinished.exists() or (out / STORE).exists()):
-        raise ValueError(f"Expected a new or empty folder for the store. Received: {out}, which holds other files.")
     out.mkdir(parents=True, exist_ok=True)
     if not (out / STORE).exists():
         write_json(unfinished, asked)

@@ -1,4 +1,4 @@
-"""Recordings: frames of one camera without a change of size, from arrays, folders of images, or a store."""
+"""Recordings: frames of one camera, all of one size, from arrays, folders of images, or a store."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ import numpy as np
 
 from keras_anogan.datasets.image_folder import load_image
 
-# Recordings: where frames come from.
-
 
 class ArrayRecording:
-    """Frames in an array or memmap, uint8 (n, H, W, C); `broken` frames begin a new segment or can't be used.
+    """Frames in an array or a memmap.
 
     Args:
         frames: uint8 (n, H, W, C), or (n, H, W) for grey.
-        day, name: what they are called.
-        breaks: frames before which there is a gap.
-        corrupt: frames that can't be used.
+        day, name: of the day, and of the recording in it.
+        breaks: numbers of the frames before which there is a gap.
+        corrupt: numbers of the frames that can't be used.
 
     Raises:
         ValueError: for another dtype or shape.
@@ -52,6 +50,7 @@ class ArrayRecording:
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every frame."""
         return tuple(self.frames.shape[1:])
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -62,12 +61,12 @@ class ArrayRecording:
 class FrameFolder:
     """Image files as frames, in the order of the numbers in their names; a number that is missing is a gap.
 
-    Every file is decoded once when the folder is scanned; one that can't be read, or has another size while no `size`
-    is asked for, is a corrupt frame.
+    Every file is decoded once when the folder is opened. A frame is corrupt if its file can't be read, or if it has
+    another size than the first and no `size` is asked for.
 
     Args:
         paths: the files.
-        day, name: what they are called.
+        day, name: of the day, and of the recording in it.
         size: (height, width) to resize to; None for the first frame's.
         grey: True for one channel, False for three, None for what the first frame has.
         every: take every so many frames.
@@ -114,6 +113,7 @@ class FrameFolder:
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every frame."""
         return self._shape  # type: ignore[return-value]
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -130,14 +130,16 @@ class Fitted(ArrayRecording):
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every frame."""
         return self.read(np.zeros(1, "int64")).shape[1:]
 
     def read(self, indices: np.ndarray) -> np.ndarray:
+        """Frames, uint8 (k, H, W, C), at ascending indices."""
         return np.stack([_fit(frame, self.size, self.grey) for frame in super().read(indices)])
 
 
 def natural_order(path: pathlib.Path) -> list[Any]:
-    """Sorts 2.png before 10.png."""
+    """What to sort file names by, so that 2.png comes before 10.png."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
@@ -148,7 +150,7 @@ def _number(path: pathlib.Path) -> int | None:
 
 
 def _thinned(gaps: set[int], total: int, every: int) -> tuple[int, ...]:
-    """Places of gaps among every so many frames: where one lies between a frame that is kept and the one before."""
+    """Where gaps are when only every so many frames are kept: before a kept frame, if a gap lies on the way to it."""
     return tuple(sorted({-(-gap // every) for gap in gaps if -(-gap // every) * every < total} - {0}))
 
 

@@ -1,8 +1,7 @@
-"""A prepared store: frames as raw bytes in a memmap, so that 24 GB of them cost no memory."""
+"""A prepared store: frames as raw bytes in files that are mapped, so that 24 GB of them take no memory."""
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_anogan.files import read_json, replacing, write_json
 from keras_anogan.video.files import VideoFile
 from keras_anogan.video.footage import Footage
 from keras_anogan.video.recordings import ArrayRecording
@@ -23,16 +23,22 @@ def is_store(path: Any) -> bool:
 
 
 def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
-    """Write frames, then what is known of them; returns how many were read, and how many could not be."""
+    """Write a recording to a store: its frames first, then what is known of them, so that the second means "done".
+
+    Args:
+        recording: what `Footage` takes.
+        target: the .json file of the recording; frames go beside it, under the suffix .frames.
+
+    Returns:
+        How many frames could be read, and how many could not.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    frames, partial = target.with_suffix(".frames"), target.with_suffix(".frames.partial")
     corrupt = []
     nothing = np.zeros(recording.frame_shape, "uint8")
-    with open(partial, "wb") as file:
+    with replacing(target.with_suffix(".frames")) as partial, open(partial, "wb") as file:
         for i, frame in decoded(recording):
             corrupt += [i] if frame is None else []
             file.write((nothing if frame is None else np.ascontiguousarray(frame)).tobytes())
-    os.replace(partial, frames)
     facts = {
         "frames": len(recording),
         "frame_shape": list(recording.frame_shape),
@@ -43,20 +49,8 @@ def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
     return len(recording) - len(corrupt), len(corrupt)
 
 
-def write_json(path: pathlib.Path, content: Any) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content))
-    os.replace(partial, path)
-
-
-def read_json(path: pathlib.Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"Could not read {path}: {error}.") from error
-
-
 def decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
+    """(number, frame or None where it can't be read), all frames of a recording in order."""
     if isinstance(recording, VideoFile):
         yield from recording.decode()
         return
@@ -66,6 +60,11 @@ def decoded(recording: Any) -> Iterator[tuple[int, np.ndarray | None]]:
 
 
 def open_store(out: pathlib.Path) -> Footage:
+    """The footage that `prepare` wrote to a folder.
+
+    Raises:
+        ValueError: for a store that is damaged.
+    """
     recordings = []
     try:
         asked = read_json(out / STORE)

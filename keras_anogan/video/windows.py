@@ -4,7 +4,7 @@
     windows = VideoWindows(footage, sample_size=8, subsample_size=7, batch_size=64)
     model.fit(windows)                                     # x: 7 frames, y: all 8, float32 in [-1, 1]
 
-An index comes first: `window_starts` says where a window may begin, so that none crosses a day, a file, a gap in the
+`window_starts` first makes an index of where windows may begin, so that no window crosses a day, a file, a gap in the
 numbers of frames, or a frame that can't be read. Frames are read when a batch needs them, each once.
 """
 
@@ -22,9 +22,6 @@ from keras_anogan.pictures import to_float
 from keras_anogan.video.opening import open_footage
 
 SAMPLINGS = ("uniform", "sliding")
-
-
-# The index.
 
 
 def window_starts(segments: Any, sample_size: int, stride: int = 1) -> np.ndarray:
@@ -54,16 +51,15 @@ def window_starts(segments: Any, sample_size: int, stride: int = 1) -> np.ndarra
     return (np.repeat(first, count) + stride * within).astype("int64")
 
 
-# Windows as batches.
-
-
 class VideoWindows(keras.utils.PyDataset):
     """Windows of footage as batches, float32 in [-1, 1]: for `fit`, `predict`, IFTM, and loops of your own.
 
-    Sampling "uniform", for training: windows that do not overlap; a batch comes from one day and mixes its hours: it
-    takes one window from each of `batch_size` equal parts of the day. Every window is seen once an epoch; where the
-    parts are not equally long some are seen twice, so that all batches have `batch_size` windows. The order is a
-    function of (seed, epoch). Sampling "sliding", for scoring: every window, in order, the last batch short.
+    Sampling "uniform" is for training. Windows do not overlap. A batch comes from one day and mixes its hours: the day
+    is cut into `batch_size` equal parts, and each gives one window. Every window is seen once an epoch; where parts are
+    not equally long, some windows are seen twice, so that all batches have `batch_size` windows. The order is a
+    function of (seed, epoch).
+
+    Sampling "sliding" is for scoring: every window, in order; the last batch may be short.
 
     Args:
         footage: what `open_footage` takes, or gives.
@@ -78,10 +74,10 @@ class VideoWindows(keras.utils.PyDataset):
         **kwargs: of `keras.utils.PyDataset`, such as workers.
 
     Attributes:
-        starts: where in the footage each window begins.
-        day_numbers: number of the day that each window is of.
-        epoch: of which the order is; `fit` moves it on.
-        error: why a batch of `as_dataset` could not be read, where TensorFlow only tells that something failed.
+        starts: where in the footage each window begins, int64 (windows,).
+        day_numbers: number of the day that each window is from, int (windows,).
+        epoch: the epoch whose order the batches have; `fit` sets it.
+        error: the exception that kept a batch of `as_dataset` from being read, which TensorFlow doesn't pass on.
 
     Raises:
         ValueError: one sentence, for sizes that make no sense, or footage without a single window.
@@ -130,7 +126,7 @@ class VideoWindows(keras.utils.PyDataset):
         return int(sum(-(-count // self.batch_size) for count in np.bincount(self.day_numbers) if count))
 
     def order(self, epoch: int) -> list[np.ndarray]:
-        """For each batch of an epoch the numbers of its windows, indices into `starts`."""
+        """For each batch of an epoch the numbers of its windows, int (k,), indices into `starts`."""
         if self.sampling == "sliding":
             return np.split(np.arange(len(self.starts)), range(self.batch_size, len(self.starts), self.batch_size))
         draw = np.random.default_rng((self.seed, epoch))
@@ -168,6 +164,26 @@ class VideoWindows(keras.utils.PyDataset):
     def used(self) -> dict[str, tuple[str, np.ndarray]]:
         """Which frames of which recordings these windows have: see `Footage.used`."""
         return self.footage.used
+
+    def used_by(self, model: Any) -> None:
+        """Record in a model, as `fitted_on`, that it is trained on these windows; `fit` calls it."""
+        model.__dict__["fitted_on"] = [*getattr(model, "fitted_on", []), self.used]
+
+    def days_known_to(self, model: Any, trained_on: Any = None) -> list[str]:
+        """Names of days of which a model was trained on frames that these windows have too, in order.
+
+        Args:
+            model: a model of this package, which knows what it was trained on, or any other.
+            trained_on: the windows that another model was trained on, or None.
+        """
+        seen = [*getattr(model, "fitted_on", []), getattr(trained_on, "used", {})]
+        return sorted(
+            {
+                day
+                for contents, (day, usable) in self.used.items()
+                if any(contents in used and (used[contents][1] & usable).any() for used in seen)
+            }
+        )
 
     def on_epoch_end(self) -> None:
         """Move on to the order of the next epoch; Keras calls it."""

@@ -10,9 +10,9 @@ from keras_anogan.callbacks import EpochBackup
 from keras_anogan.models import WGANGP
 from keras_anogan.nn.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 from keras_anogan.testing import changed, save_and_load, weights_by_path
-from keras_anogan.training.adversarial import _agree_on_overflow
 from keras_anogan.training.averages import NetworkEMA
 from keras_anogan.training.batches import Batches, check_rows, gathered, in_batches
+from keras_anogan.training.replicas import agree_on_overflow
 
 SHAPE = (8, 8, 1)
 
@@ -354,7 +354,7 @@ def test_an_overflow_on_one_replica_is_skipped_by_both(replica, tiny_images, mir
 def test_replicas_agree_on_an_overflow_that_only_one_has(mirrored):
     @tf.function
     def step(x):
-        return mirrored.run(lambda x: _agree_on_overflow([x, None]), (x,))
+        return mirrored.run(lambda x: agree_on_overflow([x, None]), (x,))
 
     rows = tf.data.Dataset.from_tensor_slices(np.array([1.0, np.inf], "float32")).batch(2)
     (per_replica,) = iter(mirrored.experimental_distribute_dataset(rows))

@@ -306,7 +306,7 @@ def test_a_killed_preparation_goes_on_with_the_next_recording(tmp_path, monkeypa
     def dying(recording, target):
         if len(written) == 2:
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.with_suffix(".frames.partial").write_bytes(b"half")
+            target.with_name(f".partial-{target.stem}.frames").write_bytes(b"half")
             raise KeyboardInterrupt
         written.append(target)
         return whole(recording, target)
@@ -325,7 +325,7 @@ def test_a_killed_preparation_goes_on_with_the_next_recording(tmp_path, monkeypa
     np.testing.assert_array_equal(store.segments, raw.segments)
     np.testing.assert_array_equal(store.read(good), raw.read(good))
     assert store.fingerprint == raw.fingerprint
-    assert not list((tmp_path / "store").rglob("*.partial"))
+    assert not list((tmp_path / "store").rglob("*partial*"))
     with pytest.raises(ValueError, match="prepared from other footage, or otherwise"):
         prepare(tmp_path / "raw", tmp_path / "store", size=(2, 3))
     with pytest.raises(ValueError, match="holds other files"):
