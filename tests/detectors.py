@@ -87,4 +87,6 @@ ROWS = (
     Row("gaussian", IMAGE),
     Row("pca", IMAGE, {"n_components": 4}),
     Row("siamese", IMAGE, {"latent_dim": 4, "filters": 4, "classes": 4}, classes=True),
+    Row("vae", IMAGE, {"latent_dim": 4, "filters": 4}),
+    Row("vae", TABLE, {"latent_dim": 3}, only=(*SCORES, *RESUMES, *REFUSES)),
 )

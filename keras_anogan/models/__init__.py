@@ -29,6 +29,7 @@ from keras_anogan.models.registry import (
     steps_per_epoch,
 )
 from keras_anogan.models.siamese import Siamese
+from keras_anogan.models.vae import VAE
 from keras_anogan.models.vgan import VGAN
 from keras_anogan.models.wgan_gp import WGANGP
 
@@ -45,6 +46,7 @@ __all__ = [
     "CVGAN",
     "DETECTORS",
     "PCA",
+    "VAE",
     "VGAN",
     "WGANGP",
     "AnoGAN",

@@ -17,6 +17,7 @@ from keras_anogan.recipes import (
     fanogan_mnist,
     iftm_ped2,
     one_anomalous_mnist,
+    vae_mnist,
 )
 from keras_anogan.recipes.recipe import Recipe, run_recipe
 
@@ -24,6 +25,7 @@ EXPERIMENTS = (
     fanogan_mnist,
     anogan_mnist,
     one_anomalous_mnist,
+    vae_mnist,
     efficientgan_mnist,
     bigans_kdd99,
     cvgan_ped2,

@@ -1,6 +1,8 @@
 """The registry: names, what a user may set, sentences, tags."""
 
 import inspect
+import pathlib
+import re
 
 import keras
 import pytest
@@ -115,3 +117,13 @@ def test_a_name_is_taken_once_and_only_for_kinds_that_exist():
 
 def test_tags_have_defaults_that_ask_for_nothing():
     assert (Tags().averaged, Tags().least_steps, Tags().watchable) == (None, 0, True)
+
+
+def test_the_page_on_adding_a_paper_quotes_files_as_they_are():
+    root = pathlib.Path(__file__).parents[2]
+    page = (root / "docs" / "add-a-paper.md").read_text()
+    files = [root / "keras_anogan" / "models" / "vae.py", root / "tests" / "detectors.py"]
+    lines = {line for path in files for line in path.read_text().splitlines()}
+    quoted = [line for block in re.findall(r"```py\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert len(quoted) > 15
+    assert [line for line in quoted if line not in lines] == []
