@@ -51,6 +51,7 @@ ARROWS = {
         "datasets",
         "detector",
         "evaluation",
+        "files",
         "models",
         "nn",
         "pictures",

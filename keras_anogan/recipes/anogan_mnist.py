@@ -1,4 +1,10 @@
-"""AnoGAN on MNIST."""
+"""AnoGAN on MNIST with one normal digit: its search of 500 steps, and a search that begins at an encoder's guess.
+
+keras-anogan reproduce anogan-mnist-oneclass
+    127 minutes, each digit on one core: AUROC 0.900 ± 0.004. PCA with 32 components 0.955, one Gaussian 0.928.
+keras-anogan reproduce anogan-mnist-warmstart
+    6 minutes: 0.93 ± 0.06, the objective after 50 steps from the guess over that after 500 from the usual start.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +19,15 @@ from keras_anogan import evaluation
 from keras_anogan.detector import Explainer
 from keras_anogan.models import AnoGAN, FAnoGAN, build_detector
 from keras_anogan.nn.networks import build_dcgan_encoder
-from keras_anogan.recipes.baselines import baselines_of_thousand, baselines_one_class
+from keras_anogan.recipes.baselines import ON_IMAGES, baseline_numbers
 from keras_anogan.recipes.data import DIGITS, load_one_class
 from keras_anogan.recipes.recipe import Numbers, Recipe
 from keras_anogan.training.averages import NetworkEMA
 
-# AnoGAN.
+# Settings.
 
 ANOGAN_STEPS = 5000
-
-
+WARM_STEPS = (0, 10, 25, 50)  # of the search from the encoder's guess: where it is looked at
 ANOGAN = {
     "networks": "dcgan, 16 filters, latent_dim 64",
     "optimizer": "Adam(5e-4 to 1e-5 by a cosine, beta_1=0.5), both players",
@@ -39,6 +44,17 @@ ANOGAN = {
     "bear out. Two earlier trials on these test images were stopped: 64 numbers, 2,000 steps, degree 1 (digits 0 to 3 "
     "of one seed: 0.965, 1.000, 0.836, 0.797), and 8 numbers (0.919, 1.000)",
 }
+ANOGAN_WARMSTART = ANOGAN | {
+    "networks": "dcgan, 16 filters, latent_dim 16",
+    "test": "500 images of the digit and 500 of the others, of the official 10,000",
+    "encoder": "dcgan, 16 filters, linear, izif, 2,500 steps, Adam(1e-3 to 2e-5 by a cosine)",
+    "chosen on": "the objective, on held-out training images of digit 2 and spoilt copies of them: with "
+    "latent_dim 64 and an encoder of 1,000 steps its median after 50 steps from the encoder's guess is 1.5 "
+    "times that after 500 from the usual start, with 16 and 2,500 steps 0.86 times; before the run",
+}
+
+
+# Training.
 
 
 def build_anogan(
@@ -47,7 +63,7 @@ def build_anogan(
     """AnoGAN with the settings `ANOGAN`, compiled.
 
     Args:
-        shape: (H, W, 1).
+        shape: of an image, (H, W, 1).
         seed: of weights, noise, order and the first z.
         steps: over which the learning rate falls.
         filters: of the first convolution.
@@ -59,7 +75,12 @@ def build_anogan(
 
 
 def train_anogan(x: np.ndarray, seed: int, steps: int = ANOGAN_STEPS, **params: Any) -> AnoGAN:
-    """`build_anogan`, trained for `steps` on normal images x, float32 (n, H, W, 1) in [-1, 1]."""
+    """`build_anogan`, trained with averaged weights.
+
+    Args:
+        x: normal images, float32 (n, H, W, 1) in [-1, 1].
+        seed, steps, **params: as in `build_anogan`.
+    """
     detector = build_anogan(x.shape[1:], seed, steps, **params)
     detector.fit(x, batch_size=64, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[NetworkEMA(0.999)])
     return detector
@@ -68,14 +89,15 @@ def train_anogan(x: np.ndarray, seed: int, steps: int = ANOGAN_STEPS, **params: 
 def warm_anogan(
     cold: AnoGAN, x: np.ndarray, seed: int, steps: int = 2500, search_steps: int = 50, filters: int = 16
 ) -> AnoGAN:
-    """The same generator and discriminator with a search that begins at an encoder's guess, f-AnoGAN's izif.
+    """The same generator and discriminator with a search that begins at the guess of an encoder, trained here (izif).
 
     Args:
         cold: a trained AnoGAN.
-        x: what it was trained on.
+        x: what it was trained on, float32 (n, H, W, 1) in [-1, 1].
         seed: of the encoder's weights and the data order.
-        steps, filters: of the encoder's training; fewer for a look.
+        steps: of the encoder's training; fewer for a look.
         search_steps: of the search.
+        filters: of the encoder's first convolution.
     """
     latent_dim = cold.generator.input_shape[-1]
     encoder = build_dcgan_encoder(x.shape[1:], latent_dim, filters, latent_activation=None, seed=1000 + seed)
@@ -87,7 +109,7 @@ def warm_anogan(
 
 def _searching(cold: AnoGAN, seed: int, **search: Any) -> AnoGAN:
     """The same networks and objective with another search."""
-    judged = {"lambda_": cold.lambda_, "degree": cold.degree, "prior_weight": cold.prior_weight}
+    judged: dict[str, Any] = {"lambda_": cold.lambda_, "degree": cold.degree, "prior_weight": cold.prior_weight}
     detector = AnoGAN(cold.generator, cold.discriminator, **judged, **search, seed=seed)
     detector.compile()
     return detector
@@ -95,6 +117,9 @@ def _searching(cold: AnoGAN, seed: int, **search: Any) -> AnoGAN:
 
 def _adam(rate: float, steps: int, beta_1: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.02), beta_1=beta_1)
+
+
+# Runs.
 
 
 def _anogan(seed: int, digit: int) -> Numbers:
@@ -107,28 +132,6 @@ def _anogan(seed: int, digit: int) -> Numbers:
         "AUROC discriminator term": evaluation.auroc(data.labels, found["discriminator_term"]),
         "median score of test normals": float(np.median(found["score"][data.labels == 0])),
     }
-
-
-def search_table(path: list[dict[str, np.ndarray]], at: Sequence[int], labels: np.ndarray) -> list[dict[str, Any]]:
-    """Of a trajectory of AnoGAN's search: steps, median score of normal and of anomalous images, AUROC.
-
-    Args:
-        path: what `AnoGAN.trajectory` gives.
-        at: its numbers of steps.
-        labels: (n,): 1 anomalous, 0 normal.
-    """
-    return [
-        {
-            "steps": steps,
-            "median of normal": float(np.median(state["score"][labels == 0])),
-            "median of anomalous": float(np.median(state["score"][labels == 1])),
-            "AUROC": evaluation.auroc(labels, state["score"]),
-        }
-        for steps, state in zip(at, path, strict=True)
-    ]
-
-
-WARM_STEPS = (0, 10, 25, 50)
 
 
 def _anogan_warmstart(seed: int, digit: int) -> Numbers:
@@ -150,6 +153,30 @@ def _anogan_warmstart(seed: int, digit: int) -> Numbers:
     return {"value": numbers.pop("ratio, warm, step 50 of 50"), **numbers}
 
 
+def _baselines(digit: int, each: int = 250) -> Numbers:
+    data = load_one_class(digit, each=each)
+    return baseline_numbers(ON_IMAGES, data.train, data.test, data.labels)
+
+
+def search_table(path: list[dict[str, np.ndarray]], at: Sequence[int], labels: np.ndarray) -> list[dict[str, Any]]:
+    """Of a trajectory of AnoGAN's search: steps, median score of normal and of anomalous images, AUROC.
+
+    Args:
+        path: what `AnoGAN.trajectory` gives.
+        at: its numbers of steps.
+        labels: (n,): 1 anomalous, 0 normal.
+    """
+    return [
+        {
+            "steps": steps,
+            "median of normal": float(np.median(state["score"][labels == 0])),
+            "median of anomalous": float(np.median(state["score"][labels == 1])),
+            "AUROC": evaluation.auroc(labels, state["score"]),
+        }
+        for steps, state in zip(at, path, strict=True)
+    ]
+
+
 RECIPES = (
     Recipe(
         name="anogan-mnist-oneclass",
@@ -158,7 +185,7 @@ RECIPES = (
         settings=ANOGAN,
         published=None,
         run=_anogan,
-        baselines=baselines_one_class,
+        baselines=_baselines,
         target=0.94,
         parts=DIGITS,
     ),
@@ -167,18 +194,10 @@ RECIPES = (
         what="MNIST, 2 is normal, 1,000 test images: AnoGAN's objective after 50 steps from an encoder's guess, "
         "divided by that after 500 from the usual start; medians",
         metric="ratio of objectives",
-        settings=ANOGAN
-        | {
-            "networks": "dcgan, 16 filters, latent_dim 16",
-            "test": "500 images of the digit and 500 of the others, of the official 10,000",
-            "encoder": "dcgan, 16 filters, linear, izif, 2,500 steps, Adam(1e-3 to 2e-5 by a cosine)",
-            "chosen on": "the objective, on held-out training images of digit 2 and spoilt copies of them: with "
-            "latent_dim 64 and an encoder of 1,000 steps its median after 50 steps from the encoder's guess is 1.5 "
-            "times that after 500 from the usual start, with 16 and 2,500 steps 0.86 times; before the run",
-        },
+        settings=ANOGAN_WARMSTART,
         published=None,
         run=functools.partial(_anogan_warmstart, digit=2),
-        baselines=functools.partial(baselines_of_thousand, digit=2),
+        baselines=functools.partial(_baselines, digit=2, each=500),
         target=1.0,
         lower_is_better=True,
         shown=("PCA-32 AUROC", "Gaussian AUROC"),

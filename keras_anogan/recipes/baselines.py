@@ -1,6 +1,13 @@
-"""What every experiment is compared with: PCA, one Gaussian, IsolationForest."""
+"""What every experiment is compared with: simple detectors, each a function of normal training rows and test rows.
+
+A baseline is a function (train, test) -> scores. Each kind of experiment has its baselines in one dictionary below.
+What is added there stands in every table of that kind.
+"""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,20 +15,35 @@ from keras_anogan import evaluation
 from keras_anogan.datasets import TableSplit
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import PCA, Gaussian
-from keras_anogan.recipes.data import Exercise, load_one_anomalous, load_one_class
 from keras_anogan.recipes.recipe import Numbers
 
-# Baselines.
+Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (train, test) -> scores
+Scores = dict[str, np.ndarray]  # name -> (len(test),), higher is more anomalous
 
 
 def pca_scores(train: np.ndarray, test: np.ndarray, n_components: int = 32) -> np.ndarray:
-    """Scores of PCA, the baseline of every table of images: the mean squared distance to its subspace."""
+    """Scores of PCA: the mean squared distance of a row to the subspace of the training rows.
+
+    Args:
+        train, test: float32 (n, ...), rows or images of one shape.
+        n_components: dimensions of the subspace.
+
+    Returns:
+        float32 (len(test),).
+    """
     return _solved(PCA(train.shape[1:], n_components=n_components), train, test)
 
 
 def gaussian_scores(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Scores of one Gaussian: minus the log-likelihood."""
+    """Scores of one Gaussian, minus the log-likelihood in nats; arguments and result as in `pca_scores`."""
     return _solved(Gaussian(train.shape[1:]), train, test)
+
+
+def forest_scores(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Scores of scikit-learn's isolation forest, float64 (len(test),), for rows, float32 (n, features)."""
+    from sklearn.ensemble import IsolationForest
+
+    return -IsolationForest(random_state=0).fit(train).score_samples(test)
 
 
 def _solved(detector: AnomalyDetector, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -30,42 +52,52 @@ def _solved(detector: AnomalyDetector, train: np.ndarray, test: np.ndarray) -> n
     return detector.predict(test)
 
 
-def pca_numbers(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> Numbers:
-    """AUROC and AUPRC of PCA with 32 components."""
-    scores = pca_scores(train, test)
-    return {"PCA-32 AUROC": evaluation.auroc(labels, scores), "PCA-32 AUPRC": evaluation.auprc(labels, scores)}
+ON_IMAGES: dict[str, Baseline] = {
+    "PCA-16": functools.partial(pca_scores, n_components=16),
+    "PCA-32": pca_scores,
+    "Gaussian": gaussian_scores,
+}
+ON_IMAGES_BESIDE_GANS: dict[str, Baseline] = {"PCA-32": pca_scores}  # of f-AnoGAN's and EfficientGAN's tables
 
 
-def _baselines(data: Exercise) -> Numbers:
-    scores = {
-        "PCA-16": pca_scores(data.train, data.test, 16),
-        "PCA-32": pca_scores(data.train, data.test),
-        "Gaussian": gaussian_scores(data.train, data.test),
-    }
-    return {f"{name} AUROC": evaluation.auroc(data.labels, found) for name, found in scores.items()}
+def on_tables(features: int) -> dict[str, Baseline]:
+    """Baselines of tables; PCA has 32 components, or half as many as there are features."""
+    components = min(32, features // 2)
+    pca = functools.partial(pca_scores, n_components=components)
+    return {f"PCA-{components}": pca, "IsolationForest": forest_scores}
 
 
-def baselines_one_anomalous(digit: int) -> Numbers:
-    return _baselines(load_one_anomalous(digit))
+def baseline_scores(baselines: dict[str, Baseline], train: np.ndarray, test: np.ndarray) -> Scores:
+    """Scores of the test rows by each baseline; train and test float32 (n, ...), rows or images of one shape."""
+    return {name: score(train, test) for name, score in baselines.items()}
 
 
-def baselines_one_class(digit: int) -> Numbers:
-    return _baselines(load_one_class(digit))
+def baseline_numbers(
+    baselines: dict[str, Baseline], train: np.ndarray, test: np.ndarray, labels: np.ndarray, auprc: bool = False
+) -> Numbers:
+    """AUROC of each baseline, as "<name> AUROC".
+
+    Args:
+        baselines: by name.
+        train, test: as in `baseline_scores`.
+        labels: (len(test),): 1 anomalous, 0 normal.
+        auprc: whether to give the AUPRC too.
+    """
+
+    def measure(scores: np.ndarray) -> Numbers:
+        numbers = {"AUROC": evaluation.auroc(labels, scores)}
+        return numbers | ({"AUPRC": evaluation.auprc(labels, scores)} if auprc else {})
+
+    return numbers_by_name(baseline_scores(baselines, train, test), measure)
 
 
-def baselines_of_thousand(digit: int) -> Numbers:
-    return _baselines(load_one_class(digit, each=500))
+def numbers_by_name(scores: Scores, measure: Callable[[np.ndarray], Numbers]) -> Numbers:
+    """What a measure says of each baseline's scores: "<baseline> <number>" -> value."""
+    return {f"{name} {key}": value for name, found in scores.items() for key, value in measure(found).items()}
 
 
-def table_baselines(split: TableSplit) -> dict[str, np.ndarray]:
-    """Scores of the test rows by one raw column (KDD99's count, upside down), PCA and an isolation forest."""
-    from sklearn.ensemble import IsolationForest
-
+def table_baselines(split: TableSplit) -> Scores:
+    """Scores of the test rows by one raw column (KDD99's count, upside down) and by the baselines of tables."""
     column = split.columns.index("count") if "count" in split.columns else 0
-    components = min(32, split.train.shape[1] // 2)
-    forest = IsolationForest(random_state=0).fit(split.train)
-    return {
-        f"-{split.columns[column]}": -split.test[:, column],
-        f"PCA-{components}": pca_scores(split.train, split.test, components),
-        "IsolationForest": -forest.score_samples(split.test),
-    }
+    raw = {f"-{split.columns[column]}": -split.test[:, column]}
+    return raw | baseline_scores(on_tables(split.train.shape[1]), split.train, split.test)

@@ -1,4 +1,8 @@
-"""C-VGAN on a made-up street."""
+"""C-VGAN on a made-up street, the one place where a score may be chosen with labels.
+
+keras-anogan reproduce cvgan-street-frames
+    9 minutes, five seeds: AUROC 0.86 ± 0.09. The frame before as the forecast 0.482.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,22 @@ from keras_anogan.recipes.cvgan_ped2 import (
 )
 from keras_anogan.recipes.recipe import Numbers, Recipe
 
-# The made-up street: what may be chosen with labels is chosen here.
+# Settings.
 
 STREET_STEPS, STREET_SEEDS = 1500, (0, 1, 2, 3, 4)
+OFFSETS = (0.03, 0.05, 0.07, 0.1, 0.2, math.inf)  # of the scaled error; infinite: not scaled
+LENGTHS = (1, 2, 4, 6, 8, 10, 12)  # frames whose scores are averaged
+STREET = BEST | {
+    "augmentation": "none",
+    "score": "as in `cvgan-ped2-frames`",
+    "train": "four normal days of 600 frames; other days of the same street for every seed",
+    "test": "a day with four kinds of anomalies",
+    "steps": f"{STREET_STEPS:,}, last one",
+    "chosen on": "itself: this is where things are chosen with labels",
+}
 
 
-OFFSETS, LENGTHS = (0.03, 0.05, 0.07, 0.1, 0.2, math.inf), (1, 2, 4, 6, 8, 10, 12)
+# Runs.
 
 
 def _street(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
@@ -39,6 +53,7 @@ def _street(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np
 
 
 def _street_numbers(judged: dict[str, dict[str, np.ndarray]], labels: np.ndarray) -> Numbers:
+    """AUROC of the frames of one day for every pair of a constant and a length."""
     (day,) = judged.values()
     numbers: Numbers = {}
     for offset in OFFSETS:
@@ -73,15 +88,7 @@ RECIPES = (
         name="cvgan-street-frames",
         what="A made-up street, with its labels: what a score should be relative to, and the mean of how many frames",
         metric=f"AUROC of frames, scaled, {ORDER_OFFSET}, mean of {SMOOTHED}",
-        settings=BEST
-        | {
-            "augmentation": "none",
-            "score": "as in `cvgan-ped2-frames`",
-            "train": "four normal days of 600 frames; other days of the same street for every seed",
-            "test": "a day with four kinds of anomalies",
-            "steps": f"{STREET_STEPS:,}, last one",
-            "chosen on": "itself: this is where things are chosen with labels",
-        },
+        settings=STREET,
         published=None,
         run=_street_frames,
         baselines=_street_of_previous_frame,

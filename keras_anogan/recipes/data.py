@@ -1,10 +1,13 @@
-"""Data of the experiments."""
+"""What the experiments are trained on and judged by: MNIST, KDD99 and Ped2, and small stand-ins for a quick look.
+
+Every loader takes `quick`. It then gives a small data set that needs no download, so that a notebook or a recipe can be
+seen to run in seconds; numbers on it mean nothing.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -28,9 +31,16 @@ from keras_anogan.video.footage import Footage
 from keras_anogan.video.recordings import ArrayRecording
 
 DIGITS = tuple(range(10))
+SOURCE = {False: "MNIST", True: "scikit-learn's digits"}  # by `quick`
 
 
-NAME = {False: "MNIST", True: "scikit-learn's digits"}  # quick
+def known_labels(split: Split) -> np.ndarray:
+    """The labels of a split of a published data set, int64 (len(split.test),): 1 anomalous, 0 normal."""
+    assert split.labels is not None
+    return split.labels
+
+
+# Images.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +49,11 @@ class Exercise:
 
     Attributes:
         train, test: images, float32 (n, H, W, 1) in [-1, 1].
-        labels: (len(test),): 1 anomalous, 0 normal.
-        epochs: of each phase.
+        labels: int64 (len(test),): 1 anomalous, 0 normal.
+        epochs: of each phase, for a notebook.
         name: data set and digit.
-        train_classes: (len(train),) digits; for Siamese networks only.
-        test_classes: (len(test),) digits, to look at results digit by digit.
+        train_classes: digits, (len(train),); for detectors that learn from the classes of normal data.
+        test_classes: digits, (len(test),), to look at results digit by digit.
     """
 
     train: np.ndarray
@@ -56,7 +66,7 @@ class Exercise:
 
 
 def scaled_images(images: np.ndarray, size: int = 28) -> np.ndarray:
-    """Bytes as the detector's input, float32 (n, size, size, 1) in [-1, 1]."""
+    """Images of bytes, uint8 (n, H, W, 1), as a detector's input: float32 (n, size, size, 1) in [-1, 1]."""
     scale = image_preprocessing(size, size)
     return np.concatenate([scale(images[i : i + 1024]) for i in range(0, len(images), 1024)])
 
@@ -65,66 +75,78 @@ def scaled_images(images: np.ndarray, size: int = 28) -> np.ndarray:
 def load_one_anomalous(digit: int = 0, quick: bool = False) -> Exercise:
     """MNIST with one anomalous digit: the nine others of the 60,000 to train on, the official 10,000 to test.
 
-    `quick` puts scikit-learn's digits in its place, to see that all runs.
+    Args:
+        digit: the anomalous one, 0 to 9.
+        quick: scikit-learn's digits in MNIST's place.
 
     Raises:
         ValueError: for a digit that does not occur.
+        FileNotFoundError: see `load_mnist`.
     """
     train, test = _digits(quick)
     split = one_anomalous(train, test, digit=digit, stop=0.0, calibrate=0.0)
-    exercise = _exercise(split, f"{NAME[quick]}, {digit} is anomalous", quick)
+    exercise = _exercise(split, f"{SOURCE[quick]}, {digit} is anomalous", quick)
     return dataclasses.replace(exercise, test_classes=test[1])
 
 
 @functools.lru_cache(maxsize=2)
 def load_one_class(digit: int = 0, quick: bool = False, each: int = 250) -> Exercise:
-    """MNIST with one normal digit, and a fixed subset of the official test images: `each` of the digit and of the rest.
+    """MNIST with one normal digit, and a fixed part of the official test images: `each` of the digit and of the rest.
 
-    `quick` puts scikit-learn's digits in its place, to see that all runs.
+    Args:
+        digit: the normal one, 0 to 9.
+        quick: scikit-learn's digits in MNIST's place.
+        each: test images of either kind, or all where there are fewer.
 
     Raises:
         ValueError: for a digit that does not occur.
+        FileNotFoundError: see `load_mnist`.
     """
-    split = one_class(*_digits(quick), digit=digit, stop=0.0, calibrate=0.0)
+    train, test = _digits(quick)
+    split = one_class(train, test, digit=digit, stop=0.0, calibrate=0.0)
+    labels = known_labels(split)
     draw = np.random.default_rng(digit)
-    kinds = (np.flatnonzero(split.labels == kind) for kind in (0, 1))
+    kinds = (np.flatnonzero(labels == kind) for kind in (0, 1))
     rows = np.concatenate([draw.permutation(found)[:each] for found in kinds])
-    chosen = dataclasses.replace(split, test=split.test[rows], labels=split.labels[rows])
-    return _exercise(chosen, f"{NAME[quick]}, {digit} is normal, {len(rows)} test images", quick)
-
-
-def _digits(quick: bool) -> Any:
-    return hold_out(*load_digits(), share=0.3, seed=0) if quick else load_mnist()
-
-
-def _exercise(split: Split, name: str, quick: bool) -> Exercise:
-    train, test = (scaled_images(part, 8 if quick else 28) for part in (split.train, split.test))
-    return Exercise(train, test, split.labels, 2 if quick else 10, name, split.train_classes)
+    chosen = dataclasses.replace(split, test=split.test[rows], labels=labels[rows])
+    return _exercise(chosen, f"{SOURCE[quick]}, {digit} is normal, {len(rows)} test images", quick)
 
 
 def load_exercise(digit: int = 1, quick: bool = False) -> Exercise:
-    """The exercise on MNIST; `quick` puts scikit-learn's digits and two epochs in its place, to see that all runs.
+    """The f-AnoGAN exercise: the first 80 % of one digit's training images to train on, all the rest to test.
+
+    Args:
+        digit: the normal one, 0 to 9.
+        quick: scikit-learn's digits in MNIST's place, and two epochs.
 
     Raises:
         ValueError: for a digit that does not occur.
+        FileNotFoundError: see `load_mnist`.
     """
-    if not quick:
-        return Exercise(*exercise_data(digit), epochs=20, name=f"MNIST, {digit} is normal")
-    train, test = hold_out(*load_digits(), share=0.3, seed=0)
-    split = fanogan_exercise(train, test, digit, stop=0.0, calibrate=0.0)
-    rows = (scaled_images(part, 8) for part in (split.train, split.test))
-    return Exercise(*rows, split.labels, epochs=2, name=f"scikit-learn's digits, {digit} is normal")
+    train, test = _digits(quick)
+    split = fanogan_exercise(train, test, digit=digit, stop=0.0, calibrate=0.0)
+    return _exercise(split, f"{SOURCE[quick]}, {digit} is normal", quick, epochs=20)
 
 
-def exercise_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(train, test, labels) of the exercise, images float32 in [-1, 1]."""
-    split = fanogan_exercise(*load_mnist(), digit=digit, stop=0.0, calibrate=0.0)
-    return scaled_images(split.train), scaled_images(split.test), split.labels
+def _digits(quick: bool) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    return hold_out(*load_digits(), share=0.3, seed=0) if quick else load_mnist()
+
+
+def _exercise(split: Split, name: str, quick: bool, epochs: int = 10) -> Exercise:
+    train, test = (scaled_images(part, 8 if quick else 28) for part in (split.train, split.test))
+    return Exercise(train, test, known_labels(split), 2 if quick else epochs, name, split.train_classes)
+
+
+# Tables.
 
 
 @functools.cache
 def kdd99_split(protocol: str = "paper", quick: bool = False) -> TableSplit:
-    """KDD99 by the "paper" or "realistic" protocol; `quick` puts scikit-learn's breast cancer rows in its place.
+    """KDD99; `quick` puts scikit-learn's breast cancer rows in its place.
+
+    Args:
+        protocol: "paper" (attacks are normal, as in the papers) or "realistic" (normal traffic is normal).
+        quick: whether to put the small table in its place.
 
     Raises:
         FileNotFoundError, ValueError: see `load_kdd99`.
@@ -158,20 +180,31 @@ def _breast_cancer() -> TableSplit:
     )
 
 
-def one_anomalous_data(digit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(train, test, labels) of MNIST with one anomalous digit, images float32 in [-1, 1]."""
-    data = load_one_anomalous(digit)
-    return data.train, data.test, data.labels
+# Footage.
 
-
-HELD_OUT = (1, 4, 6, 9, 11, 14)  # of the 16 training clips, spread over the recording: what calibrates and checks
-
+HELD_OUT = (1, 4, 6, 9, 11, 14)  # of the 16 training clips, spread over the recording
+SHOWN = ("002", "004", "006", "012")  # test clips for a notebook
 
 ped2 = functools.cache(load_ped2)
 
 
+def split_clips() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Ped2's training clips by name, uint8 (n, 64, 128, 1): ten to train on, and six that calibrate and check.
+
+    Raises:
+        FileNotFoundError: see `load_ped2`.
+    """
+    clips = ped2().train
+    held = {list(clips)[i] for i in HELD_OUT}
+    return {n: clips[n] for n in clips if n not in held}, {n: clips[n] for n in clips if n in held}
+
+
 def clips_as_footage(clips: dict[str, np.ndarray]) -> Footage:
-    """Clips as recordings of one day: no window crosses two of them, and a batch mixes them."""
+    """Clips as recordings of one day: no window crosses two of them, and a batch mixes them.
+
+    Args:
+        clips: name -> uint8 (n, H, W, C).
+    """
     return Footage([ArrayRecording(frames, "ped2", name) for name, frames in clips.items()])
 
 
@@ -182,9 +215,9 @@ class Film:
     Attributes:
         training, calibration: normal footage.
         testing: footage with anomalies.
-        labels: (frames of `testing`,): 1 anomalous, 0 normal.
+        labels: int64 (frames of `testing`,): 1 anomalous, 0 normal.
         steps: of training, for a notebook.
-        name: what it is.
+        name: data set and size.
     """
 
     training: Footage
@@ -204,20 +237,10 @@ def load_film(quick: bool = False) -> Film:
     if quick:
         days = make_street(days=3, frames=120, seed=0)
         grey = [day.frames[:, ::2, ::2].mean(axis=-1, keepdims=True).astype("uint8") for day in days]
-        parts = [clips_as_footage({day.name: frames}) for day, frames in zip(days, grey, strict=True)]
-        return Film(*parts, days[-1].labels, 8, "a made-up street, 64 x 32")
+        first, second, last = (clips_as_footage({day.name: f}) for day, f in zip(days, grey, strict=True))
+        return Film(first, second, last, days[-1].labels, steps=8, name="a made-up street, 64 x 32")
     train, held = split_clips()
-    shown = {name: ped2().test[name] for name in ("002", "004", "006", "012")}
-    labels = np.concatenate([ped2().labels[name] for name in shown])
-    parts = [clips_as_footage(clips) for clips in (train, held, shown)]
-    return Film(*parts, labels, 2400, "UCSD Ped2, 128 x 64")
-
-
-# False alarms.
-
-
-def split_clips() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Ten clips to train on, and six, spread over the recording, that calibrate and check."""
-    names = list(ped2().train)
-    held = [names[i] for i in HELD_OUT]
-    return {n: ped2().train[n] for n in names if n not in held}, {n: ped2().train[n] for n in held}
+    shown = {name: ped2().test[name] for name in SHOWN}
+    labels = np.concatenate([ped2().labels[name] for name in SHOWN])
+    training, calibration, testing = (clips_as_footage(clips) for clips in (train, held, shown))
+    return Film(training, calibration, testing, labels, steps=2400, name="UCSD Ped2, 128 x 64")

@@ -1,15 +1,17 @@
-"""EfficientGAN on MNIST with one anomalous digit."""
+"""EfficientGAN on MNIST with one anomalous digit, on a small budget: a third of one pass over the training images.
+
+keras-anogan reproduce efficientgan-mnist-oneanomalous
+    75 minutes: AUROC 0.55 ± 0.04. PCA with 32 components 0.675.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-
 from keras_anogan import evaluation
-from keras_anogan.detector import Explainer
-from keras_anogan.recipes.baselines import pca_numbers
+from keras_anogan.recipes.baselines import ON_IMAGES_BESIDE_GANS, baseline_numbers
 from keras_anogan.recipes.bigans_kdd99 import train_bigan
-from keras_anogan.recipes.data import one_anomalous_data
+from keras_anogan.recipes.data import DIGITS, load_one_anomalous
 from keras_anogan.recipes.recipe import Numbers, Recipe
+from keras_anogan.recipes.scoring import terms
 
 EFFICIENTGAN_MNIST = {
     "networks": "the paper's for MNIST, latent_dim 200",
@@ -25,20 +27,19 @@ EFFICIENTGAN_MNIST = {
 
 
 def _efficientgan_mnist(seed: int, digit: int) -> Numbers:
-    train, test, labels = one_anomalous_data(digit)
-    detector = train_bigan(train, seed, steps=320, batch_size=50, rate=2e-4, momentum=0.99, cycle=0.0)
-    explainer = Explainer(detector)
-    parts = [explainer.predict(test[i : i + 2500]) for i in range(0, len(test), 2500)]
-    scores, residual = (np.concatenate([part[key] for part in parts]) for key in ("score", "residual"))
+    data = load_one_anomalous(digit)
+    detector = train_bigan(data.train, seed, steps=320, batch_size=50, rate=2e-4, momentum=0.99, cycle=0.0)
+    found = terms(detector, data.test, ("score", "residual"), chunk=2500)
     return {
-        "value": evaluation.auroc(labels, scores),
-        "AUPRC A(x)": evaluation.auprc(labels, scores),
-        "AUROC residual": evaluation.auroc(labels, residual),
+        "value": evaluation.auroc(data.labels, found["score"]),
+        "AUPRC A(x)": evaluation.auprc(data.labels, found["score"]),
+        "AUROC residual": evaluation.auroc(data.labels, found["residual"]),
     }
 
 
-def _pca_one_anomalous(digit: int) -> Numbers:
-    return pca_numbers(*one_anomalous_data(digit))
+def _baselines(digit: int) -> Numbers:
+    data = load_one_anomalous(digit)
+    return baseline_numbers(ON_IMAGES_BESIDE_GANS, data.train, data.test, data.labels, auprc=True)
 
 
 RECIPES = (
@@ -49,8 +50,8 @@ RECIPES = (
         settings=EFFICIENTGAN_MNIST,
         published=None,
         run=_efficientgan_mnist,
-        baselines=_pca_one_anomalous,
+        baselines=_baselines,
         target=None,
-        parts=tuple(range(10)),
+        parts=DIGITS,
     ),
 )

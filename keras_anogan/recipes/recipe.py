@@ -18,6 +18,7 @@ from typing import Any
 
 from keras_anogan import evaluation
 from keras_anogan._version import versions
+from keras_anogan.files import write_json
 from keras_anogan.recipes.tables import mean
 
 Numbers = dict[str, float]
@@ -30,16 +31,18 @@ class Recipe:
     Attributes:
         name: `<detector>-<dataset>-<protocol>`.
         what: one sentence.
-        metric: what `values` holds, one number per seed.
-        settings: what was trained and how; settings are fixed here, never chosen on the test rows.
+        metric: what the number of a seed is.
+        settings: what was trained and how, as the result file and the tables say it; fixed before the run, never
+            chosen on its test rows.
         published: value and source of the number that is reproduced, or None.
-        run: seed -> {"value": the metric, other numbers by name}; with `parts`, (seed, part) -> the same.
+        run: trains and judges: seed -> {"value": the metric, other numbers by name}; with `parts`, (seed, part) -> the
+            same.
         baselines: () -> numbers by name on the same test rows; with `parts`, part -> the same.
         target: the value that the mean is meant to reach; None where none was set.
         parts: what the metric is averaged over within a seed, such as ten digits; empty for a single task.
         part: what one of the parts is called.
         seeds: that `reproduce` runs unless told otherwise.
-        lower_is_better: whether the target is to be stayed below.
+        lower_is_better: whether the target is a bound from above.
         shown: baselines that stand beside the metric in the table; default: those in the metric's own measure.
     """
 
@@ -68,22 +71,38 @@ def run_recipe(
 
     A (seed, part) that was finished at the same commit with the same settings and versions is not run again.
 
+    Args:
+        recipe: what to run.
+        seeds: of the runs; at least one.
+        out: folder of the result file; finished cells lie in its `.cells/<name>`.
+        say: is given a line for each finished (seed, part).
+
+    Returns:
+        What the file holds: `values` (the metric of each seed) and their `mean`, `std`, ...; `beside`, `baselines` and
+        `parts`; settings, target, published number; time and circumstances.
+
     Raises:
         ValueError: for no seeds.
     """
     if not seeds:
         raise ValueError("Expected at least one seed. Received: none.")
     cells = _Cells(recipe, pathlib.Path(out) / ".cells" / recipe.name)
-    parts = recipe.parts or (None,)
-    baselines, runs = [], []
-    for part in parts:
-        baselines.append(cells.get(f"baseline{_suffix(recipe, part)}", recipe.baselines, *_given(part)))
-    for seed in seeds:
-        row = []
-        for part in parts:
-            row.append(cells.get(f"seed {seed}{_suffix(recipe, part)}", recipe.run, seed, *_given(part), say=say))
-        runs.append(row)
+    parts: dict[str, tuple[int, ...]] = {f", {recipe.part} {part}": (part,) for part in recipe.parts} or {"": ()}
+    baselines = [cells.get(f"baseline{suffix}", recipe.baselines, *part) for suffix, part in parts.items()]
+    runs = [
+        [cells.get(f"seed {seed}{suffix}", recipe.run, seed, *part, say=say) for suffix, part in parts.items()]
+        for seed in seeds
+    ]
+    result = _result(recipe, seeds, runs, baselines)
+    return write_result(result, cells.seconds, out, cells.where)
+
+
+def _result(
+    recipe: Recipe, seeds: Sequence[int], runs: list[list[Numbers]], baselines: list[Numbers]
+) -> dict[str, Any]:
+    """What a result file says of the numbers: `runs` by seed and part, `baselines` by part."""
     per_seed = [{key: mean([cell[key] for cell in row]) for key in row[0]} for row in runs]
+    beside = [key for key in per_seed[0] if key != "value"]
     result = {
         "name": recipe.name,
         "what": recipe.what,
@@ -91,16 +110,8 @@ def run_recipe(
         "metric": recipe.metric,
         "target": recipe.target,
         "seeds": list(seeds),
-        "values": [round(numbers["value"], 6) for numbers in per_seed],
-        **_summary([numbers["value"] for numbers in per_seed]),
-        "beside": {
-            key: {
-                "values": [round(numbers[key], 6) for numbers in per_seed],
-                **_summary([numbers[key] for numbers in per_seed]),
-            }
-            for key in per_seed[0]
-            if key != "value"
-        },
+        **_over_seeds([numbers["value"] for numbers in per_seed]),
+        "beside": {key: _over_seeds([numbers[key] for numbers in per_seed]) for key in beside},
         "baselines": {key: round(mean([numbers[key] for numbers in baselines]), 6) for key in baselines[0]},
         "published": recipe.published,
         "settings": recipe.settings,
@@ -109,19 +120,33 @@ def run_recipe(
         result["part"] = recipe.part
         result["parts"] = {
             str(part): {
-                **{
-                    key: {"values": [round(row[i][key], 6) for row in runs], **_summary([row[i][key] for row in runs])}
-                    for key in runs[0][0]
-                },
+                **{key: _over_seeds([row[i][key] for row in runs]) for key in runs[0][0]},
                 **{key: round(value, 6) for key, value in baselines[i].items()},
             }
-            for i, part in enumerate(parts)
+            for i, part in enumerate(recipe.parts)
         }
-    return write_result(result, cells.seconds, out, cells.where)
+    return result
+
+
+def _over_seeds(values: list[float]) -> dict[str, Any]:
+    """One number of every seed, and `evaluation.summarise` of them, to six digits."""
+    summary = evaluation.summarise(values).items()
+    return {"values": _rounded(values), **{key: _rounded(value) for key, value in summary}}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return value if value is None else round(value, 6)
 
 
 class _Cells:
-    """Finished (seed, part) of a recipe, one small file each."""
+    """Finished (seed, part) of a recipe, one small file each.
+
+    Attributes:
+        seconds: that the cells asked for so far took, whenever they were made.
+        where: `circumstances()` when the work began.
+    """
 
     def __init__(self, recipe: Recipe, folder: pathlib.Path) -> None:
         self.folder, self.seconds = folder, 0.0
@@ -131,6 +156,7 @@ class _Cells:
         self.keep = revision is not None and not revision.endswith("-dirty")  # code that no commit holds may change
 
     def get(self, name: str, function: Callable[..., Numbers], *arguments: Any, say: Any = None) -> Numbers:
+        """The cell of that name; `function(*arguments)` makes it unless it was made at this commit and settings."""
         path = self.folder / f"{name}.json"
         if self.keep and path.exists():
             cell = json.loads(path.read_text())
@@ -145,7 +171,7 @@ class _Cells:
             say(f"{name}: " + ", ".join(f"{key} {value:.5f}" for key, value in numbers.items()) + f"; {seconds:.0f} s")
         if self.keep:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.partial")
+            partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may write the same cell
             partial.write_text(json.dumps({"numbers": numbers, "seconds": seconds, "made_by": self.made_by}))
             partial.replace(path)
         return numbers
@@ -165,9 +191,7 @@ def write_result(
     result = {**result, "minutes": round(seconds / 60, 1), **(where or circumstances())}
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{result['name']}.partial"
-    partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    partial.replace(out / f"{result['name']}.json")
+    write_json(out / f"{result['name']}.json", result)
     return result
 
 
@@ -192,14 +216,6 @@ def circumstances() -> dict[str, Any]:
         "versions": versions(),
         "git_revision": _revision(),
     }
-
-
-def _suffix(recipe: Recipe, part: int | None) -> str:
-    return "" if part is None else f", {recipe.part} {part}"
-
-
-def _given(part: int | None) -> tuple[int, ...]:
-    return () if part is None else (part,)
 
 
 def _revision() -> str | None:
@@ -235,10 +251,3 @@ def _processor() -> str:
         else []
     )
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _summary(values: list[float]) -> dict[str, Any]:
-    return {
-        key: [round(v, 6) for v in value] if isinstance(value, list) else value if value is None else round(value, 6)
-        for key, value in evaluation.summarise(values).items()
-    }

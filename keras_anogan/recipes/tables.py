@@ -1,4 +1,4 @@
-"""Tables of results."""
+"""Results as tables, and what notebooks look at: baselines beside a detector, digit by digit, seed by seed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ def baselines_of(result: dict[str, Any]) -> dict[str, float]:
 
 def number_table(result: dict[str, Any]) -> str:
     """A result's own numbers, mean and spread over its seeds, and its baselines, as a Markdown table."""
-    rows = [{"number": result["metric"], "mean": result["mean"], "std": f"{result['std']:.4f}"}]
-    rows += [
-        {"number": key, "mean": value["mean"], "std": f"{value['std']:.4f}"} for key, value in result["beside"].items()
-    ]
+    own = {result["metric"]: result, **result["beside"]}
+    rows = [{"number": key, "mean": value["mean"], "std": f"{value['std']:.4f}"} for key, value in own.items()]
     rows += [{"number": key, "mean": value, "std": "-"} for key, value in result["baselines"].items()]
     return markdown_table(rows)
 
 
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows with equal keys as a Markdown table; floats with four digits."""
-    cell = lambda value: f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)  # noqa: E731
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell(value) for value in row.values()] for row in rows)]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def part_table(result: dict[str, Any]) -> str:
@@ -55,6 +56,7 @@ def _means(rows: list[dict[str, Any]], part: str) -> dict[str, float]:
 
 
 def mean(values: list[float]) -> float:
+    """The mean of at least one number."""
     return sum(values) / len(values)
 
 
@@ -62,23 +64,28 @@ def mean(values: list[float]) -> float:
 
 
 def first_of_each(data: Exercise, count: int) -> np.ndarray:
-    """The first `count` normal test images and the first `count` anomalous ones."""
+    """The first `count` normal test images, then the first `count` anomalous ones: float32 (2 count, H, W, 1)."""
     return np.concatenate([data.test[data.labels == kind][:count] for kind in (0, 1)])
 
 
 def rows_of(explained: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    """What `Explainer.predict` gave, for the chosen rows only."""
+    """What `Explainer.predict` gave, name -> (n, ...), for the chosen rows only: indices, or bool (n,)."""
     return {key: value[chosen] for key, value in explained.items()}
 
 
 def samples(detector: Any, count: int) -> np.ndarray:
-    """Images that a GAN's generator makes of `count` z, always the same ones."""
+    """What a GAN's generator makes of `count` z, always the same z: float32 (count, H, W, C) in [-1, 1]."""
     z = np.random.default_rng(0).standard_normal((count, *detector.generator.input_shape[1:]))
     return detector.generator.predict(z.astype("float32"), verbose=0)
 
 
 def means_by_digit(data: Exercise, scores: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Of each digit among the test images the share of pixels over half of the range, and its mean scores."""
+    """For each digit among the test images its ink, the share of pixels brighter than half, and its mean scores.
+
+    Args:
+        data: with `test_classes`.
+        scores: detector -> (len(data.test),).
+    """
     ink = (data.test > 0.0).mean(axis=(1, 2, 3))
     return [
         {
@@ -91,7 +98,11 @@ def means_by_digit(data: Exercise, scores: dict[str, np.ndarray]) -> list[dict[s
 
 
 def by_digit(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Detector -> digit -> mean AUROC, of results with one digit as a part; baselines are those of the first one."""
+    """Detector -> digit -> mean AUROC over the seeds; baselines are those of the first result.
+
+    Args:
+        found: detector -> result (see `read_result`) with digits as its parts.
+    """
     values = {
         name: {digit: part["value"]["mean"] for digit, part in result["parts"].items()}
         for name, result in found.items()
@@ -104,7 +115,7 @@ def by_digit(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def compare(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """`by_digit` as lines of a table, one for each digit, and the mean."""
+    """`by_digit` as rows for `markdown_table`: one for each digit, and the mean."""
     values = by_digit(found)
     lines = [
         {"digit": digit, **{name: values[name][digit] for name in values}} for digit in next(iter(values.values()))

@@ -1,11 +1,13 @@
 """Experiments: what is averaged, what is kept, and what is run again."""
 
 import json
+import pathlib
+import re
 
 import numpy as np
 import pytest
 
-from keras_anogan.recipes import RECIPES, reproduce
+from keras_anogan.recipes import EXPERIMENTS, RECIPES, reproduce
 from keras_anogan.recipes import recipe as results
 from keras_anogan.recipes.data import load_exercise
 from keras_anogan.recipes.fanogan_mnist import train_fanogan_paper
@@ -105,6 +107,38 @@ def test_mistakes_get_a_sentence(tmp_path):
 def test_tables_and_names():
     assert markdown_table([{"a": 1, "b": np.float32(0.5)}]) == "| a | b |\n| --- | --- |\n| 1 | 0.5000 |"
     assert all(name == entry.name and name.count("-") == 2 for name, entry in RECIPES.items())
+
+
+def test_a_file_of_experiments_begins_with_their_commands_and_the_numbers_they_reached():
+    folder = pathlib.Path(__file__).parents[2] / "benchmarks" / "results"
+    for experiment in EXPERIMENTS:
+        parts = re.split(r"keras-anogan reproduce (\S+)", experiment.__doc__)
+        told = dict(zip(parts[1::2], parts[2::2], strict=True))
+        assert set(told) == {recipe.name for recipe in experiment.RECIPES}
+        for name, text in told.items():
+            if (folder / f"{name}.json").exists():
+                check_words(text.split("\n\n")[0], read_result(folder, name))
+
+
+def check_words(text, result):
+    """Every number with a decimal point in a text is one of the result's, rounded; minutes are its minutes."""
+    known = [
+        result["mean"],
+        result["std"],
+        *result["baselines"].values(),
+        (result["published"] or {}).get("value", 0.0),
+    ]
+    mean, std = re.search(r"(\d\.\d+) ± (\d\.\d+)", text).groups()
+    for said, value in ((mean, result["mean"]), (std, result["std"])):
+        assert rounds_to(value, said), (result["name"], said)
+    for said in re.findall(r"\d\.\d+", text):
+        assert any(rounds_to(value, said) for value in known), (result["name"], said)
+    for minutes in re.findall(r"(\d+) minutes", text):
+        assert abs(result["minutes"] - int(minutes)) <= 0.5, result["name"]
+
+
+def rounds_to(value, said):
+    return abs(value - float(said)) <= 0.5 * 10.0 ** -len(said.split(".")[1]) + 1e-9
 
 
 def test_the_quick_exercise_is_on_digits_with_nothing_set_aside():
