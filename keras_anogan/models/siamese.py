@@ -2,7 +2,8 @@
 
 "Dimensionality Reduction by Learning an Invariant Mapping" (Hadsell, Chopra, LeCun, CVPR 2006): two copies of one
 network embed two images, those of one class near each other, those of two classes apart. A public MNIST notebook with
-one anomalous digit names the idea at its end. It is the one detector here that needs labels: which normal class each normal image belongs to.
+one anomalous digit names the idea at its end. It is the one detector here that needs labels: which normal class each
+normal image belongs to.
 """
 
 from __future__ import annotations
