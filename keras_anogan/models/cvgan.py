@@ -1,9 +1,8 @@
-"""C-VGAN: it continues the frames that it is given, and its error on the frame it forecasts is the anomaly score.
+"""VGAN and C-VGAN: "Generating Videos with Scene Dynamics" (Vondrick et al., NIPS 2016, arXiv 1609.02612).
 
-It is the conditional form of VGAN, "Generating Videos with Scene Dynamics" (Vondrick et al., NIPS 2016, arXiv
-1609.02612), which draws videos from noise (`models/vgan.py`). Both have a two-stream generator: a moving foreground f,
-a still background b and a mask m, video = m f + (1 - m) b. The layers are those of the thesis behind IFTM for video
-(Hofmann 2020).
+A two-stream generator: a moving foreground f, a still background b and a mask m, video = m f + (1 - m) b. VGAN draws
+videos from noise; C-VGAN, here with the layers of the thesis behind IFTM for video (Hofmann 2020), continues the frames
+that it is given, and its error on the frame it forecasts is the anomaly score.
 """
 
 from __future__ import annotations
