@@ -249,7 +249,7 @@ def _flow(seed: int, digit: int) -> Numbers:
     }
 
 
-def _baselines(digit: int) -> Numbers:
+def baselines(digit: int) -> Numbers:
     data = load_one_anomalous(digit)
     return baseline_numbers(ON_IMAGES, data.train, data.test, data.labels)
 
@@ -262,7 +262,7 @@ RECIPES = (
         settings=ONE_ANOMALOUS | GAN_DISCRIMINATOR,
         published={"value": 0.715, "source": "the notebook, full width, one run, its first 2,048 images"},
         run=_gan_discriminator,
-        baselines=_baselines,
+        baselines=baselines,
         target=0.72,
         parts=DIGITS,
     ),
@@ -273,7 +273,7 @@ RECIPES = (
         settings=ONE_ANOMALOUS | {"networks": "the notebook's at a quarter of its width, 8 filters"} | AUTOENCODER,
         published={"value": 0.768, "source": "the notebook, full width, one run, its first 2,048 images"},
         run=_autoencoder,
-        baselines=_baselines,
+        baselines=baselines,
         target=0.78,
         parts=DIGITS,
     ),
@@ -287,7 +287,7 @@ RECIPES = (
             "source": "the notebook, no noise, full width, one run, its first 2,048 images",
         },
         run=functools.partial(_autoencoder, steps=3400, noise_std=1.0),
-        baselines=_baselines,
+        baselines=baselines,
         target=None,
         parts=DIGITS,
     ),
@@ -298,7 +298,7 @@ RECIPES = (
         settings=ONE_ANOMALOUS | GAN_DISCRIMINATOR_FULL,
         published={"value": 0.664, "source": "the notebook, these digits, one run, its first 2,048 images"},
         run=_gan_discriminator_full,
-        baselines=_baselines,
+        baselines=baselines,
         target=None,
         parts=(0, 1, 9),
     ),
@@ -311,7 +311,7 @@ RECIPES = (
         | {"networks": "the notebook's, 32 filters", "steps": "250, last one: 16,000 images"},
         published={"value": 0.600, "source": "the notebook, these digits, one run, its first 2,048 images"},
         run=functools.partial(_autoencoder, filters=FULL["autoencoder"], steps=250),
-        baselines=_baselines,
+        baselines=baselines,
         target=None,
         parts=(0, 1, 9),
     ),
@@ -322,7 +322,7 @@ RECIPES = (
         settings=ONE_ANOMALOUS | FLOW,
         published=None,
         run=_flow,
-        baselines=_baselines,
+        baselines=baselines,
         target=0.768,
         parts=DIGITS,
     ),
@@ -333,7 +333,7 @@ RECIPES = (
         settings=ONE_ANOMALOUS | SIAMESE,
         published=None,
         run=_siamese,
-        baselines=_baselines,
+        baselines=baselines,
         target=0.95,
         parts=DIGITS,
     ),

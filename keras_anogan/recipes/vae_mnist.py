@@ -10,8 +10,8 @@ from typing import Any
 from keras_anogan import evaluation
 from keras_anogan.detector import Explainer
 from keras_anogan.models import build_detector
-from keras_anogan.recipes.baselines import baselines_one_anomalous
 from keras_anogan.recipes.data import DIGITS, load_one_anomalous
+from keras_anogan.recipes.one_anomalous_mnist import baselines
 from keras_anogan.recipes.recipe import Numbers, Recipe
 
 PARAMS: dict[str, Any] = {"filters": 16, "latent_dim": 16, "decoder_std": 0.2}
@@ -52,7 +52,7 @@ RECIPES = (
         settings=SETTINGS,
         published=None,
         run=_vae,
-        baselines=baselines_one_anomalous,
+        baselines=baselines,
         target=None,
         parts=DIGITS,
     ),
