@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_anogan.iftm import IFTM, Result
 from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
-from keras_anogan.runs.folder import Say, check_csv, load_run
+from keras_anogan.runs.folder import Run, Say, check_csv, load_run
 from keras_anogan.streams import Feed
 from keras_anogan.video import VIDEO_SUFFIXES, is_address, read_frames
 
@@ -53,65 +53,83 @@ def watch(
     out = pathlib.Path(out)
     check_csv(out, source)
     loaded = load_run(run)
-    fitted = loaded.fitted
-    if loaded.kind != "footage":
-        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run}, one of {loaded.kind}.")
-    if learn and not fitted.threshold.learns_one_by_one:
-        raise ValueError(
-            "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
-            f"double_exponential, sliding or peaks). Received: {loaded.arguments.threshold}."
-        )
-    iftm = IFTM(fitted.detector, threshold=fitted.threshold)
+    _check_run(loaded, learn)
+    iftm = IFTM(loaded.fitted.detector, threshold=loaded.fitted.threshold)
     goes_on = state is not None and pathlib.Path(state).exists()
     if goes_on:
         iftm.load_state(state)
         say(f"Going on with the threshold {iftm.threshold:.6g} from {state}.")
     elif state is not None:
         pathlib.Path(state).parent.mkdir(parents=True, exist_ok=True)
-    counts = dict.fromkeys(("frames", "judged", "alarms", "events", "problems"), 0)
-    live = is_address(source)
-    if live:
-        frames: Any = read_frames(source, timeout=timeout, **loaded.reading())
-    else:
-        frames = read_frames(loaded.open(source))
-    drops = live and pathlib.PurePosixPath(str(source)).suffix.lower() not in VIDEO_SUFFIXES  # a file can wait
-    feed = Feed(frames, timeout=timeout if live else None, drop=drops)
-    quiet = EVENT_GAP + 1
     out.parent.mkdir(parents=True, exist_ok=True)
     appends = goes_on and out.exists()
-    stream = iftm.stream(feed, learn=learn, protect=protect, keep_frames=True)
+    stream = iftm.stream(_feed(loaded, source, timeout), learn=learn, protect=protect, keep_frames=True)
+    watcher = _Watcher(loaded, pictures, say)
     try:
         with open(out, "a" if appends else "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if not appends:
                 writer.writerow(["frame", "anomaly_score", "threshold", "is_anomaly", "problem"])
             for result in stream:
-                if state is not None and counts["frames"] % 100 == 0:
+                if state is not None and watcher.counts["frames"] % 100 == 0:
                     iftm.save_state(state)  # what the results before this one taught
-                counts["frames"] += 1
-                _count(counts, result)
-                score = "" if result.anomaly is None else f"{result.error:.9g}"
-                alarm = "" if result.anomaly is None else int(result.anomaly)
-                writer.writerow([result.index, score, f"{result.threshold:.9g}", alarm, result.problem])
+                writer.writerow(_line(result))
                 file.flush()
-                if result.anomaly and quiet > EVENT_GAP:
-                    counts["events"] += 1
-                    say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
-                    if pictures is not None:
-                        alarm_picture(pathlib.Path(pictures) / f"frame-{result.index:08d}.png", result, fitted)
-                quiet = 0 if result.anomaly else quiet + 1
-                if most is not None and counts["frames"] >= most:
+                watcher.take(result)
+                if most is not None and watcher.counts["frames"] >= most:
                     break
     finally:  # a live stream ends by a timeout, or by Ctrl-C
         stream.close()
         if state is not None:
             iftm.save_state(state)
-    if counts["judged"] == 0:
+    if watcher.counts["judged"] == 0:
         say(f"No frame was judged: it takes {loaded.length} usable frames in a row.")
-    return counts
+    return watcher.counts
 
 
-def _count(counts: dict[str, int], result: Result) -> None:
-    counts["judged"] += result.anomaly is not None
-    counts["alarms"] += bool(result.anomaly)
-    counts["problems"] += bool(result.problem)
+def _check_run(run: Run, learn: bool) -> None:
+    """Refuse a run that judges no windows, or whose threshold can't learn from a stream."""
+    if run.kind != "footage":
+        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run.folder}, of {run.kind}.")
+    if learn and not run.fitted.threshold.learns_one_by_one:
+        raise ValueError(
+            "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
+            f"double_exponential, sliding or peaks). Received: {run.arguments.threshold}."
+        )
+
+
+def _feed(run: Run, source: Any, timeout: float) -> Feed:
+    """Frames as they come, read in a thread of its own; a camera's are dropped while nobody is ready for them."""
+    if not is_address(source):
+        return Feed(read_frames(run.open(source)), timeout=None)
+    is_file = pathlib.PurePosixPath(str(source)).suffix.lower() in VIDEO_SUFFIXES  # a file can wait
+    return Feed(read_frames(source, timeout=timeout, **run.reading()), timeout=timeout, drop=not is_file)
+
+
+def _line(result: Result) -> list[Any]:
+    """What the CSV file says of a frame."""
+    score, alarm = ("", "") if result.anomaly is None else (f"{result.error:.9g}", int(result.anomaly))
+    return [result.index, score, f"{result.threshold:.9g}", alarm, result.problem]
+
+
+class _Watcher:
+    """Counts results, and tells of each event when it begins."""
+
+    def __init__(self, run: Run, pictures: Any, say: Say) -> None:
+        self.run, self.pictures, self.say = run, pictures, say
+        self.counts = dict.fromkeys(("frames", "judged", "alarms", "events", "problems"), 0)
+        self.quiet = EVENT_GAP + 1  # frames since the last alarm
+
+    def take(self, result: Result) -> None:
+        """Count a result; if it begins an event, say so and write its picture."""
+        self.counts["frames"] += 1
+        self.counts["judged"] += result.anomaly is not None
+        self.counts["alarms"] += bool(result.anomaly)
+        self.counts["problems"] += bool(result.problem)
+        if result.anomaly and self.quiet > EVENT_GAP:
+            self.counts["events"] += 1
+            self.say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
+            if self.pictures is not None:
+                path = pathlib.Path(self.pictures) / f"frame-{result.index:08d}.png"
+                alarm_picture(path, result, self.run.fitted)
+        self.quiet = 0 if result.anomaly else self.quiet + 1
