@@ -172,5 +172,6 @@ def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, s
 
 
 def some_names(names: Any) -> str:
+    """The first eight names, and how many more there are."""
     names = list(names)
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -250,6 +250,7 @@ def _flow(seed: int, digit: int) -> Numbers:
 
 
 def baselines(digit: int) -> Numbers:
+    """PCA and one Gaussian on the same images."""
     data = load_one_anomalous(digit)
     return baseline_numbers(ON_IMAGES, data.train, data.test, data.labels)
 

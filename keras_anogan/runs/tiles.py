@@ -122,13 +122,16 @@ def _pixel_tiles(metrics: dict[str, Any]) -> list[Tile]:
 
 
 def number(value: float | None) -> str:
+    """Four decimals, or that it is not known."""
     return "not known" if value is None else f"{value:.4f}"
 
 
 def percent(value: float | None) -> str:
+    """A share as a percentage, or that it is not known."""
     return "not known" if value is None else f"{100 * value:.1f} %"
 
 
 def seconds_of(metrics: dict[str, Any]) -> str:
+    """What took how long."""
     parts = [f"{key.replace('_', ' ')} {value:.0f} s" for key, value in metrics["seconds"].items()]
     return ", ".join(parts)
