@@ -75,6 +75,7 @@ class Subject:
         self.x, self.y = x, y
 
     def fit(self, detector: AnomalyDetector, y: Any = None, **kwargs: Any) -> AnomalyDetector:
+        """The detector, trained for two epochs on the rows, with their labels or with `y`."""
         labels = self.y if y is None else y
         data = self.x if labels is None else (self.x, labels)
         detector.fit(data, batch_size=BATCH, verbose=0, **{"epochs": 2, **kwargs})
@@ -82,15 +83,18 @@ class Subject:
 
     @functools.cached_property
     def trained(self) -> AnomalyDetector:
+        """A detector that was trained once for all checks; its weights before are in `initial`."""
         detector = self.make()
         self.initial = weights_by_path(detector)
         return self.fit(detector)
 
     @functools.cached_property
     def scores(self) -> np.ndarray:
+        """What the trained detector says of the rows, (n,)."""
         return self.trained.predict(self.x)
 
     def assert_same_scores(self, got: Any, want: Any, what: str) -> None:
+        """Fail unless scores agree to 1e-5. A search amplifies rounding: there half agree to 1e-6 and all to 1e-3."""
         got, want = np.asarray(got, "float64"), np.asarray(want, "float64")
         assert got.shape == want.shape, f"{what}: shape {got.shape} instead of {want.shape}"
         error = np.abs(got - want) / np.maximum(np.abs(want), 1e-3 * np.abs(want).max() + 1e-12)

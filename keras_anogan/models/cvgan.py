@@ -93,9 +93,7 @@ class CVGAN(AnomalyDetector):
         self.lambda_ = check_weight("lambda_", lambda_)
         self.lambda_forecast = check_weight("lambda_forecast", lambda_forecast)
         self.mask_weight = check_weight("mask_weight", mask_weight)
-        scores.check_reduction(reduction)
-        if block < 1 or top < 1:
-            raise ValueError(f"Expected block >= 1 and top >= 1. Received: block={block!r}, top={top!r}.")
+        self.forecast_error = scores.PredictionError(1, -self.horizon, reduction, block, top, scaled, offset)
         if scaled and self.past < 2:
             raise ValueError("Expected a generator that is given two frames or more, for scaled=True. Received: one.")
         self.reduction = reduction
@@ -103,8 +101,6 @@ class CVGAN(AnomalyDetector):
         self.top = top
         self.scaled = scaled
         self.offset = offset
-        if not 0.0 < offset < math.inf:
-            raise ValueError(f"Expected a finite offset > 0. Received: offset={offset!r}.")
         self.check_mirrored(mirror)
         self.mirror = mirror
         self.__dict__["_streams"] = two_streams(generator, needed=mask_weight > 0.0)
@@ -172,21 +168,15 @@ class CVGAN(AnomalyDetector):
         """
         made = self._streams(x[:, : self.past], training=False)
         video = made.pop("video")
-        forecast = video[:, self.past :]
-        error = tf.reduce_mean(tf.abs(forecast - x[:, self.past :]), axis=(1, 4))  # (batch, H, W)
-        reduced = {
+        terms = self.forecast_error.terms(video, x)
+        error = tf.reduce_mean(terms["error"], axis=(1, 4))  # (batch, H, W)
+        return {
             "mean": tf.reduce_mean(error, axis=(1, 2)),
             "top_blocks": scores.top_blocks(error, self.block, self.top),
-        }
-        score = reduced[self.reduction]
-        if self.scaled:
-            reduced["naive"] = scores.naive_error(x[:, : self.past], self.reduction, self.block, self.top)
-            score = scores.scaled_error(score, reduced["naive"], self.offset)
-        return {
-            "score": score,
-            **reduced,
+            self.reduction: terms["reduced"],
+            **{key: terms[key] for key in ("score", "naive") if key in terms},
             "reconstruction": video,
-            "forecast": forecast,
+            "forecast": video[:, self.past :],
             "anomaly_map": error,
             **made,
         }

@@ -1,1 +1,1 @@
-"""What papers are built of: networks, layers, losses, scores, searches; pure, and tested against closed forms."""
+"""What papers are built of: networks, layers, losses, scores, searches. None of it knows of training or of files."""

@@ -87,8 +87,11 @@ class Whitening(Bijection):
 
 
 def _signs(square: np.ndarray) -> np.ndarray:
-    """Signs of the columns of a square matrix that keep I - matrix far from singular: every pivot of its elimination is
-    at least one (Ballard et al. 2014, "Reconstructing Householder vectors from tall-skinny QR")."""
+    """Signs for the columns of a square matrix, with which I - matrix is far from singular.
+
+    Every pivot of its elimination is then at least one (Ballard et al. 2014, "Reconstructing Householder vectors from
+    tall-skinny QR").
+    """
     rest, signs = square.copy(), np.zeros(len(square))
     for i in range(len(square)):
         signs[i] = -1.0 if rest[i, i] > 0.0 else 1.0

@@ -11,10 +11,11 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_anogan")
 class LeakyReLUWithoutCurvature(layers.LeakyReLU):
-    """LeakyReLU that tells a gradient penalty that its second derivative is zero.
+    """LeakyReLU whose second derivative is told to be zero, which saves a gradient penalty work.
 
-    In training it is x times its slope, the slope held constant: the same values and gradients, but the gradient of a
-    gradient no longer runs back through x to add zeros, a sixth of the work of a critic update.
+    In training it computes x times its slope, and the slope counts as a constant. Values and gradients are the same;
+    but the gradient of a gradient doesn't run back through the slope, where it would only add zeros. That saves a sixth
+    of the work of a critic's update.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -25,8 +26,11 @@ class LeakyReLUWithoutCurvature(layers.LeakyReLU):
 
 
 class _SpectralNormalization:
-    """Divides a layer's kernel by its largest singular value (Miyato et al. 2018): one power iteration each time the
-    layer is called in training, the gradient runs through the division, scoring moves nothing."""
+    """Divides a layer's kernel by its largest singular value (Miyato et al. 2018).
+
+    The singular value is followed by one step of power iteration whenever the layer is called in training; scoring
+    changes nothing. The gradient runs through the division.
+    """
 
     _sigma: Any = None
 
@@ -85,11 +89,10 @@ class SpectralConv2D(_SpectralNormalization, layers.Conv2D):
 
 @keras.saving.register_keras_serializable("keras_anogan")
 class FusedBatchNormalization(layers.BatchNormalization):
-    """`BatchNormalization`, for maps in training by TensorFlow's fused operation: the same function and weights, in
-    less than half the time on a CPU.
+    """`BatchNormalization` that takes TensorFlow's fused operation for maps in training.
 
-    What that operation does not do is left to Keras: no scale or offset, statistics of several replicas at once,
-    renormalisation, other weights than float32.
+    It is the same function with the same weights, in less than half the time on a CPU. What the operation can't do is
+    left to Keras: no scale or offset, statistics over replicas, renormalisation, weights that aren't float32.
     """
 
     def call(self, x: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:

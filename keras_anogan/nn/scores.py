@@ -26,15 +26,17 @@ def l2_error(predicted: Any, actual: Any) -> Any:
 class PredictionError:
     """An error function of video, or of any sequence: which frames count, and how their error becomes one number.
 
+    C-VGAN scores by it, and so does IFTM around any model that forecasts. It is no exception, whatever its name says.
+
     Args:
         degree: 1 for the absolute error, 2 for the squared one.
         frames: frames that count: -1 the last one, as in the thesis, -3 the last three; None for all.
         reduction: "mean" over everything, or "top_blocks": mean of the `top` largest means of `block` x `block` pixels
             of the error map.
         block, top: of "top_blocks".
-        scaled: whether it is divided by the error of "nothing changes" among the frames before those that count,
-            reduced the same way, plus `offset` (`scaled_error`), so that a threshold that was set when the
-            scene was quiet holds when it is busy. There have to be two such frames, in `actual`.
+        scaled: whether the error is divided by that of "nothing changes" plus `offset` (see `scaled_error`), so that a
+            threshold that was set while the scene was quiet holds when it is busy. "Nothing changes" is judged among
+            the frames of `actual` before those that count, of which there have to be two, and reduced in the same way.
         offset: of `scaled`, in the unit of the error; 0.03 is four grey levels of 255, at degree 1.
 
     Raises:
@@ -70,6 +72,21 @@ class PredictionError:
 
     def __call__(self, predicted: Any, actual: Any) -> Any:
         """Errors (batch,) of predictions (batch, frames, ...) for what happened, of the same shape."""
+        return self.terms(predicted, actual)["score"]
+
+    def terms(self, predicted: Any, actual: Any) -> dict[str, Any]:
+        """The errors, and what they are made of.
+
+        Args:
+            predicted, actual: shape (batch, frames, ...); for "top_blocks" (batch, frames, H, W, C).
+
+        Returns:
+            `score` (batch,), the errors; `reduced` (batch,), the same before scaling; `error`, of each element of the
+            frames that count; and where it is `scaled`, `naive` (batch,), the error of "nothing changes".
+
+        Raises:
+            ValueError: for "top_blocks" of something else than video, or fewer than two frames to scale by.
+        """
         before = actual[:, : self.frames]
         if self.scaled and before.shape[1] is not None and before.shape[1] < 2:
             raise ValueError(
@@ -86,13 +103,18 @@ class PredictionError:
                 f"Received: shape {tuple(error.shape)}."
             )
         if self.reduction == "mean":
-            reduced = ops.mean(error, axis=tuple(range(1, len(error.shape))))
+            reduced = ops.mean(error, axis=_sample_axes(error))
         else:
             reduced = top_blocks(ops.mean(error, axis=(1, 4)), self.block, self.top)
         if not self.scaled:
-            return reduced
+            return {"score": reduced, "reduced": reduced, "error": error}
         naive = naive_error(before, self.reduction, self.block, self.top, self.degree)
-        return scaled_error(reduced, naive, self.offset)
+        return {
+            "score": scaled_error(reduced, naive, self.offset),
+            "reduced": reduced,
+            "error": error,
+            "naive": naive,
+        }
 
     def get_config(self) -> dict:
         names = ("degree", "frames", "reduction", "block", "top", "scaled", "offset")

@@ -1,8 +1,8 @@
-"""Rows to training batches whose order is a function of (seed, epoch) alone.
+"""What `fit` is given, and rows batch by batch: in an order that (seed, epoch) decides, or simply in their own.
 
-Keras shuffles with a generator that is neither saved nor keyed by the epoch, so a resumed `fit`
-sees other batches than the undisturbed one. `Batches` draws the permutation of every epoch from
-(seed, epoch): whoever knows those two numbers knows the batches.
+Keras shuffles with a generator that is neither saved nor keyed by the epoch, so a resumed `fit` sees other batches than
+the undisturbed one. `Batches` draws the permutation of every epoch from (seed, epoch): whoever knows those two numbers
+knows the batches.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class FrameFolder:
         gaps = set()
         if None not in numbers and len(set(numbers)) == len(numbers):
             gaps = {i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1}  # type: ignore[operator]
-        self.paths, self.breaks = self.paths[::every], _thinned(gaps, len(self.paths), every)
+        self.paths, self.breaks = self.paths[::every], thinned(gaps, len(self.paths), every)
         self.day, self.name, self.size, self.grey = day, name, size, grey
         self.corrupt: tuple[int, ...] = ()
         self._shape: tuple[int, ...] | None = None
@@ -149,7 +149,7 @@ def _number(path: pathlib.Path) -> int | None:
     return int(numbers[-1]) if numbers else None
 
 
-def _thinned(gaps: set[int], total: int, every: int) -> tuple[int, ...]:
+def thinned(gaps: set[int], total: int, every: int) -> tuple[int, ...]:
     """Where gaps are when only every so many frames are kept: before a kept frame, if a gap lies on the way to it."""
     return tuple(sorted({-(-gap // every) for gap in gaps if -(-gap // every) * every < total} - {0}))
 

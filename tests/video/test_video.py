@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_anogan import build_detector, video
+from keras_anogan import build_detector
 from keras_anogan.streams import BatchLoader, Feed
 from keras_anogan.video import (
     ArrayRecording,
@@ -27,6 +27,7 @@ from keras_anogan.video import (
     split_footage,
     window_starts,
 )
+from keras_anogan.video.recordings import thinned
 
 
 def numbered(n, first=0, shape=(4, 6, 1)):
@@ -88,7 +89,7 @@ def test_frames_are_resized_made_grey_and_thinned(tmp_path):
     footage = open_footage([tmp_path / "00"], size=(4, 6), grey=True, every=2)
     assert (len(footage), footage.frame_shape) == (4, (4, 6, 1))
     assert open_footage(tmp_path / "00").frame_shape == (8, 12, 3)
-    assert video._thinned({3, 4}, 7, 2) == (2,)  # frames 0 2 | 4 6: the gaps before 3 and 4 lie before the third
+    assert thinned({3, 4}, 7, 2) == (2,)  # frames 0 2 | 4 6: the gaps before 3 and 4 lie before the third
 
 
 def test_a_picture_beside_the_days_is_no_day_and_an_empty_day_is_told_of(tmp_path):
