@@ -6,6 +6,7 @@ import re
 
 import keras
 import pytest
+from detectors import ROWS
 
 from keras_anogan import build_detector, build_phases, list_detectors
 from keras_anogan.detector import AnomalyDetector, Tags
@@ -98,6 +99,13 @@ def test_parameters_arrive_in_the_class():
     assert build_detector("flow", (6,), blocks=1, units=(8,), momentum=0.5).momentum == 0.5
 
 
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_parameter_that_is_listed_can_be_set(row):
+    defaults = {key: parameter.default for key, parameter in parameters_of(row.name).items()}
+    detector = build_detector(row.name, row.shape, **{**defaults, **row.params})
+    assert type(detector) is entry(row.name).detector
+
+
 def test_only_the_bigans_ask_for_long_epochs_of_tables_and_for_averaged_weights():
     assert {name for name in list_detectors() if entry(name).tags.averaged} == {"alad", "efficientgan"}
     assert steps_per_epoch("alad", (6,), rows=100, batch_size=10) == 500
@@ -123,7 +131,8 @@ def test_the_page_on_adding_a_paper_quotes_files_as_they_are():
     root = pathlib.Path(__file__).parents[2]
     page = (root / "docs" / "add-a-paper.md").read_text()
     files = [root / "keras_anogan" / "models" / "vae.py", root / "tests" / "detectors.py"]
-    lines = {line for path in files for line in path.read_text().splitlines()}
-    quoted = [line for block in re.findall(r"```py\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    lines = {line.strip(" ,") for path in files for line in path.read_text().splitlines()}
+    blocks = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    quoted = [line.strip(" ,") for block in blocks for line in block.splitlines()]
     assert len(quoted) > 15
     assert [line for line in quoted if line not in lines] == []
