@@ -13,7 +13,7 @@ help:
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make docs       build the pages of docs/ into site/ (half a minute; open site/index.html)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
-	@echo "make results    write the tables of README and benchmarks/RESULTS.md from benchmarks/results"
+	@echo "make results    write the tables of README and docs/ from benchmarks/results"
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

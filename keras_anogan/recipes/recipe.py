@@ -220,7 +220,7 @@ def _revision() -> str | None:
             ":/",
             ":(top,exclude)benchmarks/results",
             ":(top,exclude)README.md",
-            ":(top,exclude)benchmarks/RESULTS.md",
+            ":(top,exclude)docs",
         )
         return git("rev-parse", "--short", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):
