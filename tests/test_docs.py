@@ -1,4 +1,4 @@
-"""The pages: every Python block runs, every command parses, every link leads somewhere, and lines end at 120 characters."""
+"""The pages: Python blocks run, commands parse, links lead somewhere, and lines end at 120 characters."""
 
 import contextlib
 import functools
