@@ -1,9 +1,11 @@
 """AnoGAN: "Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery"
 (Schlegl et al., IPMI 2017, arXiv 1703.05921).
 
-A DCGAN learns normal images; an image is judged by the nearest one that the generator can make, found by a search over
-z. Well-known implementations search with the generator's weights set free, with the last query's z and moments, or not
-at all; here scoring moves no weight, and every query begins at the same z with fresh moments.
+A DCGAN learns to make normal images from random numbers z. An image is judged by the nearest one that the generator can
+make, found by a search over z. f-AnoGAN, by the same authors, has an encoder in place of the search.
+
+Well-known implementations search with the generator's weights set free, with the last query's z and moments, or not
+at all. Here scoring moves no weight, and every query begins at the same z with fresh moments.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A convolutional autoencoder: "approach B" of the MNIST notebook with one anomalous digit.
+"""An autoencoder: it learns to copy normal samples, and what it copies badly is anomalous.
 
-What a network that learnt to copy normal images copies badly is anomalous. Simple images are copied well whatever they
-show: on MNIST a one is easier to draw than any other digit, and its AUROC lies under 0.5. That is a property of
-reconstruction errors, PCA's too, not of this network.
+The networks for images are those of a public MNIST notebook with one anomalous digit, "approach B".
+
+Simple images are copied well whatever they show: on MNIST a one is easier to draw than any other digit, and its AUROC
+lies under 0.5. That is a property of reconstruction errors, PCA's too, not of this network.
 """
 
 from __future__ import annotations

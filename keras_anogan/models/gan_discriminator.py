@@ -1,9 +1,9 @@
-"""A GAN's discriminator as the detector: "approach A" of the MNIST notebook with one anomalous digit.
+"""A GAN's discriminator as the detector: what it calls generated is anomalous.
 
-A DCGAN (Radford et al. 2016, arXiv 1511.06434) learns the normal images; what its discriminator calls generated is
-anomalous. That notebook scores with batch normalisation over the whole test set at once, feeds the first 2,048 images
-for ever, and shows the discriminator real images in [0, 1] and generated ones in [-1, 1]; here it is inference mode,
-batches drawn from the whole training set, and one range.
+The GAN is a DCGAN (Radford et al. 2016, arXiv 1511.06434) that learns the normal images. The idea is "approach A" of a
+public MNIST notebook with one anomalous digit. That notebook scores with batch normalisation over the whole test set at
+once, feeds the first 2,048 images for ever, and shows the discriminator real images in [0, 1] and generated ones in
+[-1, 1]. Here it is inference mode, batches drawn from the whole training set, and one range.
 """
 
 from __future__ import annotations

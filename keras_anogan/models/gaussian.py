@@ -1,4 +1,7 @@
-"""One Gaussian: the "dummy approach" of the MNIST notebook with one anomalous digit, a trivial baseline."""
+"""One Gaussian, a trivial baseline: what is unlikely under the mean and covariance of normal samples is anomalous.
+
+A public MNIST notebook with one anomalous digit calls it the "dummy approach".
+"""
 
 from __future__ import annotations
 

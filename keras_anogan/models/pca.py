@@ -1,4 +1,4 @@
-"""PCA reconstruction error: the linear baseline that stands beside every result."""
+"""PCA: what lies far from the best linear subspace is anomalous. It is the baseline that stands beside every result."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""A Siamese network on the classes of normal data: an idea at the end of the MNIST notebook with one anomalous digit.
+"""A Siamese network: an image that lies far from every normal class, in a space that the network learns, is anomalous.
 
 "Dimensionality Reduction by Learning an Invariant Mapping" (Hadsell, Chopra, LeCun, CVPR 2006): two copies of one
-network embed two images, those of one class near each other, those of two classes apart. An image far from every normal
-class is anomalous. It is the one detector here that needs labels: which normal class each normal image belongs to.
+network embed two images, those of one class near each other, those of two classes apart. A public MNIST notebook with
+one anomalous digit names the idea at its end. It is the one detector here that needs labels: which normal class each
+normal image belongs to.
 """
 
 from __future__ import annotations
