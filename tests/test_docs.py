@@ -1,5 +1,6 @@
 """The pages: Python blocks run, commands parse, links lead somewhere, and lines end at 120 characters."""
 
+import ast
 import contextlib
 import functools
 import io
@@ -61,6 +62,18 @@ def anchors(page):
 
 
 @functools.cache
+def beginnings():
+    """How the sentences of the code begin, up to the first value that is put into them."""
+    found = set()
+    for path in [*(ROOT / "keras_anogan").rglob("*.py"), *ROOT.glob("keras_anogan_cli*/*.py"), *ROOT.glob("*_cli.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.startswith("Expected "):
+                found.add(first.value)
+    return {text for text in found if len(text) > len("Expected a ")}
+
+
+@functools.cache
 def command_line():
     return typer.main.get_command(keras_anogan_cli.app)
 
@@ -99,6 +112,13 @@ def test_links_lead_somewhere(page):
             aim = (page.parent / path).resolve() if path else page
             assert aim.exists(), f"{named(page)}:{number}: no {target}"
             assert not anchor or anchor in set(anchors(aim)), f"{named(page)}:{number}: no heading {target}"
+
+
+def test_sentences_that_pages_quote_are_those_of_the_code():
+    for page in PAGES:
+        for sentence in re.findall(r"\*\*`(Expected [^`]+)`", page.read_text().replace("\n", " ")):
+            begun = sentence.split("...")[0].rstrip(". ")
+            assert any(begun.startswith(text) or text.startswith(begun) for text in beginnings()), sentence
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
