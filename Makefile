@@ -4,13 +4,14 @@ BIN := .venv/bin
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test lint types tests notebooks report-screenshots results benchmark clean
+.PHONY: help demo test lint types tests notebooks docs report-screenshots results benchmark clean
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
 	@echo "make test       lint, types and tests (some fifteen minutes)"
 	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (half a day)"
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
+	@echo "make docs       build the pages of docs/ into site/ (half a minute; open site/index.html)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
 	@echo "make results    write the tables of README and docs/ from benchmarks/results"
 
@@ -31,6 +32,10 @@ help:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	@touch $@
 
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
+
 demo: .venv/installed
 	$(BIN)/keras-anogan demo
 
@@ -48,6 +53,9 @@ tests: .venv/installed-dev
 
 notebooks: .venv/installed-notebooks
 	$(BIN)/python tools/run_notebooks.py
+
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --quiet --strict
 
 report-screenshots: .venv/installed
 	rm -rf runs/screenshots
@@ -71,4 +79,4 @@ benchmark: .venv/installed-bench
 	$(BIN)/python benchmarks/render.py
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv build site *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -16,11 +16,9 @@ BEGIN, END = "<!-- results: written by `make results` -->", "<!-- end of results
 def render(root: pathlib.Path) -> dict[pathlib.Path, str]:
     """The pages with tables made anew from the result files, README.md and those under docs/: path -> text."""
     results = [json.loads(path.read_text()) for path in sorted((root / "benchmarks" / "results").glob("*.json"))]
-    quality = [result for result in results if "values" in result]
-    cost = [result for result in results if "values" not in result]
-    pages = {root / "README.md": summary(quality, cost)}
-    front = {path: _between_marks(path.read_text(), tables) for path, tables in pages.items()}
-    return front | documents(root / "docs", results)
+    readme = root / "README.md"
+    table = front({result["name"]: result for result in results})
+    return {readme: _between_marks(readme.read_text(), table)} | documents(root / "docs", results)
 
 
 def _between_marks(text: str, tables: str) -> str:
@@ -29,17 +27,26 @@ def _between_marks(text: str, tables: str) -> str:
     return f"{head}{BEGIN}\n{tables}{END}{tail}"
 
 
-def summary(quality: list[dict], cost: list[dict]) -> str:
-    """One line for each experiment, and one for each cost."""
-    lines = ["| experiment | metric | mean ± std (seeds) | worst | baseline | published | target | minutes |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    lines += [_quality_row(result) for result in quality]
-    lines += ["", "| cost | measured | bound | command |", "|---|---|---|---|"]
-    lines += [
-        f"| {result['what']} | {result['measured']} {result['unit']}{_spread(result)} "
-        f"| {result['bound']}: {'met' if result['met'] else 'missed'} | `{result['command']}` |"
-        for result in cost
-    ]
+# The experiments on the front page: (what was asked, page) by name.
+FRONT = {
+    "fanogan_best-mnist-oneclass": ("One digit of MNIST is normal: f-AnoGAN", "fanogan-mnist"),
+    "anogan-mnist-oneclass": ("The same: AnoGAN", "anogan-mnist"),
+    "flow-mnist-oneanomalous": ("One digit of MNIST is anomalous: flow", "one-anomalous-mnist"),
+    "gan_discriminator-mnist-oneanomalous": ("The same: a GAN's discriminator", "one-anomalous-mnist"),
+    "efficientgan-kdd99-paper": ("KDD99, the papers' protocol: EfficientGAN", "efficientgan-and-alad-kdd99"),
+    "efficientgan-kdd99-realistic": ("KDD99, a realistic protocol: EfficientGAN", "efficientgan-and-alad-kdd99"),
+    "cvgan-ped2-frames": ("UCSD Ped2: C-VGAN", "cvgan-ped2"),
+    "iftm-ped2-falsealarms": ("UCSD Ped2, normal clips: C-VGAN in IFTM", "iftm-ped2"),
+}
+
+
+def front(named: dict[str, dict]) -> str:
+    """The front page's table: one line for each experiment of `FRONT`, given results by name."""
+    lines = ["| experiment | measured | mean ± std (seeds) | baselines | target |", "|---|---|---|---|---|"]
+    for name, (asked, page) in FRONT.items():
+        result = named[name]
+        cells = [f"[{asked}](docs/results/{page}.md)", result["metric"], f"{_four(result)} ({len(result['values'])})"]
+        lines.append(f"| {' | '.join([*cells, _beside(result), _target(result)])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -52,28 +59,6 @@ def _spread(result: dict) -> str:
         f" ({low:.2f} to {high:.2f} over {len(result['ratios'])} pairs; {result['ours_ms']:.3g} ms against "
         f"{result['their_ms']:.3g} ms{peak})"
     )
-
-
-def _quality_row(result: dict) -> str:
-    recipe = RECIPES[result["name"]]
-    shown = {key: result["baselines"][key] for key in recipe.shown} or baselines_of(result)
-    baseline = ", ".join(f"{key} {value:.4f}" for key, value in shown.items())
-    published = f"{result['published']['value']} ({result['published']['source']})" if result["published"] else "-"
-    target = "-"
-    if result["target"] is not None:
-        gap = result["target"] - result["mean"]
-        low = recipe.lower_is_better
-        target = f"{'<=' if low else '>='} {result['target']}: {_met(-gap if low else gap)}"
-    worst = max(result["values"]) if recipe.lower_is_better else result["min"]
-    return (
-        f"| `{result['name']}` | {result['metric']} | {result['mean']:.5f} ± {result['std']:.5f} "
-        f"({len(result['values'])}) | {worst:.5f} | {baseline} | {published} | {target} "
-        f"| {result['minutes']} |"
-    )
-
-
-def _met(gap: float) -> str:
-    return "met" if gap <= 0 else f"missed by {gap:.6f}"
 
 
 # The pages under docs/. A page asks for a table by a pair of marks; what stands between them is written here:
@@ -121,17 +106,25 @@ def _compared(results: list[dict], keys: list[str]) -> str:
 
 
 def _compared_row(result: dict) -> str:
-    recipe = RECIPES[result["name"]]
-    low = recipe.lower_is_better
-    worst = max(result["values"]) if low else result["min"]
-    shown = {key: result["baselines"][key] for key in recipe.shown} or baselines_of(result)
-    target = "none"
-    if result["target"] is not None:
-        gap = (result["mean"] - result["target"]) if low else (result["target"] - result["mean"])
-        target = f"{'<=' if low else '>='} {result['target']}: {'met' if gap <= 0 else 'missed'}"
+    worst = max(result["values"]) if RECIPES[result["name"]].lower_is_better else result["min"]
     cells = [f"`{result['name']}`", result["metric"], f"{_four(result)} ({len(result['values'])})", f"{worst:.4f}"]
-    cells += ["; ".join(f"{key} {value:.4f}" for key, value in shown.items()), target, str(result["minutes"])]
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join([*cells, _beside(result), _target(result), str(result['minutes'])])} |"
+
+
+def _beside(result: dict) -> str:
+    """The baselines that stand beside a result."""
+    recipe = RECIPES[result["name"]]
+    shown = {key: result["baselines"][key] for key in recipe.shown} or baselines_of(result)
+    return "; ".join(f"{key} {value:.4f}" for key, value in shown.items())
+
+
+def _target(result: dict) -> str:
+    """The target, and whether the mean over the seeds met it."""
+    if result["target"] is None:
+        return "none"
+    low = RECIPES[result["name"]].lower_is_better
+    gap = (result["mean"] - result["target"]) if low else (result["target"] - result["mean"])
+    return f"{'<=' if low else '>='} {result['target']}: {'met' if gap <= 0 else 'missed'}"
 
 
 def _four(number: dict | float) -> str:

@@ -7,7 +7,6 @@ frame it forecasts is the anomaly score. Its networks are in `models/cvgan_netwo
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
