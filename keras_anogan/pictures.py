@@ -1,4 +1,4 @@
-"""Arrays as pixels: bytes as images in [-1, 1] and back, marked pixels, many images on one sheet."""
+"""Arrays as pixels: images in [-1, 1] as bytes, marked pixels, many images on one sheet."""
 
 from __future__ import annotations
 
@@ -8,26 +8,6 @@ from typing import Any
 import numpy as np
 
 from keras_anogan.files import replacing
-
-# A byte v is the value v * BYTE_SCALE + BYTE_OFFSET in [-1, 1]; a model that takes raw bytes has them in a `Rescaling`.
-BYTE_SCALE, BYTE_OFFSET = 1.0 / 127.5, -1.0
-BLOCK = 2**16
-
-
-def to_float(pixels: np.ndarray) -> np.ndarray:
-    """Pixels 0 to 255, of any shape, as float32 in [-1, 1]: v / 127.5 - 1.
-
-    It rounds exactly as `keras.layers.Rescaling(BYTE_SCALE, offset=BYTE_OFFSET)` does, so that a sample has the same
-    score whether its bytes are scaled here, before a model, or in the model that serves them.
-    """
-    scaled = np.empty(pixels.shape, "float32")
-    given, made = pixels.reshape(-1), scaled.reshape(-1)
-    for i in range(0, len(given), BLOCK):  # a block stays in the processor's cache for all three steps
-        block = made[i : i + BLOCK]
-        block[:] = given[i : i + BLOCK]
-        block *= np.float32(BYTE_SCALE)
-        block += np.float32(BYTE_OFFSET)
-    return scaled
 
 
 def grid_pixels(images: np.ndarray, columns: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.pictures import to_float
+from keras_anogan.nn.scaling import to_float
 
 ALIGNMENT = 64  # bytes
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_anogan import pictures, streams
 from keras_anogan.files import replacing, write_json
-from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE, to_float
+from keras_anogan.nn.scaling import BYTE_OFFSET, BYTE_SCALE, to_float
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.video import VideoWindows
 

@@ -22,9 +22,10 @@ from keras_anogan.datasets import Ped2
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import build_detector
 from keras_anogan.nn import scores
+from keras_anogan.nn.scaling import to_float
 from keras_anogan.recipes.data import clips_as_footage, ped2
 from keras_anogan.recipes.recipe import Numbers, Recipe
-from keras_anogan.video.windows import VideoWindows, to_float
+from keras_anogan.video.windows import VideoWindows
 
 # Settings.
 

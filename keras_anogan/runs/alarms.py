@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from keras_anogan.files import replacing
 from keras_anogan.iftm import Result
-from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE, to_float, to_pixels
+from keras_anogan.nn.scaling import BYTE_OFFSET, BYTE_SCALE, to_float
+from keras_anogan.pictures import to_pixels
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.video.files import write_video
 from keras_anogan.video.footage import Footage

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.pictures import BYTE_OFFSET, BYTE_SCALE
+from keras_anogan.nn.scaling import BYTE_OFFSET, BYTE_SCALE
 from keras_anogan.training.batches import check_rows, check_shape
 
 Shape = tuple[int | None, ...]

@@ -1,6 +1,6 @@
 """Footage of many days: opened from files, prepared once, cut into windows that cross no gap, or read as it comes."""
 
-from keras_anogan.pictures import to_float
+from keras_anogan.nn.scaling import to_float
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile, check_video_target, write_video
 from keras_anogan.video.footage import Footage, split_footage
 from keras_anogan.video.live import is_address, read_frames

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.pictures import to_float
+from keras_anogan.nn.scaling import to_float
 from keras_anogan.video.opening import open_footage
 
 SAMPLINGS = ("uniform", "sliding")
