@@ -17,6 +17,7 @@ PAIRS = 11
 
 
 def seconds(module: str) -> float:
+    """Seconds that a fresh process takes to import a module."""
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True, capture_output=True, env=environment)
@@ -24,6 +25,7 @@ def seconds(module: str) -> float:
 
 
 def main() -> None:
+    """Time both imports in turn and write the result."""
     start = time.perf_counter()
     seconds("keras_anogan")  # a warm-up: file caches, byte code
     pairs = [(seconds("keras_anogan"), seconds("keras")) for _ in range(PAIRS)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -23,39 +25,20 @@ from keras_anogan.models.cvgan import build_video_generator
 from keras_anogan.recipes.recipe import write_result
 from keras_anogan.training.averages import NetworkEMA
 
-# name -> (what it is, shape of the rows, bound in GiB)
-CASES = {
-    "memory-fanogan-train": (
-        "f-AnoGAN (MLP), one epoch of each phase and scoring on 60,000 images of 28 x 28: peak memory",
-        (60_000, 28, 28, 1),
-        2.0,
-    ),
-    "memory-efficientgan-train": (
-        "EfficientGAN, one epoch and scoring on 500,000 rows of 121 features: peak memory",
-        (500_000, 121),
-        3.0,
-    ),
-    "memory-windows-feed": (
-        "one pass over a prepared store of 1,000,000 frames of 128 x 64 x 3 through `VideoWindows`: anonymous memory",
-        (1_000_000, 64, 128, 3),
-        1.5,
-    ),
-    "memory-iftm-stream": (
-        "10,000 frames of 128 x 64 x 3 through `IFTM.stream`, C-VGAN of 4 filters: anonymous memory",
-        (10_000, 64, 128, 3),
-        1.5,
-    ),
-}
 
+def train_and_score(shape: tuple[int, ...], detector: str) -> tuple[None, float]:
+    """Peak memory, in GiB, of this process, files included, after one epoch of every phase and a pass of scores.
 
-def train_and_score(name: str, shape: tuple[int, ...]) -> float:
-    """Peak memory of this process, in GiB, files included."""
+    Args:
+        shape: of the rows, (n, ...).
+        detector: its name, as in `build_phases`.
+    """
     x = 2.0 * np.random.default_rng(0).random(shape, dtype="float32") - 1.0
-    for model in build_phases(name.split("-")[1], shape[1:]).values():
+    for model in build_phases(detector, shape[1:]).values():
         model.compile(optimizers={p: keras.optimizers.Adam(2e-4, beta_1=0.5) for p in model.players})
         model.fit(x, batch_size=64, epochs=1, verbose=0, callbacks=[NetworkEMA(0.999)])
     model.predict(x)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
+    return None, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
 
 
 def anonymous() -> float:
@@ -92,25 +75,64 @@ def over_time(items: Iterable[Any], skip: int) -> tuple[float, float]:
     return seen[0], max(seen)
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One measurement.
+
+    Attributes:
+        what: one phrase, for the tables.
+        shape: of the rows or frames, (n, ...).
+        bound: in GiB.
+        run: shape -> memory in GiB to begin with, where that is told, and at most.
+    """
+
+    what: str
+    shape: tuple[int, ...]
+    bound: float
+    run: Callable[[tuple[int, ...]], tuple[float | None, float]]
+
+
+CASES = {
+    "memory-fanogan-train": Case(
+        "f-AnoGAN (MLP), one epoch of each phase and scoring on 60,000 images of 28 x 28: peak memory",
+        (60_000, 28, 28, 1),
+        2.0,
+        functools.partial(train_and_score, detector="fanogan"),
+    ),
+    "memory-efficientgan-train": Case(
+        "EfficientGAN, one epoch and scoring on 500,000 rows of 121 features: peak memory",
+        (500_000, 121),
+        3.0,
+        functools.partial(train_and_score, detector="efficientgan"),
+    ),
+    "memory-windows-feed": Case(
+        "one pass over a prepared store of 1,000,000 frames of 128 x 64 x 3 through `VideoWindows`: anonymous memory",
+        (1_000_000, 64, 128, 3),
+        1.5,
+        feed_windows,
+    ),
+    "memory-iftm-stream": Case(
+        "10,000 frames of 128 x 64 x 3 through `IFTM.stream`, C-VGAN of 4 filters: anonymous memory",
+        (10_000, 64, 128, 3),
+        1.5,
+        stream_frames,
+    ),
+}
+
+
 def measure(name: str) -> None:
-    """Train and score in this process and write the result."""
+    """Measure one case in this process and write the result."""
     start = time.perf_counter()
-    what, shape, bound = CASES[name]
-    begun: float | None = None
-    if name.startswith("memory-windows"):
-        begun, peak = feed_windows(shape)
-    elif name.startswith("memory-iftm"):
-        begun, peak = stream_frames(shape)
-    else:
-        peak = train_and_score(name, shape)
+    case = CASES[name]
+    begun, peak = case.run(case.shape)
     result = {
         "name": name,
-        "what": what,
+        "what": case.what,
         "command": f"python benchmarks/memory.py {name}",
         "measured": round(peak, 2),
         "unit": "GiB",
-        "bound": f"< {bound:g}",
-        "met": peak < bound,
+        "bound": f"< {case.bound:g}",
+        "met": peak < case.bound,
         **({} if begun is None else {"begun_with": round(begun, 2)}),
     }
     write_result(result, time.perf_counter() - start, pathlib.Path(__file__).parent / "results")

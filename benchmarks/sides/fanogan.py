@@ -115,6 +115,7 @@ class TorchNetworks:
     latent_dim: int
 
     def critic(self, x: Any) -> Any:
+        """Values of images, (n, 1)."""
         return self.value(self.body(x))
 
 

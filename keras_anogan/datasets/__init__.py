@@ -1,4 +1,4 @@
-"""Data sets and protocols."""
+"""Data sets, readers of folders and tables, and protocols: which rows are trained on, calibrated on and tested on."""
 
 from keras_anogan.datasets.digits import load_digits
 from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_Fact = tuple[str, int, str]  # of a file: SHA-256, channels (0: it can't be used), why not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +65,21 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
     root = pathlib.Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"Expected a folder of images. Received: {root}, which is not a folder.")
+    train, test = _train_and_test(root, need_train)
+    facts, broken = _facts([*train, *test], skip_broken)
+    train, test = ([path for path in paths if path in facts] for paths in (train, test))
+    if not (train if need_train else facts):
+        raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
+    channels = _common_channels(facts)
+    labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
+    has_masks = need_train and bool(test) and (root / "ground_truth").is_dir()  # scoring has no use for them
+    masks = _masks(root, test, labels) if has_masks else None
+    fingerprint = _fingerprint(root, facts, masks or ())
+    return ImageFolder(root, tuple(train), tuple(test), labels, channels, broken, fingerprint, masks)
+
+
+def _train_and_test(root: pathlib.Path, need_train: bool) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """The images to train on and to test on, before any is opened."""
     if (root / "train").is_dir() or (root / "test").is_dir():
         train, test = _images(root / "train" / "good"), _images(root / "test")
         if not train and need_train:
@@ -77,40 +93,50 @@ def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = T
         train, test = _images(root), []
     if not [*train, *test]:
         raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
+    return train, test
+
+
+def _facts(paths: list[pathlib.Path], skip_broken: bool) -> tuple[dict[pathlib.Path, _Fact], tuple[pathlib.Path, ...]]:
+    """What each image is that can be decoded, and the files that can't be."""
     with ThreadPoolExecutor(4) as pool:
-        facts = dict(zip([*train, *test], pool.map(_inspect, [*train, *test]), strict=True))
-    broken = [path for path, (_, channels, _) in facts.items() if channels == 0]
+        facts = dict(zip(paths, pool.map(_inspect, paths), strict=True))
+    broken = tuple(path for path, (_, channels, _) in facts.items() if channels == 0)
     if broken and not skip_broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         raise ValueError(f"{facts[broken[0]][2]}{more}; --skip-broken leaves such files out.")
-    facts = {path: fact for path, fact in facts.items() if fact[1] > 0}
-    train, test = ([path for path in paths if path in facts] for paths in (train, test))
-    if not (train if need_train else facts):
-        raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
+    return {path: fact for path, fact in facts.items() if fact[1] > 0}, broken
+
+
+def _common_channels(facts: dict[pathlib.Path, _Fact]) -> int:
+    """1 if all images are grey, 3 if all are RGB."""
     kinds = {channels: path for path, (_, channels, _) in reversed(facts.items())}
     if len(kinds) > 1:
         raise ValueError(
             f"Expected images that are all grey or all RGB. Received: {kinds[1]} is grey and {kinds[3]} is RGB; "
             "convert them to one of the two."
         )
+    return next(iter(kinds))
+
+
+def _fingerprint(root: pathlib.Path, facts: dict[pathlib.Path, _Fact], masks: Sequence[pathlib.Path | None]) -> str:
+    """SHA-256 over the names and contents of images, and the contents of masks."""
     digest = hashlib.sha256()
     for path, (content, _, _) in facts.items():
         digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{content}\n".encode())
-    labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
-    has_masks = need_train and bool(test) and (root / "ground_truth").is_dir()  # scoring has no use for them
-    masks = _masks(root, test, labels) if has_masks else None
-    for mask in masks or ():
+    for mask in masks:
         digest.update(b"" if mask is None else hashlib.sha256(mask.read_bytes()).digest())
-    return ImageFolder(
-        root, tuple(train), tuple(test), labels, next(iter(kinds)), tuple(broken), digest.hexdigest(), masks
-    )
+    return digest.hexdigest()
 
 
 def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> np.ndarray:
-    """Mask files as bool (n, height, width): True where a pixel of that size is anomalous; None is all False.
+    """Mask files as bool (n, height, width): True where a pixel is anomalous.
 
-    A pixel counts as anomalous when at least half of its area is, or, for a defect so small that none would be left,
-    when any of it is.
+    A mask is shrunk to `size`. A pixel counts as anomalous when at least half of its area is. Of a defect so small that
+    no such pixel is left, every pixel counts that it touches.
+
+    Args:
+        masks: files, not black where the image is anomalous; None stands for a mask without anomalous pixels.
+        size: (height, width) of the result.
 
     Raises:
         ValueError: for a file that can't be decoded or is all black.
@@ -138,13 +164,13 @@ def load_image(path: Any) -> np.ndarray:
 
 
 class ImageRows:
-    """Image files as rows: `rows[indices]` decodes, preprocesses and stacks; small results are remembered.
+    """Image files as rows: `rows[indices]` decodes, preprocesses and stacks those images, float32 (n, h, w, C).
 
     Args:
         paths: image files.
         preprocess: function from raw images, uint8 (1, H, W, C), to float32 (1, h, w, C): the very one that
             the served model applies.
-        cache_bytes: preprocessed images are kept in memory up to this size.
+        cache_bytes: preprocessed images are kept in memory until they take up this much.
     """
 
     def __init__(
@@ -205,8 +231,8 @@ def _size(path: pathlib.Path) -> str:
         raise ValueError(f"Could not read the image {path}") from error
 
 
-def _inspect(path: pathlib.Path) -> tuple[str, int, str]:
-    """(SHA-256 of the file, channels, "") or, for a file that can't be used, (SHA-256, 0, why)."""
+def _inspect(path: pathlib.Path) -> _Fact:
+    """The facts of one file, which is read and decoded."""
     content = b""
     try:
         content = path.read_bytes()

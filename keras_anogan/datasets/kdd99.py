@@ -110,10 +110,13 @@ def kdd99_paper(
     Args:
         frame: `load_kdd99()`.
         scaled: every column to [0, 1] by the range of the training attacks (test rows may leave it). False is the
-            published accident: the authors' code fits the scaler and throws its result away, so that byte counts of
-            several millions stand beside rates.
+            published accident: the authors' code fits the scaler and throws its result away. Byte counts of several
+            millions then stand beside rates.
         stop, calibrate: shares of the training rows that are set apart; none in the papers.
         seed: of that split.
+
+    Raises:
+        ValueError: for shares that leave nothing to train on.
     """
     rows, columns = _one_hot(frame)
     anomalous = (frame[KIND] == "normal").to_numpy()
@@ -154,6 +157,9 @@ def kdd99_realistic(
         stop, calibrate: shares of the normal rows that are left after the test rows.
         test: share of the normal rows to test on, beside all attacks.
         seed: of the split.
+
+    Raises:
+        ValueError: for shares that leave nothing to train on.
     """
     frame = frame.drop_duplicates(ignore_index=True)
     kinds = frame[KIND].to_numpy()

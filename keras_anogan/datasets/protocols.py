@@ -35,7 +35,7 @@ class Split:
 
 
 def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices 0..n-1 dealt at random to train, stop and calibrate, each in ascending order.
+    """The indices 0 to n - 1 dealt at random to train, stop and calibrate, each in ascending order.
 
     Args:
         n: number of rows.
@@ -43,7 +43,7 @@ def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.nda
         seed: of the permutation.
 
     Raises:
-        ValueError: if nothing would be left to train on.
+        ValueError: for a negative share, or if nothing would be left to train on.
     """
     if stop < 0 or calibrate < 0:
         raise ValueError(f"Expected shares >= 0. Received: stop={stop}, calibrate={calibrate}.")
@@ -129,7 +129,14 @@ def fanogan_exercise(
 def hold_out(
     images: np.ndarray, classes: np.ndarray, share: float = 0.3, seed: int = 0
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """(train, test) pairs for a data set without an official test set; every class gives the same share to test."""
+    """((train images, classes), (test images, classes)) of a data set without an official test set.
+
+    Args:
+        images: (n, ...).
+        classes: (n,).
+        share: of each class, for testing; in [0, 1].
+        seed: of the draw.
+    """
     draw = np.random.default_rng(seed)
     test = np.zeros(len(classes), bool)
     for value in np.unique(classes):

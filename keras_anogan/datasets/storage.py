@@ -12,7 +12,7 @@ def data_dir() -> pathlib.Path:
 
 
 def fetch(name: str, origin: str, file_hash: str | None = None) -> pathlib.Path:
-    """Path of a file in the data folder, downloaded with Keras's downloader when it is not there.
+    """The path of a file in the data folder; a file that is not there is downloaded first, with Keras's downloader.
 
     Args:
         name: file name in the data folder.

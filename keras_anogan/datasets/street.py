@@ -62,13 +62,15 @@ def make_street(
 
     Args:
         days: how many.
-        frames: of each day; 288 is one every five minutes of its light, though people and cars move as in a film.
+        frames: of each day. The light of 24 hours passes in them, whatever their number; people and cars move by the
+            frame.
         anomalous_days: numbers of the days on which something happens; -1 is the last one.
-        kinds: what happens there, one after the other: of "wrong_way", "running", "abandoned_object", "camera_shift".
-        seed: with the number of a day it decides everything.
+        kinds: what happens on such a day, one after the other: "wrong_way", "running", "abandoned_object",
+            "camera_shift".
+        seed: decides everything, together with the number of a day.
 
     Raises:
-        ValueError: for less than one day, days too short for what shall happen, an unknown kind or day.
+        ValueError: for less than one day, days too short for the kinds, an unknown kind, or a day that is not there.
     """
     if days < 1 or frames < 8 * max(1, len(kinds)):
         raise ValueError(

@@ -1,7 +1,6 @@
-"""Tables: a CSV or Parquet file of numeric and categorical columns, with cells missing, as rows for a detector.
+"""Tables: a CSV or Parquet file as a DataFrame, its normal rows by a condition, and the columns to learn from.
 
-`TableEncoder` learns from normal training rows how each column becomes numbers. It is a Keras layer over
-`keras.utils.FeatureSpace`, so that it is saved and exported with the detector: raw rows in, scores out.
+Here cells stay as they are; `keras_anogan.serving.tables` turns them into numbers.
 """
 
 from __future__ import annotations
@@ -35,12 +34,13 @@ def is_table(path: Any) -> bool:
 def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
     """A CSV (with a header) or Parquet file as a DataFrame.
 
-    Numbers and ISO 8601 dates are told from text by a whole column. What a detector has learnt as text is named in
-    `text` when rows are scored, so that 007 is not 7 because no letter stands in that file.
+    A column holds numbers if every cell is one, dates if every cell is an ISO 8601 date, else text. A file to be scored
+    may hold numbers alone in a column that the training file held text in. Such columns are named in `text`, so that
+    007 stays "007".
 
     Args:
         path: the file.
-        text: columns to read as text, whatever they look like.
+        text: columns to read as text, whatever their cells look like.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -146,12 +146,16 @@ def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[
 
 
 def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, str]:
-    """What a detector reads: name to "float64" (numbers, and dates as seconds) or "string" (categories).
+    """The columns that a detector reads: name -> "float64" (numbers, and dates as seconds) or "string" (categories).
 
-    That is all columns but those in `drop` and those without any cell; numbers are columns in which every cell is one.
+    These are all columns but those in `drop` and those that are empty.
+
+    Args:
+        frame: the table, as `read_table` gives it.
+        drop: names of columns to leave out.
 
     Raises:
-        ValueError: for a column in `drop` that there is not, or nothing left.
+        ValueError: for a column in `drop` that the table lacks, a column whose name is no text, or no column left.
     """
     import pandas as pd
 
@@ -172,6 +176,6 @@ def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, s
 
 
 def some_names(names: Any) -> str:
-    """The first eight names, and how many more there are."""
+    """Names for a message: the first eight, and how many more there are."""
     names = list(names)
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
