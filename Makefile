@@ -55,7 +55,7 @@ notebooks: .venv/installed-notebooks
 	$(BIN)/python tools/run_notebooks.py
 
 docs: .venv/installed-docs
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 report-screenshots: .venv/installed
 	rm -rf runs/screenshots

@@ -10,8 +10,7 @@ import shlex
 
 import pytest
 import typer
-
-import keras_anogan_cli
+from keras_anogan_cli.commands import app
 
 ROOT = pathlib.Path(__file__).parent.parent
 FRONT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]
@@ -75,7 +74,7 @@ def beginnings():
 
 @functools.cache
 def command_line():
-    return typer.main.get_command(keras_anogan_cli.app)
+    return typer.main.get_command(app)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
@@ -89,7 +88,10 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=named)
-def test_commands_parse(page):
+def test_commands_parse(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in {word for _, words in commands(page) for word in words if word.endswith(".toml")}:
+        pathlib.Path(name).write_text("".join(text for _, text in blocks(page, "toml")))
     for line, words in commands(page):
         if words[:1] in ([], ["--help"], ["--version"]):
             continue
