@@ -10,6 +10,7 @@ import shlex
 
 import pytest
 import typer
+
 from keras_anogan_cli.commands import app
 
 ROOT = pathlib.Path(__file__).parent.parent

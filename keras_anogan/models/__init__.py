@@ -36,15 +36,9 @@ from keras_anogan.models.wgan_gp import WGANGP
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-# These two go as soon as `runs` asks for tags.
-DETECTORS = {name: entry(name).build for name in list_detectors()}
-AVERAGED = tuple(name for name in list_detectors() if entry(name).tags.averaged is not None)
-
 __all__ = [
     "ALAD",
-    "AVERAGED",
     "CVGAN",
-    "DETECTORS",
     "PCA",
     "VAE",
     "VGAN",

@@ -92,7 +92,12 @@ class PCA(AnomalyDetector):
         return explained
 
 
-@register("pca", PCA, inputs=("image", "table"), paper="Pearson, On Lines and Planes of Closest Fit, 1901; a baseline")
+@register(
+    "pca",
+    PCA,
+    inputs=("image", "table", "window"),
+    paper="Pearson, On Lines and Planes of Closest Fit, 1901; a baseline",
+)
 def build(shape: tuple[int, ...], *, seed: int = 0, **params: Any) -> Phases:
     """PCA alone; `params` are the class's."""
     return {"pca": PCA(shape, seed=seed, **params)}

@@ -32,7 +32,7 @@ from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, load_task
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.serving.scoring import batch_size, numbers_of
+from keras_anogan.serving.scoring import as_rows, batch_size, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
@@ -165,7 +165,7 @@ def _fit_phase(
     model.compile(optimizers={player: keras.optimizers.Adam(rate, beta_1=0.5) for player in model.players})
     if not model.players:
         start = time.perf_counter()
-        model.fit(task.train)
+        model.fit(as_rows(task.train))
         return time.perf_counter() - start
     folder = out / ".backup" / phase
     if done := len(read_backup(folder)[0]):
