@@ -11,7 +11,16 @@ from keras_anogan.models import WGANGP
 from keras_anogan.nn.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
 from keras_anogan.testing import changed, save_and_load, weights_by_path
 from keras_anogan.training.averages import NetworkEMA
-from keras_anogan.training.batches import Batches, check_rows, gathered, in_batches
+from keras_anogan.training.batches import (
+    Batches,
+    EpochBatches,
+    KerasData,
+    Rows,
+    check_rows,
+    data_of,
+    gathered,
+    in_batches,
+)
 from keras_anogan.training.replicas import agree_on_overflow
 
 SHAPE = (8, 8, 1)
@@ -79,6 +88,48 @@ def test_batches_larger_than_the_data_repeat_rows_and_rows_may_be_read_lazily():
     assert (len(more), len(list(more.as_dataset())), len(more.order(0))) == (4, 4, 8)
     (pair,) = Batches(x, 3, labels=[5, 6, 7]).as_dataset().as_numpy_iterator()
     assert np.array_equal(pair[0][:, 0] + 5, pair[1])
+
+
+def test_what_fit_is_given_is_one_of_three_kinds(tiny_images):
+    labels = np.zeros(32, "int64")
+
+    class Lazy:
+        def __len__(self):
+            return 32
+
+        def __getitem__(self, indices):
+            return tiny_images[indices]
+
+    for given in (tiny_images, tiny_images.tolist(), tf.constant(tiny_images), Lazy()):
+        for data in (data_of(given, labels), data_of((given, labels))):
+            assert isinstance(data, Rows)
+            assert len(data.rows) == 32
+            assert data.labels is labels
+    batches = Batches(tiny_images, 8)
+    assert isinstance(data_of(batches), EpochBatches)
+    assert data_of(batches).rows is tiny_images
+    for given in (tf.data.Dataset.from_tensors(tiny_images), {"x": tiny_images}, None):
+        assert isinstance(data_of(given), KerasData)
+        assert data_of(given).rows is None
+
+
+def test_any_batches_with_an_epoch_train_and_are_told_by_whom(tiny_images):
+    class Mine:
+        epoch, seen, users = 0, [], []
+
+        def as_dataset(self, steps):
+            self.seen.append(steps)
+            return tf.data.Dataset.from_tensors(tiny_images[:4]).repeat(steps)
+
+        def used_by(self, model):
+            self.users.append(model)
+
+    wgan, mine = make_wgan(n_critic=1), Mine()
+    wgan.compile(run_eagerly=True)
+    wgan.train_step = lambda x: {"loss": 0.0}
+    wgan.fit(mine, epochs=3, steps_per_epoch=2, verbose=0)
+    assert (mine.epoch, mine.seen) == (2, [2])
+    assert mine.users == [wgan, wgan.generator, wgan.critic]
 
 
 def test_a_function_sees_every_row_once_in_order_batch_by_batch():
