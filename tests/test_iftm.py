@@ -294,7 +294,7 @@ def test_a_conformal_threshold_of_days_is_the_highest_of_their_own():
 def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
     days = {"mon": film(30), "tue": film(31)[::-1].copy()}
     detector = CVGAN(video_generator(), build_video_discriminator((8, 32, 32, 1), filters=2))
-    detector.compile()
+    detector.compile(run_eagerly=True)  # two batches: tracing them takes longer
     detector.fit(VideoWindows(days, days=["mon"], batch_size=2, stride=8), verbose=0)
     pairs = {day: VideoWindows(days, subsample_size=7, days=[day], sampling="sliding") for day in days}
     iftm = IFTM(detector.generator, PredictionError(frames=-1))
@@ -312,7 +312,7 @@ def test_calibrating_on_training_days_warns_and_on_others_does_not(recwarn):
     assert not [w for w in recwarn if "calibrated" in str(w.message)]
     with pytest.warns(UserWarning, match="calibrated.*mon"):
         smoothed.train_threshold(whole["mon"])
-    smoothed.identity.compile()
+    smoothed.identity.compile(run_eagerly=True)
     smoothed.identity.fit(VideoWindows(days, 10, days=["tue"], batch_size=2, stride=8), verbose=0)
     with pytest.warns(UserWarning, match="calibrated.*tue"):
         IFTM(detector).train_threshold(VideoWindows(days, 8, days=["tue"], sampling="sliding"))

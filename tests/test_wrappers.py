@@ -19,7 +19,13 @@ SKIPPED_CHECKS = {
     "check_methods_subset_invariance": "asks for 1e-7; our scores are float32, equal within 1e-5 in any batch",
 }
 
-TINY = {"epochs": 1, "params": {"latent_dim": 2}, "contamination": 0.1, "random_state": 0}
+TINY = {
+    "epochs": 1,
+    "batch_size": 256,  # few steps an epoch, of one critic update each
+    "params": {"latent_dim": 2, "n_critic": 1},
+    "contamination": 0.1,
+    "random_state": 0,
+}
 
 
 @pytest.fixture

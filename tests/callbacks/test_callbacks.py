@@ -22,9 +22,12 @@ from keras_anogan.pictures import save_grid
 from keras_anogan.training.averages import NetworkEMA
 
 
-def make_wgan(**optimizers):
+def make_wgan(n_critic=1, **optimizers):
+    """A tiny WGAN-GP of one critic update a step: each update in a step is traced anew, and most of what it costs."""
     wgan = WGANGP(
-        build_mlp_generator((8, 8, 1), 4, units=(8, 8), seed=1), build_mlp_critic((8, 8, 1), units=(8,), seed=2)
+        build_mlp_generator((8, 8, 1), 4, units=(8, 8), seed=1),
+        build_mlp_critic((8, 8, 1), units=(8,), seed=2),
+        n_critic=n_critic,
     )
     wgan.compile(optimizers=optimizers, jit_compile=False)
     return wgan
@@ -36,7 +39,7 @@ def test_image_grid_shows_the_same_z_every_time(tiny_images, tmp_path):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # its statistics stay as they are too: only z could change the picture
     grid = ImageGrid(tmp_path, every_epochs=2, keep=True)
-    wgan.fit(tiny_images, batch_size=6, epochs=4, verbose=0, callbacks=[grid])
+    wgan.fit(tiny_images, batch_size=30, epochs=4, verbose=0, callbacks=[grid])
     assert {key: images.shape for key, images in grid.images.items()} == {
         "epoch-0002": (25, 8, 8, 1),
         "epoch-0004": (25, 8, 8, 1),
@@ -50,17 +53,17 @@ def test_image_grid_shows_the_same_z_every_time(tiny_images, tmp_path):
 
 
 def test_image_grid_by_steps(tiny_images, tmp_path):
-    make_wgan().fit(tiny_images, batch_size=2, epochs=1, verbose=0, callbacks=[ImageGrid(tmp_path, every_steps=2)])
+    make_wgan().fit(tiny_images, batch_size=10, epochs=1, verbose=0, callbacks=[ImageGrid(tmp_path, every_steps=2)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000002.png", "step-000004.png"]
 
     wgan = make_wgan()
     wgan.compile(optimizers=wgan.default_optimizers(), jit_compile=False, steps_per_execution=3)
     grid = ImageGrid(tmp_path / "several", every_steps=2)
-    wgan.fit(tiny_images, batch_size=2, epochs=2, verbose=0, callbacks=[grid])  # calls end at steps 3, 4, 7, 8
+    wgan.fit(tiny_images, batch_size=10, epochs=2, verbose=0, callbacks=[grid])  # calls end at steps 3, 4, 7, 8
     names = sorted(path.name for path in (tmp_path / "several").iterdir())
     assert names == [f"step-{step:06d}.png" for step in (3, 4, 7, 8)]
 
-    backed_up = {"batch_size": 2, "verbose": 0}
+    backed_up = {"batch_size": 10, "verbose": 0}
     make_wgan().fit(tiny_images[:30], epochs=1, callbacks=[EpochBackup(tmp_path / "backup")], **backed_up)
     grid = ImageGrid(tmp_path / "resumed", every_steps=4)  # goes on at step 3; the backup comes after it
     make_wgan().fit(tiny_images[:30], epochs=2, callbacks=[grid, EpochBackup(tmp_path / "backup")], **backed_up)
@@ -112,7 +115,7 @@ def test_guard_stops_at_any_loss_and_names_it(capsys):
 
 def test_backup_is_complete_or_absent(tiny_images, tmp_path, monkeypatch):
     wgan = make_wgan()
-    wgan.fit(tiny_images, batch_size=4, epochs=2, verbose=0, callbacks=[EpochBackup(tmp_path)])
+    wgan.fit(tiny_images, batch_size=20, epochs=2, verbose=0, callbacks=[EpochBackup(tmp_path)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.weights.h5", "state.json"]
     assert [sorted(entry) for entry in read_backup(tmp_path)[0]] == [["critic_loss", "generator_loss", "penalty"]] * 2
 
@@ -123,20 +126,20 @@ def test_backup_is_complete_or_absent(tiny_images, tmp_path, monkeypatch):
     again = make_wgan()
     monkeypatch.setattr(again, "save_weights", die)
     with pytest.raises(KeyboardInterrupt):
-        again.fit(tiny_images, batch_size=4, epochs=4, verbose=0, callbacks=[EpochBackup(tmp_path)])
+        again.fit(tiny_images, batch_size=20, epochs=4, verbose=0, callbacks=[EpochBackup(tmp_path)])
     survivor, backup = make_wgan(), EpochBackup(tmp_path)
-    survivor.fit(tiny_images, batch_size=4, epochs=3, verbose=0, callbacks=[backup])
+    survivor.fit(tiny_images, batch_size=20, epochs=3, verbose=0, callbacks=[backup])
     assert backup.restored_epochs == 2
     assert len(read_backup(tmp_path)[0]) == 3
 
 
 def test_backup_by_time_keeps_the_last_epoch_and_adds_the_seconds_up(tiny_images, tmp_path):
     backup = EpochBackup(tmp_path, every_seconds=3600)
-    make_wgan().fit(tiny_images, batch_size=4, epochs=3, verbose=0, callbacks=[backup])
+    make_wgan().fit(tiny_images, batch_size=20, epochs=3, verbose=0, callbacks=[backup])
     history, seconds = read_backup(tmp_path)
     assert len(history) == 3
     again = EpochBackup(tmp_path)
-    make_wgan().fit(tiny_images, batch_size=4, epochs=4, verbose=0, callbacks=[again])
+    make_wgan().fit(tiny_images, batch_size=20, epochs=4, verbose=0, callbacks=[again])
     assert again.restored_epochs == 3
     assert again.seconds > seconds > 0
 
@@ -144,7 +147,7 @@ def test_backup_by_time_keeps_the_last_epoch_and_adds_the_seconds_up(tiny_images
 def make_detector(x, epochs=0):
     wgan = make_wgan()
     if epochs:
-        wgan.fit(x, batch_size=8, epochs=epochs, verbose=0)
+        wgan.fit(x, batch_size=40, epochs=epochs, verbose=0)
     detector = FAnoGAN(build_mlp_encoder((8, 8, 1), 4, units=(8,), seed=3), wgan.generator, wgan.critic)
     detector.compile(optimizers={"encoder": keras.optimizers.Adam(1e-2)}, jit_compile=False)
     return detector
@@ -158,7 +161,7 @@ def test_diversity_is_the_mean_pair_distance_and_balance_the_share_of_pairs(tiny
     for layer in wgan.generator.layers:
         layer.trainable = False  # batch-norm statistics too: what the monitor sees is what the test computes
     monitor = CollapseMonitor(tiny_images, seed=5)
-    history = wgan.fit(tiny_images, batch_size=6, epochs=1, verbose=0, callbacks=[monitor]).history
+    history = wgan.fit(tiny_images, batch_size=30, epochs=1, verbose=0, callbacks=[monitor]).history
     z = np.random.default_rng(5).standard_normal((256, 4)).astype("float32")
     generated = np.asarray(wgan.generator(z, training=False)).reshape(256, -1)
     pairs = lambda rows: np.mean([((a - b) ** 2).mean() for i, a in enumerate(rows) for b in rows[:i]])  # noqa: E731
@@ -208,7 +211,7 @@ def test_a_critic_that_prefers_generated_images_is_told(tiny_images, capsys):
     wgan.compile(optimizers={p: keras.optimizers.SGD(0.0) for p in wgan.players}, jit_compile=False)
     bright = np.clip(tiny_images + 1.5, -1, 1)
     monitor = CollapseMonitor(bright, least_diversity=0.0, patience=2, warm_up=0)
-    wgan.fit(bright, batch_size=6, epochs=3, verbose=0, callbacks=[monitor])
+    wgan.fit(bright, batch_size=30, epochs=3, verbose=0, callbacks=[monitor])
     assert "prefers generated images" in monitor.warning
     assert capsys.readouterr().out.count("Warning") == 1
 
@@ -322,7 +325,7 @@ def read_events(folder):
 def test_tensorboard_gets_losses_balance_norms_rates_images_and_scores(tiny_images, tmp_path):
     wgan = make_wgan()
     callbacks = [CollapseMonitor(tiny_images), TensorBoardLogs(tmp_path / "gan", stop=tiny_images)]
-    history = wgan.fit(tiny_images, batch_size=4, epochs=2, verbose=0, callbacks=callbacks).history
+    history = wgan.fit(tiny_images, batch_size=20, epochs=2, verbose=0, callbacks=callbacks).history
     events = read_events(tmp_path / "gan")
     scalars = {f"epoch/{key}" for key in ("critic_loss", "generator_loss", "penalty", "diversity", "balance")}
     scalars |= {f"epoch/{player}_gradient_norm" for player in wgan.players}
@@ -348,7 +351,7 @@ def test_tensorboard_gets_losses_balance_norms_rates_images_and_scores(tiny_imag
 
 def test_a_skipped_overflow_is_no_reason_to_stop(tiny_images, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
-    wgan = make_wgan()
+    wgan = make_wgan(n_critic=5)
     for optimizer in wgan.optimizers.values():
         optimizer.dynamic_scale.assign(2.0**40)  # overflows until it has been halved often enough
     guard = TerminateOnNonFinite()
@@ -393,7 +396,7 @@ class Recorder(keras.callbacks.Callback):
 def test_network_ema_follows_every_weight_after_every_step(jit_compile, tiny_images):
     wgan, recorder = make_wgan(generator=keras.optimizers.SGD(0.05)), Recorder()
     wgan.compile(optimizers=wgan.optimizers, jit_compile=jit_compile)
-    wgan.fit(tiny_images, batch_size=2, epochs=6, verbose=0, callbacks=[recorder, NetworkEMA(0.6)])
+    wgan.fit(tiny_images, batch_size=10, epochs=6, verbose=0, callbacks=[recorder, NetworkEMA(0.6)])
     average = recorder.weights[0]
     for step, weights in enumerate(recorder.weights[1:]):
         keep = min(0.6, (1 + step) / (10 + step))
@@ -409,8 +412,8 @@ def test_network_ema_follows_every_weight_after_every_step(jit_compile, tiny_ima
 
 def test_network_ema_of_some_networks_leaves_the_others(tiny_images):
     plain, averaged = make_wgan(), make_wgan()
-    plain.fit(tiny_images, batch_size=2, epochs=2, verbose=0)
-    averaged.fit(tiny_images, batch_size=2, epochs=2, verbose=0, callbacks=[NetworkEMA(0.9, networks=["generator"])])
+    plain.fit(tiny_images, batch_size=10, epochs=2, verbose=0)
+    averaged.fit(tiny_images, batch_size=10, epochs=2, verbose=0, callbacks=[NetworkEMA(0.9, networks=["generator"])])
     for a, b in zip(plain.critic.weights, averaged.critic.weights, strict=True):
         assert np.array_equal(a, b)
     assert not np.array_equal(plain.generator.weights[0], averaged.generator.weights[0])
@@ -430,7 +433,7 @@ def test_validation_and_best_epoch_score_with_the_averages(order, tiny_images, t
 def test_a_run_with_averages_resumes_exactly(tiny_images, tmp_path):
     def fit(model, epochs):
         callbacks = [NetworkEMA(0.9), EpochBackup(tmp_path)] if model is not whole else [NetworkEMA(0.9)]
-        model.fit(tiny_images, batch_size=4, epochs=epochs, verbose=0, callbacks=callbacks)
+        model.fit(tiny_images, batch_size=20, epochs=epochs, verbose=0, callbacks=callbacks)
 
     whole, first, second = make_wgan(), make_wgan(), make_wgan()
     fit(whole, 4)

@@ -171,14 +171,14 @@ def test_false_alarms_of_clips_that_are_not_alike():
 
     draw = np.random.default_rng(0)
     quiet = [draw.normal(0.0, 1.0, 400) for _ in range(6)]
-    numbers = false_alarm_numbers(quiet, (np.array([0.0, 9.0, 9.0, -9.0]), np.array([0, 1, 1, 1])))
+    numbers = false_alarm_numbers(quiet, (np.array([0.0, 9.0, 9.0, -9.0]), np.array([0, 1, 1, 1])), splits=6)
     assert numbers["k = 1, the thesis's, median"] == pytest.approx(0.159, abs=0.02)  # a Gaussian's own
     assert numbers["k = 3, median"] < 0.004
     assert numbers["conformal 1 %, clips as one, median"] == pytest.approx(0.01, abs=0.005)
     assert numbers["k = 3, anomalous test frames found, median"] == pytest.approx(2 / 3)
 
     busy = [*quiet[:5], quiet[5] + 6.0]  # checked in half of the splits, a third of what is checked then
-    numbers = false_alarm_numbers(busy)
+    numbers = false_alarm_numbers(busy, splits=6)
     assert numbers["conformal 1 %, clips as one, worst"] == pytest.approx(1 / 3, abs=0.02)
     assert numbers["conformal 1 %, median"] <= numbers["conformal 1 %, clips as one, median"]
 
