@@ -362,7 +362,7 @@ class IFTM(keras.Model):
                     self.threshold_model.update_state(np.array([error]))
                     warming -= warming > 0
 
-    def as_tensor(self, window: np.ndarray) -> tf.Tensor:
+    def _as_tensor(self, window: np.ndarray) -> tf.Tensor:
         """A window as a tensor: a view of its memory, unless the identity function may keep what it is given."""
         if window.shape not in self._kept:
             self._kept[window.shape] = keeps(self._stream_graph, window)
