@@ -135,22 +135,29 @@ def plot_health(logs: list[dict[str, float]]) -> Figure | None:
     return figure
 
 
-def plot_stacked_histogram(scores: np.ndarray, labels: np.ndarray, name: str) -> Figure:
-    """Histogram of scores with anomalous rows stacked on normal ones, on a logarithmic count.
+def plot_scores(scores: np.ndarray, labels: np.ndarray, name: str) -> Figure:
+    """Outlines of the scores of normal and of anomalous rows over the same bins; both axes are linear.
+
+    A few far scores would press all others into one bin. So the bins end at the 99.5 % quantile of the group that
+    reaches farther, and the last bin holds what lies beyond.
 
     Args:
         scores: (n,), higher is more anomalous.
-        labels: (n,): 1 anomalous, 0 normal.
+        labels: (n,): 1 anomalous, 0 normal; both kinds.
         name: of the score.
     """
     figure, axes = _panel()
-    groups = [(f"{kind} ({int((labels == k).sum()):,})", scores[labels == k]) for k, kind in enumerate(KINDS)]
-    axes.hist(
-        [values for _, values in groups], bins=60, stacked=True, color=[NORMAL, ANOMALOUS], label=[n for n, _ in groups]
-    )
-    axes.set(xlabel=name, ylabel="Test rows", yscale="log", title=f"{name} of the test rows")
-    axes.set_ylim(bottom=0.7)
-    _tidy(axes, legend="upper right")
+    groups = [scores[labels == k] for k in range(len(KINDS))]
+    low, high = float(scores.min()), max(float(np.quantile(values, 0.995)) for values in groups)
+    edges = np.linspace(low, high if high > low else low + 1.0, 51)
+    for kind, values, colour in zip(KINDS, groups, (NORMAL, ANOMALOUS), strict=True):
+        style: dict[str, Any] = {"color": colour, "label": f"{kind} ({len(values):,})", "linewidth": 1.6}
+        counts, _ = np.histogram(np.minimum(values, edges[-1]), edges)
+        axes.stairs(counts / len(values), edges, **style)
+        axes.stairs(counts / len(values), edges, color=colour, alpha=0.2, fill=True)
+    beyond = ", last bin: this and above" if scores.max() > edges[-1] else ""
+    axes.set(xlabel=f"{name}{beyond}", ylabel="Share of its group", title=f"{name} of the test rows")
+    _tidy(axes, legend="best")
     return figure
 
 

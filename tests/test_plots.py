@@ -50,3 +50,12 @@ def test_no_two_detectors_have_one_mark():
     values = {f"detector {i}": {"a": 0.1 * i, "b": 0.5} for i in range(9)}
     (axes,) = plots.plot_by_kind(values, "AUROC").axes
     assert len({(line.get_marker(), line.get_color()) for line in axes.lines}) == 9
+
+
+@pytest.mark.parametrize("scores", [[0.1, 0.2, 0.3, 0.4], [-5.0, 0.5, 1.0, 1e6], [2.0, 2.0, 2.0, 2.0]])
+def test_outlines_of_scores_hold_every_row_on_linear_axes(scores):
+    (axes,) = plots.plot_scores(np.array(scores, "float32"), np.array([0, 1, 0, 1]), "A(x)").axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    outlines = [patch.get_data() for patch in axes.patches]
+    assert all((outline.edges == outlines[0].edges).all() for outline in outlines)
+    assert [outline.values.sum() for outline in outlines] == pytest.approx([1.0] * 4)  # normal, anomalous; line, area
