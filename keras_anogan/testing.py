@@ -319,6 +319,8 @@ def _other_process() -> subprocess.Popen:
 def score_in_another_process(folder: Any) -> np.ndarray:
     """Scores of `folder`/x.npy by the SavedModel `folder`/model where importing keras_anogan fails."""
     process = _other_process()
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(f"{folder}\n")
     process.stdin.flush()
     answer = process.stdout.readline().strip()

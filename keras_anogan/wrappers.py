@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_anogan.models import build_phases, entry, steps_per_epoch
-from keras_anogan.thresholds.conformal import ConformalThreshold
+from keras_anogan.thresholds import ConformalThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
 
@@ -177,7 +177,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
             raise ValueError(
                 f"Expected at least two rows left to train on. Received: {rows} rows with calibrate={self.calibrate:g}."
             )
-        if auto and (held := round(self.calibrate * rows)) < (needed := int(np.ceil(1.0 / self.alpha - 1.0 - 1e-9))):
+        if auto and (held := round(self.calibrate * rows)) < (needed := calibration_needed(self.alpha)):
             raise ValueError(
                 f"Expected at least {needed} rows to calibrate alpha={self.alpha:g} (n >= 1/alpha - 1). Received: "
                 f"{held} of {rows} rows (calibrate={self.calibrate:g}); more rows or a larger alpha would do."
