@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own: more threads would only wait for each other
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
