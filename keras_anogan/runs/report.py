@@ -96,6 +96,7 @@ def report_scoring(
         config=None,
         warnings=[],
         trained=False,
+        pictures="Alarms",
         run=str(run),
         tiles=footage_tiles(summary, fitted.threshold.threshold),
         panels=_lines(zip(titles, (pictures for _, pictures in panels), strict=True)),
@@ -166,6 +167,7 @@ def _footage_trained(
         "footage.html.jinja",
         **values,
         trained=True,
+        pictures="What forecasts look like" if getattr(fitted.detector, "horizon", 0) else "Frames of the calibration",
         run=str(out),
         tiles=footage_tiles(values["metrics"], fitted.threshold.threshold),
         panels=_lines(panels),
@@ -184,6 +186,7 @@ def _of_footage(
     threshold = fitted.threshold.threshold
     timeline = plots.themed_uris(lambda: plots.plot_timeline(scores, threshold, labels, shown or days))
     detector: Any = fitted.detector
+    forecasts = getattr(detector, "horizon", 0) > 0
     return {
         "figures": {**figures, "timeline": timeline},
         "shown_days": len(shown),
@@ -191,7 +194,7 @@ def _of_footage(
         "gap": EVENT_GAP + 1,
         "threshold": threshold,
         "detector": type(getattr(detector, "detector", detector)).__name__,
-        "forecasts": getattr(detector, "horizon", 0) > 0,
+        "forecasts": forecasts,
         "scaled": getattr(detector, "scaled", False),
         "smooth": getattr(detector, "length", 1),
     }
