@@ -43,6 +43,9 @@ def arguments(street, **changes):
     return VideoArguments(days=(str(street / "normal"),), **(settings | changes))
 
 
+SOLVED = {"detector": "pca", "params": {"n_components": 3}}  # in a second, where the detector does not matter
+
+
 @pytest.fixture(scope="module")
 def run(street, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
@@ -160,7 +163,7 @@ def test_a_smoothed_run_scores_frames_by_a_few_in_a_row_and_watches_alike(street
 
 
 def test_a_threshold_by_day_is_the_highest_of_the_days_own(street, tmp_path):
-    train(arguments(street, by_day=True, alpha=0.1, epochs=1), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, by_day=True, alpha=0.1, **SOLVED), tmp_path / "run", say=lambda line: None)
     fitted = load_run(tmp_path / "run").fitted
     parts = split_footage(open_footage(street / "normal", size=(32, 64), grey=True), 8)
     scores = []
@@ -209,7 +212,7 @@ def test_watching_says_what_scoring_says(run, street, tmp_path):
 
 
 def test_watching_learns_where_that_makes_sense_and_goes_on(street, tmp_path):
-    train(arguments(street, threshold="exponential", epochs=1), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, threshold="exponential", **SOLVED), tmp_path / "run", say=lambda line: None)
     state = tmp_path / "new" / "camera.npz"
     say = []
     odd = str(street / "odd")
@@ -251,7 +254,7 @@ def test_a_run_of_a_store_judges_raw_footage_and_horizons_of_three(street, tmp_p
 
 
 def test_a_stream_that_stalls_keeps_its_state(street, tmp_path, monkeypatch):
-    train(arguments(street, threshold="cumulative", epochs=1), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, threshold="cumulative", **SOLVED), tmp_path / "run", say=lambda line: None)
     frames = open_footage(street / "odd", size=(32, 64), grey=True)
 
     def stalling(source, **reading):
@@ -275,8 +278,8 @@ def test_a_stream_that_stalls_keeps_its_state(street, tmp_path, monkeypatch):
 
 def test_a_mended_command_can_use_the_same_folder(street, tmp_path):
     with pytest.raises(ValueError, match="Too little footage"):
-        train(arguments(street, alpha=1e-4), tmp_path / "run", say=lambda line: None)
-    train(arguments(street, epochs=1), tmp_path / "run", say=lambda line: None)
+        train(arguments(street, alpha=1e-4, **SOLVED), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, **SOLVED), tmp_path / "run", say=lambda line: None)
 
 
 def test_a_run_of_before_an_option_was_there_has_its_default(run, street, tmp_path):
@@ -336,8 +339,7 @@ def test_the_csv_files_of_score_and_watch_say_what_the_saved_model_says(run, str
 
 
 def test_another_detector_of_windows_is_trained_scored_and_watched(street, tmp_path):
-    options = {"detector": "pca", "params": {"n_components": 3}, "smooth": 2, "alpha": 0.1}
-    train(arguments(street, **options), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, smooth=2, alpha=0.1, **SOLVED), tmp_path / "run", say=lambda line: None)
     assert "is that of the window that it ends" in (tmp_path / "run" / "report.html").read_text()
     summary = score(tmp_path / "run", street / "odd", tmp_path / "frames.csv", say=lambda line: None)
     assert summary["judged"] == 160 - 8
