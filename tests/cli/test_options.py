@@ -81,9 +81,25 @@ def test_any_threshold_for_a_table(name, table, tmp_path):
 
 def test_parameters_arrive_in_the_detector_the_config_and_the_report(tmp_path):
     run = tmp_path / "run"
-    words = ("--normal", 3, "--alpha", 0.05, "--smoke", "--set", "kappa=0.1", "--set", "latent-dim=7")
+    words = (
+        "--normal",
+        3,
+        "--alpha",
+        0.05,
+        "--smoke",
+        "--set",
+        "kappa=0.1",
+        "--set",
+        "latent-dim=7",
+        "--set",
+        "n_critic=1",
+    )
     assert command("train", "digits", *words, "--out", run) == 0
-    assert json.loads((run / "config.json").read_text())["arguments"]["params"] == {"kappa": 0.1, "latent_dim": 7}
+    assert json.loads((run / "config.json").read_text())["arguments"]["params"] == {
+        "kappa": 0.1,
+        "latent_dim": 7,
+        "n_critic": 1,
+    }
     detector = load_run(run).fitted.detector
     assert (detector.kappa, detector.encoder.output_shape[-1]) == (0.1, 7)
     assert '<tr><th scope="row">kappa</th><td>0.1</td></tr>' in (run / "report.html").read_text()

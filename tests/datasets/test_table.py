@@ -296,7 +296,8 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("table")
     parts(700, 70).to_csv(folder / "parts.csv", index=False)
     out = folder / "run"
-    settings = ["--normal-where", 'label == "ok"', "--drop", "id", "--alpha", "0.05", "--epochs", "4"]
+    settings = ["--normal-where", 'label == "ok"', "--drop", "id", "--alpha", "0.05", "--epochs", "40"]
+    settings += ["--detector", "autoencoder", "--set", "latent_dim=2"]
     assert command("train", folder / "parts.csv", "--out", out, "--learning-rate", "1e-3", *settings) == 0
     return out
 
@@ -349,7 +350,7 @@ def test_score_knows_labels_where_the_condition_can_be_asked(run, tmp_path, caps
         (("--normal-where", "lable == 1"), "lable"),
         (("--drop", "nope"), "--drop nope"),
         (("--normal", "3"), "--normal-where"),
-        (("--detector", "fanogan"), "efficientgan, alad, anogan"),
+        (("--detector", "fanogan"), "alad, anogan, autoencoder, efficientgan"),
         (("--image-size", "32"), "--image-size"),
         (("--patience", "0"), "--patience"),
         ((), "at least 99 rows"),
@@ -378,6 +379,7 @@ def test_images_and_tables_are_not_mixed_up(run, tmp_path, capsys):
 def test_patience_stops_early_and_keeps_the_best_epoch(tmp_path, capsys):
     parts(300, 0).to_csv(tmp_path / "parts.csv", index=False)
     settings = ["--alpha", "0.1", "--drop", "id", "--drop", "label", "--learning-rate", "0.02", "--patience", "1"]
+    settings += ["--detector", "autoencoder"]
     assert command("train", tmp_path / "parts.csv", "--out", tmp_path / "run", "--epochs", "12", *settings) == 0
     with open(tmp_path / "run" / "history.csv", newline="") as file:
         epochs = list(csv.DictReader(file))
