@@ -1,7 +1,8 @@
-"""Notebooks: every cell runs, and what is committed has been executed."""
+"""Notebooks: every cell runs, what is committed has been executed, and readers see the package's own calls."""
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,17 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TABLES = {"table_baselines", "search_table", "read_result"}  # of recipes, beside loaders and recipes/tables.py
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def code(path):
+    return "\n".join("".join(cell["source"]) for cell in cells(path))
 
 
 def test_there_is_a_notebook():
@@ -16,7 +28,7 @@ def test_there_is_a_notebook():
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_every_cell_runs_on_small_data(path):
     before = path.read_bytes()
     command = [sys.executable, ROOT / "tools" / "run_notebooks.py", "--quick", path]
@@ -25,16 +37,16 @@ def test_every_cell_runs_on_small_data(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_the_committed_notebook_is_executed_in_order_with_pictures_and_without_errors(path):
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert [cell["execution_count"] for cell in cells(path)] == list(range(1, len(cells(path)) + 1))
+    outputs = [output for cell in cells(path) for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    assert not [output for output in outputs if "WARNING" in "".join(output.get("text", ""))]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@every_notebook
 def test_no_logic_in_cells(path):
     for cell in json.loads(path.read_text())["cells"]:
         source = "".join(cell["source"])
@@ -43,3 +55,33 @@ def test_no_logic_in_cells(path):
             assert not {"def", "class", "for", "while", "if"} & starts
         assert "/work" not in source
         assert "/home" not in source
+
+
+@every_notebook
+def test_the_reader_sees_networks_class_and_training(path):
+    """Nothing that is built or trained hides behind a helper of a recipe."""
+    source = code(path)
+    imports = re.findall(r"^from keras_anogan\.recipes\.(\w+) import (.+)$", source, flags=re.MULTILINE)
+    names = {name for _, found in imports for name in found.split(", ")}
+    assert len(imports) == source.count("keras_anogan.recipes")
+    loaders = {name for name in names if name.startswith("load_") or name.endswith("_split")}
+    tables = {name for module, found in imports if module == "tables" for name in found.split(", ")}
+    assert names <= loaders | tables | TABLES
+    assert re.search(r"\bbuild_\w+\(", source)
+    assert ".compile(" in source
+    assert "keras.optimizers." in source
+    assert ".fit(" in source
+
+
+@every_notebook
+def test_the_first_cells_say_how_to_install_and_need_no_network(path):
+    first = "".join(cells(path, "markdown")[0]["source"])
+    assert 'pip install "keras-anogan[notebooks]"' in first
+    assert "make notebooks" in first
+    assert '\n# %pip install "keras-anogan[notebooks]"\n' in "".join(cells(path)[0]["source"])
+    assert not re.search(r"^[%!].*install", code(path), flags=re.MULTILINE)
+
+
+@every_notebook
+def test_lines_of_prose_fit_a_page(path):
+    assert not [line for cell in cells(path, "markdown") for line in cell["source"] if len(line.rstrip("\n")) > 120]
