@@ -17,12 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan import evaluation, pictures, plots
+from keras_anogan import evaluation
 from keras_anogan.datasets import Ped2
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import build_detector
 from keras_anogan.nn import scores
-from keras_anogan.nn.scaling import to_float
 from keras_anogan.recipes.data import clips_as_footage, ped2
 from keras_anogan.recipes.recipe import Numbers, Recipe
 from keras_anogan.video.windows import VideoWindows
@@ -259,32 +258,6 @@ def _thesis(seed: int) -> Numbers:
 
 
 # For a notebook.
-
-
-def panels(
-    detector: AnomalyDetector, windows: VideoWindows, numbers: Any, errors: np.ndarray
-) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Rows for `plots.plot_panels`: frame, forecast, mask and error of some windows.
-
-    Args:
-        detector: a C-VGAN.
-        windows: of which `numbers` are some.
-        numbers: indices into `windows.starts`.
-        errors: (len(windows.starts),), for the titles.
-    """
-    explained = detector.explain(tf.constant(windows.load(numbers)))
-    lines = []
-    for i, number in enumerate(numbers):
-        place = int(windows.starts[number]) + WINDOW - 1
-        _, name, frame = windows.footage.where(place)
-        panel = {
-            "frame": pictures.to_pixels(to_float(windows.footage.read([place])[0])),
-            "forecast": pictures.to_pixels(explained["forecast"][i, 0]),
-            "mask": pictures.to_pixels(2.0 * np.asarray(explained["mask"][i, -1]) - 1.0),
-            "error": plots.heat_pixels(2.0 * np.asarray(explained["anomaly_map"][i])),
-        }
-        lines.append((f"clip {name}, frame {frame}, error {errors[number]:.3f}", panel))
-    return lines
 
 
 RECIPES = (

@@ -17,14 +17,6 @@ def baselines_of(result: dict[str, Any]) -> dict[str, float]:
     return {key.removesuffix(f" {measure}"): value for key, value in found.items()}
 
 
-def number_table(result: dict[str, Any]) -> str:
-    """A result's own numbers, mean and spread over its seeds, and its baselines, as a Markdown table."""
-    own = {result["metric"]: result, **result["beside"]}
-    rows = [{"number": key, "mean": value["mean"], "std": f"{value['std']:.4f}"} for key, value in own.items()]
-    rows += [{"number": key, "mean": value, "std": "-"} for key, value in result["baselines"].items()]
-    return markdown_table(rows)
-
-
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows with equal keys as a Markdown table; floats with four digits."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
@@ -61,22 +53,6 @@ def mean(values: list[float]) -> float:
 
 
 # Looking at them.
-
-
-def first_of_each(data: Exercise, count: int) -> np.ndarray:
-    """The first `count` normal test images, then the first `count` anomalous ones: float32 (2 count, H, W, 1)."""
-    return np.concatenate([data.test[data.labels == kind][:count] for kind in (0, 1)])
-
-
-def rows_of(explained: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    """What `Explainer.predict` gave, name -> (n, ...), for the chosen rows only: indices, or bool (n,)."""
-    return {key: value[chosen] for key, value in explained.items()}
-
-
-def samples(detector: Any, count: int) -> np.ndarray:
-    """What a GAN's generator makes of `count` z, always the same z: float32 (count, H, W, C) in [-1, 1]."""
-    z = np.random.default_rng(0).standard_normal((count, *detector.generator.input_shape[1:]))
-    return detector.generator.predict(z.astype("float32"), verbose=0)
 
 
 def means_by_digit(data: Exercise, scores: dict[str, np.ndarray]) -> list[dict[str, Any]]:
