@@ -176,21 +176,21 @@ def load_task(arguments: RunArguments) -> Task:
     """Load and split the data of a run.
 
     Raises:
-        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data, or that there are too
-            few to calibrate the threshold.
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
     """
     if isinstance(arguments, VideoArguments):
-        task = _load_footage(arguments)
-    else:
-        assert isinstance(arguments, Arguments)
-        load = _load_named if arguments.data in NAMED_SETS else _load_table if arguments.is_table else _load_folder
-        task = load(arguments)
-    _check_calibration(arguments, task)
-    return task
+        return _load_footage(arguments)
+    assert isinstance(arguments, Arguments)
+    load = _load_named if arguments.data in NAMED_SETS else _load_table if arguments.is_table else _load_folder
+    return load(arguments)
 
 
-def _check_calibration(arguments: RunArguments, task: Task) -> None:
-    """Refuse too few calibration data before hours of training."""
+def check_calibration(arguments: RunArguments, task: Task) -> None:
+    """Refuse too few calibration data before hours of training.
+
+    Raises:
+        ValueError: one sentence that says how many the threshold needs, or which rate would do.
+    """
     have, needed = task.counts["calibrate"], calibration_needed(arguments.alpha)
     threshold = arguments.build_threshold(capacity=have)
     if threshold.takes_groups and task.groups is None and have < needed:  # one rate for all, by an order statistic

@@ -30,7 +30,7 @@ from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
-from keras_anogan.runs.tasks import Task, load_task
+from keras_anogan.runs.tasks import Task, check_calibration, load_task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
@@ -68,6 +68,7 @@ def train(
     _build_early(arguments)
     task = load_task(arguments)
     phases = build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **arguments.built_with)
+    check_calibration(arguments, task)
     config = _config(arguments, task)
     if continues(out, config):
         if (out / "metrics.json").exists():
