@@ -301,7 +301,7 @@ def test_a_killed_training_goes_on_with_the_same_command(street, tmp_path):
         [*command, str(tmp_path / "run"), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     state = tmp_path / "run" / ".backup" / "cvgan" / "state.json"
-    for _ in range(1200):
+    for _ in range(4000):
         if state.exists():
             break
         time.sleep(0.05)
