@@ -72,9 +72,9 @@ def plot_precision_recall(
     return figure
 
 
-def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: float, alpha: float) -> Figure:
+def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: float, note: str = "") -> Figure:
     """Histogram of scores, normal and anomalous rows apart, with the threshold; its axis is logarithmic where all
-    scores are positive and more than a factor of two apart."""
+    scores are positive and more than a factor of two apart. `note` stands behind the threshold in the legend."""
     figure, axes = _panel()
     low, high = float(scores.min()), float(scores.max())
     logarithmic = low > 0.0 and high > 2.0 * low
@@ -90,7 +90,7 @@ def plot_histogram(scores: np.ndarray, labels: np.ndarray | None, threshold: flo
             weights = np.full(len(values), 1.0 / len(values))
             axes.hist(values, bins=edges, weights=weights, color=colour, alpha=0.65, label=f"{name} ({len(values):,})")
     ink = matplotlib.rcParams["text.color"]
-    axes.axvline(threshold, color=ink, linewidth=1.2, label=f"threshold {threshold:.4g} (alpha = {alpha:g})")
+    axes.axvline(threshold, color=ink, linewidth=1.2, label=f"threshold {threshold:.4g}{note and f' ({note})'}")
     axes.set(xlabel="Anomaly score A(x)", ylabel="Share of its group", title="Anomaly scores of the test rows")
     if logarithmic:
         axes.set_xscale("log")

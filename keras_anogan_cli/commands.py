@@ -113,15 +113,13 @@ def train(
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     arguments = Arguments(**{**settings, "params": parse_parameters(params or ())})
-    if arguments.entry.tags.closed_form and _is_given(context, "epochs"):
-        raise ValueError(
-            f"Expected no --epochs with {arguments.detector}, which is solved at once. Received: --epochs {epochs}."
-        )
+    _refuse_idle(context, arguments)
     _train(arguments, out, tensorboard)
 
 
 @app.command()
 def train_video(
+    context: typer.Context,
     days: options.Days,
     out: options.Out,
     size: options.Size = None,
@@ -139,7 +137,7 @@ def train_video(
     filters: Annotated[int, typer.Option(help="Of the generator; 64 in the thesis.")] = 16,
     epochs: Annotated[int, typer.Option(help="Passes over the training windows.")] = 10,
     batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, for both networks.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam, for every network.")] = 1e-3,
     smooth: Annotated[
         int,
         typer.Option(
@@ -157,12 +155,15 @@ def train_video(
     smoke: Annotated[bool, typer.Option("--smoke", help="One step: does everything work?")] = False,
     config: options.Config = None,
 ) -> None:
-    """Train C-VGAN on days of normal footage and write a run folder: detector, SavedModel, report."""
+    """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
     import_tensorflow()
     from keras_anogan.runs.arguments import VideoArguments, parse_parameters, parse_size
 
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
-    _train(VideoArguments(**{**settings, "size": parse_size(size), "params": parse_parameters(params or ())}), out)
+    given = {"size": parse_size(size), "params": parse_parameters(params or ())}
+    arguments = VideoArguments(**{**settings, **given})
+    _refuse_idle(context, arguments, "filters")
+    _train(arguments, out)
 
 
 @app.command()
@@ -333,6 +334,20 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP")
 
 
+def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
+    """Refuse options that were given and that the detector has no use for."""
+    from keras_anogan.models import parameters_of
+
+    if arguments.entry.tags.closed_form and _is_given(context, "epochs"):
+        raise ValueError(
+            f"Expected no --epochs with {arguments.detector}, which is solved at once. "
+            f"Received: --epochs {arguments.epochs}."
+        )
+    for name in names:
+        if _is_given(context, name) and name not in parameters_of(arguments.detector):
+            raise ValueError(f"Expected no --{name} with {arguments.detector}. Received: {getattr(arguments, name)}.")
+
+
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
     from keras_anogan import runs
     from keras_anogan.runs.tiles import baseline_of
@@ -347,7 +362,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
-        asked = f"asked for: {arguments.alpha:.2%}" if metrics["keeps_alpha"] else f"k = {arguments.k:g}"
+        asked = f"asked for: {arguments.alpha:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
         say(
             f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"

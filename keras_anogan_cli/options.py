@@ -33,8 +33,10 @@ def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Pa
             meant = f"; did you mean {near[0].replace('_', '-')}?" if near else "."
             raise ValueError(f"Expected options of {context.command_path} in {path}. Received: {key}{meant}")
         if isinstance(value, dict):  # [set]
-            value = [f"{parameter}={setting}" for parameter, setting in value.items()]
-        found[str(names[name])] = value
+            value = [f"{key}={setting}" for key, setting in value.items()]
+        parameter = next(p for p in context.command.params if p.name == names[name])
+        takes_many = getattr(parameter, "multiple", False) or parameter.nargs == -1
+        found[str(names[name])] = [value] if takes_many and not isinstance(value, list) else value
     context.default_map = found
     return path
 

@@ -17,7 +17,7 @@ from keras_anogan import plots
     ],
 )
 def test_every_score_is_in_the_histogram(scores, scale):
-    figure = plots.plot_histogram(np.array(scores, "float32"), np.array([0, 0, 1]), threshold=1.0, alpha=0.05)
+    figure = plots.plot_histogram(np.array(scores, "float32"), np.array([0, 0, 1]), threshold=1.0, note="k = 3")
     (axes,) = figure.axes
     assert axes.get_xscale() == scale
     assert sum(patch.get_height() for patch in axes.patches) == pytest.approx(2.0)  # all of either group

@@ -12,6 +12,8 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import scores
 
+MOST_BYTES = 2**28  # of rows that are solved for at a time
+
 
 @keras.saving.register_keras_serializable("keras_anogan")
 class PCA(AnomalyDetector):
@@ -72,7 +74,8 @@ class PCA(AnomalyDetector):
             solver = Solver(rank, random_state=self.seed).fit(x.reshape(len(x), -1))
         else:
             solver = IncrementalPCA(rank)
-            parts = max(1, len(x) // max(256, rank))
+            least = max(rank, min(256, MOST_BYTES // (4 * int(np.prod(self.shape)))))  # rows of a part
+            parts = max(1, len(x) // least)
             for part in np.array_split(np.arange(len(x)), parts):
                 solver.partial_fit(np.asarray(x[part]).reshape(len(part), -1))
         components = np.zeros(self.components.shape, "float32")

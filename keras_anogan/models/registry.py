@@ -236,7 +236,8 @@ def _fits_one(value: Any, kind: Any) -> bool:
     if kind is type(None):
         return value is None
     if kind in (int, float):
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return real and (kind is float or float(value).is_integer())
     if kind in (bool, str):
         return isinstance(value, kind)
     if typing.get_origin(kind) is tuple:

@@ -54,6 +54,8 @@ class RunArguments:
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
         self.build_threshold()
+        if self.smoke:
+            object.__setattr__(self, "epochs", 1)
 
     @property
     def kind(self) -> str:
@@ -91,6 +93,9 @@ class RunArguments:
                 f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} for {noun}. "
                 f"Received: {self.detector}{hint}."
             )
+        for key in ("architecture", "horizon", "filters"):
+            if key in self.params and hasattr(self, key):
+                raise ValueError(f"Expected --{key} {self.params[key]}. Received: --set {key}={self.params[key]}.")
         check_parameters(str(self.detector), self.built_with)
 
     def _check_at_least_one(self, *names: str) -> None:
@@ -149,8 +154,6 @@ class Arguments(RunArguments):
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
-        if self.smoke:
-            object.__setattr__(self, "epochs", 1)
 
     def _check_data(self) -> None:
         """Refuse options that belong to another kind of data."""
@@ -180,8 +183,7 @@ class Arguments(RunArguments):
                 f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
         if has_several:
-            chosen = self.params.get("architecture", "mlp" if self.data in NAMED_SETS else "dcgan")
-            self._set_default("architecture", chosen)
+            self._set_default("architecture", "mlp" if self.data in NAMED_SETS else "dcgan")
 
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""
@@ -265,9 +267,10 @@ class VideoArguments(RunArguments):
         object.__setattr__(self, "days", tuple(os.path.normpath(day) for day in self.days))
         object.__setattr__(self, "size", None if self.size is None else tuple(self.size))
         super().__post_init__()
+        self._set_default("learning_rate", 1e-3)
         self._check_at_least_one("every", "past", "horizon", "filters", "smooth", "stride")
         if self.by_day and not self.build_threshold().takes_groups:
-            raise ValueError(f"Expected --threshold conformal for --by-day. Received: {self.threshold!r}.")
+            raise ValueError(f"Expected --threshold conformal or quantile for --by-day. Received: {self.threshold!r}.")
         self._check_detector("window", "footage")
 
     @property
@@ -315,7 +318,7 @@ def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
         text = text.strip()
         try:
             found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):
             found[name] = text
     return found
 

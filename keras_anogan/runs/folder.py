@@ -23,6 +23,7 @@ from typing import Any
 import keras
 
 from keras_anogan._version import __version__
+from keras_anogan.datasets import is_table
 from keras_anogan.files import is_partial, lies_in, replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
@@ -90,7 +91,7 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
         written = config["versions"]["keras_anogan"]
         complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
-        complete = complete and config["kind"] in ("images", "table", "footage")
+        config["kind"] = _kind(config)
     except (ValueError, KeyError, TypeError):
         complete = False
     if not complete:
@@ -98,6 +99,12 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
     if written.split(".")[:2] != __version__.split(".")[:2]:
         raise ValueError(f"{run} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
     return config
+
+
+def _kind(config: dict[str, Any]) -> str:
+    """ "images", "table" or "footage"; runs of before say "video", or nothing."""
+    kind = config.get("kind") or ("table" if is_table(config["arguments"]["data"]) else "images")
+    return "footage" if kind == "video" else kind
 
 
 def continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
@@ -147,6 +154,11 @@ class Run:
     def kind(self) -> str:
         """ "images", "table" or "footage"."""
         return self.config["kind"]
+
+    @property
+    def what(self) -> str:
+        """What it was trained on, for a sentence."""
+        return "a table" if self.kind == "table" else self.kind
 
     @property
     def arguments(self) -> Any:
@@ -209,11 +221,11 @@ def load_run(run: Any) -> Run:
 
 
 def check_csv(out: pathlib.Path, data: Any) -> None:
-    """Refuse a CSV file that is a folder, would be overwritten by its own report, or lies in the data."""
+    """Refuse a CSV file that is a folder, has the name of a report or picture, or lies in the data."""
     if out.is_dir():
         raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
     if out.suffix.lower() in (".html", ".png"):
-        raise ValueError(f"Expected a CSV file to write. Received: {out}; its report will be {out.stem}.html.")
+        raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
     check_outside(out, data)
 
 

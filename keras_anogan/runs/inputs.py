@@ -28,7 +28,7 @@ class Inputs:
     """
 
     rows: Any
-    ids: dict[str, list[Any]]
+    ids: dict[str, Any]
     labels: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
     footage: Footage | None = None
@@ -49,8 +49,10 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     if run.kind == "footage":
         return _footage(run, data, labels)
     if labels is not None:
-        raise ValueError(f"Expected --labels with footage only. Received: a run of {run.kind}.")
+        raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
     data = data[0] if isinstance(data, (list, tuple)) and len(data) == 1 else data
+    if isinstance(data, (list, tuple)):
+        raise ValueError(f"Expected one folder or table to score. Received: {len(data)}, {data[0]} and others.")
     if (run.kind == "table") != is_table(data):
         wanted = "a table" if run.kind == "table" else "images"
         raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
@@ -100,8 +102,12 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
     footage = run.open(days)
     known = _read_labels(labels, len(footage))
     windows = VideoWindows(footage, run.length, batch_size=32, sampling="sliding")
-    places = [(recording.day, recording.name, i) for recording in footage.recordings for i in range(len(recording))]
-    ids = dict(zip(("day", "recording", "frame"), map(list, zip(*places, strict=True)), strict=True))
+    lengths = np.diff(footage.offsets)
+    ids: dict[str, Any] = {
+        "day": np.repeat(np.array([recording.day for recording in footage.recordings], object), lengths),
+        "recording": np.repeat(np.array([recording.name for recording in footage.recordings], object), lengths),
+        "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
+    }
     return Inputs(windows, ids, known, footage=footage)
 
 

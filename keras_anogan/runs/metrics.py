@@ -13,8 +13,6 @@ from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer, batch_size, explain_rows, numbers_of
 
-BY_RATE = ("conformal", "quantile", "peaks")  # thresholds that are set by a rate of false alarms
-
 
 def measure(
     fitted: FittedDetector, task: Task, arguments: RunArguments, calibration: np.ndarray
@@ -30,7 +28,7 @@ def measure(
     metrics: dict[str, Any] = {
         "threshold": fitted.threshold.threshold,
         "alpha": arguments.alpha,
-        "keeps_alpha": arguments.threshold in BY_RATE,
+        "keeps_alpha": fitted.threshold.keeps_alpha,
         "calibration_alarms": float(np.mean(calibration > fitted.threshold.threshold)),
         "rows": task.counts,
     }
@@ -49,7 +47,7 @@ def measure(
     metrics["baselines"] = {f"pca_{components}": _separation(task, baseline)}
     if task.labels is not None:
         metrics |= _alarms(task.labels, scores["is_anomaly"])
-    if task.masks is not None and task.masks.any() and not task.masks.all():
+    if fitted.map_threshold is not None and task.masks is not None and 0 < task.masks.sum() < task.masks.size:
         metrics["pixels"] = _measure_maps(fitted, pca, task, size)
     return metrics, scores, {f"PCA-{components}": baseline} if task.known else {}
 

@@ -115,11 +115,10 @@ def _rows_trained(
 ) -> None:
     """The report of images or of a table."""
     metrics = values["metrics"]
+    asked, promise = _promise(values["config"]["arguments"], fitted, task.noun)
     labels: Any = task.labels
     draw: Any = plots.themed_uris
-    figures["histogram"] = draw(
-        lambda: plots.plot_histogram(scores["score"], labels, metrics["threshold"], metrics["alpha"])
-    )
+    figures["histogram"] = draw(lambda: plots.plot_histogram(scores["score"], labels, metrics["threshold"], asked))
     figures["roc"] = draw(lambda: plots.plot_roc(labels, scores["score"], baselines)) if task.known else None
     figures["pr"] = (
         draw(lambda: plots.plot_precision_recall(labels, scores["score"], baselines)) if task.known else None
@@ -127,7 +126,6 @@ def _rows_trained(
     ranked = np.argsort(-scores["score"], kind="stable")
     shown = min(20 if task.raw_test is not None else 6, len(ranked))
     describe = image_examples if task.raw_test is None else row_examples
-    asked, promise = _promise(values["config"]["arguments"], fitted, task.noun)
     _render(
         out / "report.html",
         "rows.html.jinja",
@@ -208,9 +206,12 @@ def _promise(arguments: dict[str, Any], fitted: FittedDetector, noun: str) -> tu
             f"On average over such calibrations at most {rate} of normal {noun} raise an alarm, as long as they "
             "resemble those."
         )
-    if arguments["threshold"] == "peaks":
+    if fitted.threshold.keeps_alpha:
         return f"asked for: {rate}", f"It lies where the tail of their scores leaves {rate} of normal {noun}."
-    return f"k = {arguments['k']:g}", f"It is the mean of their scores plus {arguments['k']:g} standard deviations."
+    return f"k = {arguments['k']:g}", (
+        f"It is a mean of their scores plus {arguments['k']:g} standard deviations, as "
+        f"{type(fitted.threshold).__name__} forms them."
+    )
 
 
 def _settings(arguments: dict[str, Any]) -> list[tuple[str, str]]:

@@ -65,6 +65,8 @@ def score(
     _check_targets(out, data, maps, annotate)
     loaded = load_run(run)
     scorer = Scorer(loaded.fitted)
+    if loaded.kind == "footage":
+        check_outside(out, data)
     _check_pictures(loaded, scorer, maps is not None or grid_lines > 0, annotate is not None)
     inputs = read_inputs(loaded, data, skip_broken, labels)
     begun = time.perf_counter()
@@ -90,7 +92,7 @@ def score(
 def _check_targets(out: pathlib.Path, data: Any, maps: Any, annotate: Any) -> None:
     """Refuse to write into the data, or where nothing can be written, before anything is loaded."""
     named = isinstance(data, str) and data in NAMED_SETS
-    check_csv(out, () if named else data)
+    check_csv(out, ())
     if maps is not None and not named:
         check_outside(maps, data, what="a folder for the maps outside the data")
     if annotate is not None:
@@ -101,17 +103,13 @@ def _check_targets(out: pathlib.Path, data: Any, maps: Any, annotate: Any) -> No
 def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> None:
     """Refuse pictures that there are not for this kind of run."""
     if maps and run.kind != "images":
-        raise ValueError(f"Expected images for maps and a grid. Received: a run of {_a(run.kind)}.")
+        raise ValueError(f"Expected images for maps and a grid. Received: a run of {run.what}.")
     if maps and "anomaly_map" not in scorer.names():
         raise ValueError(
             f"Expected a run of a detector with maps for maps and a grid. Received: one of {run.arguments.detector}."
         )
     if annotate and run.kind != "footage":
-        raise ValueError(f"Expected footage for an annotated video. Received: a run of {_a(run.kind)}.")
-
-
-def _a(kind: str) -> str:
-    return "a table" if kind == "table" else kind
+        raise ValueError(f"Expected footage for an annotated video. Received: a run of {run.what}.")
 
 
 def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:

@@ -135,7 +135,7 @@ def _introduce(task: Task, phases: Phases, arguments: RunArguments, say: Say) ->
     say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
     detector: Any = list(phases.values())[-1]
     if detector.tags.search_at_query:
-        count = task.counts["calibrate"] + task.counts["test"]
+        count = task.counts["calibrate"] + task.counts.get("test", 0)
         say(f"After training, {arguments.detector} searches {detector.steps} steps for each of {count:,} rows.")
 
 
@@ -150,7 +150,7 @@ def _fit(
         if monitor is not None:
             watchers = [monitor, *watchers]
         if board is not None and model.players:
-            watchers.append(TensorBoardLogs(pathlib.Path(board) / phase, stop=task.stop))
+            watchers.append(TensorBoardLogs(pathlib.Path(board) / phase, stop=as_rows(task.stop)))
         elif board is not None:
             say(f"{phase} is solved, not trained: there is nothing to write for TensorBoard.")
         seconds[phase] = _fit_phase(phase, model, task, arguments, out, say, watchers)
@@ -178,12 +178,11 @@ def _fit_phase(
         held_out = {"validation_data": task.stop.as_dataset() if windows else task.stop}
     else:
         held_out = {}
-    epochs = 1 if arguments.smoke else arguments.epochs
     steps = steps_per_epoch(str(arguments.detector), task.shape, task.counts["train"], arguments.batch_size)
     model.fit(
         (task.train, task.train_classes) if model.uses_labels else task.train,
         batch_size=None if windows else arguments.batch_size,
-        epochs=epochs,
+        epochs=arguments.epochs,
         steps_per_epoch=(1 if windows else None) if arguments.smoke else steps,
         verbose=0,
         callbacks=[*callbacks, backup],  # last: what an epoch leaves behind is there before it counts as done

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 from keras_anogan.iftm import IFTM, Result
+from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
 from keras_anogan.runs.folder import Run, Say, check_csv, load_run
 from keras_anogan.streams import Feed
@@ -54,7 +55,10 @@ def watch(
     check_csv(out, source)
     loaded = load_run(run)
     _check_run(loaded, learn)
-    iftm = IFTM(loaded.fitted.detector, threshold=loaded.fitted.threshold)
+    detector: Any = loaded.fitted.detector
+    if not hasattr(detector, "past"):  # a stream has to be told that it judges windows and not single frames
+        detector = SmoothedDetector(detector, length=1)
+    iftm = IFTM(detector, threshold=loaded.fitted.threshold)
     goes_on = state is not None and pathlib.Path(state).exists()
     if goes_on:
         iftm.load_state(state)
@@ -90,7 +94,7 @@ def watch(
 def _check_run(run: Run, learn: bool) -> None:
     """Refuse a run that judges no windows, or whose threshold can't learn from a stream."""
     if run.kind != "footage":
-        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run.folder}, of {run.kind}.")
+        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run.folder}, of {run.what}.")
     if learn and not run.fitted.threshold.learns_one_by_one:
         raise ValueError(
             "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "

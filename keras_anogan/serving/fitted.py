@@ -27,7 +27,7 @@ class FittedDetector(keras.Model):
         threshold: a threshold layer (see `thresholds`); `detect` and `export` refuse one that is not adapted.
         raw_shape: shape of one raw sample; None for an axis of any size. Default: the detector's own shape,
             height and width free where a preprocessing of images resizes them.
-            For a table, whose preprocessing is a `datasets.TableEncoder`, raw input is a DataFrame or a dict of
+            For a table, whose preprocessing is a `serving.tables.TableEncoder`, raw input is a DataFrame or a dict of
             columns, and neither shape nor dtype is given.
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
             Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_anogan.datasets.table import some_names
+from keras_anogan.training.batches import gathered, in_batches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,9 +221,7 @@ class TableEncoder(layers.Layer):
     def encode(self, raw: dict[str, np.ndarray]) -> np.ndarray:
         """Encoded rows float32 (n, features) of columns (n,)."""
         run = tf.function(self, reduce_retracing=True)
-        n = len(next(iter(raw.values())))
-        starts = range(0, n, CHUNK)
-        return np.concatenate([run({k: tf.constant(v[i : i + CHUNK]) for k, v in raw.items()}) for i in starts])
+        return gathered(in_batches(run, raw, CHUNK))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

@@ -26,11 +26,13 @@ class Threshold(keras.Layer):
     Attributes:
         learns_one_by_one: whether `update_state` may be called with one score after the other, as a stream does.
         needs_calibration: whether `adapt` has to come before the first `update_state`.
+        keeps_alpha: whether it is set by a rate of false alarms, and not by standard deviations above a mean.
         takes_groups: whether `adapt` and `update_state` take `groups`, which tell of which day or clip a score is.
     """
 
     learns_one_by_one: ClassVar[bool] = False
     needs_calibration: ClassVar[bool] = True
+    keeps_alpha: ClassVar[bool] = False
     takes_groups: ClassVar[bool] = False
 
     boundary: keras.Variable

@@ -63,6 +63,7 @@ class QuantileThreshold(Threshold):
         ValueError: for an alpha outside (0, 1) or a capacity below 1.
     """
 
+    keeps_alpha = True
     takes_groups = True
 
     def __init__(self, alpha: float = 0.01, capacity: int = 10_000, **kwargs: Any) -> None:

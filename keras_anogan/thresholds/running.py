@@ -286,6 +286,7 @@ class PeaksOverThreshold(RunningThreshold):
         ValueError: for an alpha or level outside its range, or a capacity below 10.
     """
 
+    keeps_alpha = True
     needs_calibration = True
     least = 10
 

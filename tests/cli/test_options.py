@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import keras_anogan_cli
 from keras_anogan.datasets import hold_out, load_digits, one_class, read_table
@@ -163,3 +164,23 @@ def test_arguments_of_all_kinds_share_what_they_check():
         with pytest.raises(ValueError, match="--batch-size >= 1"):
             arguments(batch_size=0)
         assert arguments(threshold="cumulative", k=2.0).build_threshold().k == 2.0
+
+
+def test_a_folder_with_masks_and_few_calibration_images_takes_a_threshold_without_a_rate(tmp_path):
+    draw = np.random.default_rng(0)
+    for kind, count in (("train/good", 24), ("test/good", 3), ("test/hole", 3)):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for i in range(count):
+            pixels = np.uint8(draw.integers(100, 140, (16, 16)))
+            pixels[4:8, 4:8] = 255 if kind == "test/hole" else pixels[4:8, 4:8]
+            Image.fromarray(pixels).save(tmp_path / "data" / kind / f"{i}.png")
+    (tmp_path / "data" / "ground_truth" / "hole").mkdir(parents=True)
+    mask = np.zeros((16, 16), "uint8")
+    mask[4:8, 4:8] = 255
+    for i in range(3):
+        Image.fromarray(mask).save(tmp_path / "data" / "ground_truth" / "hole" / f"{i}_mask.png")
+    words = ("--detector", "pca", "--image-size", 16, "--threshold", "cumulative")
+    assert command("train", tmp_path / "data", *words, "--out", tmp_path / "run") == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "as CumulativeAggregation forms them" in page
+    assert command("score", tmp_path / "run", tmp_path / "data", tmp_path / "data", "--out", tmp_path / "s.csv") == 2

@@ -339,10 +339,10 @@ def test_the_csv_files_of_score_and_watch_say_what_the_saved_model_says(run, str
 
 
 def test_another_detector_of_windows_is_trained_scored_and_watched(street, tmp_path):
-    train(arguments(street, smooth=2, alpha=0.1, **SOLVED), tmp_path / "run", say=lambda line: None)
+    train(arguments(street, alpha=0.1, **SOLVED), tmp_path / "run", say=lambda line: None)
     assert "is that of the window that it ends" in (tmp_path / "run" / "report.html").read_text()
     summary = score(tmp_path / "run", street / "odd", tmp_path / "frames.csv", say=lambda line: None)
-    assert summary["judged"] == 160 - 8
+    assert summary["judged"] == 160 - 7
     counts = watch(tmp_path / "run", str(street / "odd"), tmp_path / "w.csv", pictures=tmp_path / "p", most=30)
     assert counts["judged"] == 30
 
@@ -406,7 +406,7 @@ def test_the_commands_from_raw_days_to_alarms(street, tmp_path, capsys):
             ["score-video", "{run}", "{street}/odd", "--annotate", "{street}/odd/a.mp4", "--out", "{tmp}/a.csv"],
             "outside",
         ),
-        (["score-video", "{run}", "{street}/odd", "--out", "{tmp}/a.html"], "its report"),
+        (["score-video", "{run}", "{street}/odd", "--out", "{tmp}/a.html"], "such as a.csv"),
         (["watch", "{run}", "{street}/odd", "--learn", "--out", "{tmp}/w.csv"], "Received: conformal"),
         (["watch", "{run}", "{tmp}/none.mp4", "--out", "{tmp}/w.csv"], "nothing is there"),
         (["watch", "{run}", "rtsp://127.0.0.1:1/none", "--out", "{tmp}/w.csv"], "rtsp://127.0.0.1:1/none"),
@@ -431,3 +431,20 @@ def test_sizes_are_width_first():
     for bad in ("128", "x", "0x4", "axb", "1x2x3"):
         with pytest.raises(ValueError, match="WIDTHxHEIGHT"):
             parse_size(bad)
+
+
+def test_a_run_of_before_there_were_kinds_is_scored(run, street, tmp_path):
+    old = shutil.copytree(run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    (old / "config.json").write_text(json.dumps({**config, "kind": "video"}))
+    assert load_run(old).kind == "footage"
+
+
+def test_options_that_a_detector_has_no_use_for_are_refused(street, tmp_path, capsys):
+    words = ("train-video", street / "normal", "--detector", "pca", "--out", tmp_path / "r")
+    for option, sentence in ((("--epochs", 5), "no --epochs with pca"), (("--filters", 5), "no --filters with pca")):
+        code, _, err = call(capsys, *words, *option)
+        assert (code, sentence in err) == (2, True)
+    code, _, err = call(capsys, "train-video", street / "normal", "--set", "filters=3", "--out", tmp_path / "r")
+    assert (code, "Expected --filters 3" in err) == (2, True)
+    assert not (tmp_path / "r").exists()
