@@ -79,7 +79,10 @@ def train(
         typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
     epochs: Annotated[
-        int, typer.Option(help="Epochs of each phase of training; of a table, of at least 500 steps each.")
+        int,
+        typer.Option(
+            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table."
+        ),
     ] = 20,
     batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
     learning_rate: Annotated[

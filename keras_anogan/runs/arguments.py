@@ -51,6 +51,8 @@ class RunArguments:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
         if not 0.0 < self.alpha < 1.0:
             raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if not self.k >= 0.0:
+            raise ValueError(f"Expected --k >= 0. Received: {self.k}.")
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
         self.build_threshold()
