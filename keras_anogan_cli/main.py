@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 
-from keras_anogan_cli.commands import app
+from keras_anogan_cli import commands  # noqa: F401  they join the application
+from keras_anogan_cli.app import app
 from keras_anogan_cli.console import complaints, console, interrupt
 
 INTERRUPTED = 130

@@ -11,7 +11,7 @@ import shlex
 import pytest
 import typer
 
-from keras_anogan_cli.commands import app
+from keras_anogan_cli.main import app
 
 ROOT = pathlib.Path(__file__).parent.parent
 FRONT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]

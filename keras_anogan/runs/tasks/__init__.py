@@ -1,0 +1,50 @@
+"""From the words of a command to data: what a run trains, calibrates and tests on, of images, tables and footage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_anogan.runs.arguments import NAMED_SETS, Arguments, RunArguments, VideoArguments
+from keras_anogan.runs.tasks.base import Task
+from keras_anogan.runs.tasks.footage import footage_name, load_footage
+from keras_anogan.runs.tasks.images import load_folder, load_named
+from keras_anogan.runs.tasks.tables import TableTask, load_table, split_table
+from keras_anogan.thresholds import calibration_needed
+
+__all__ = ["TableTask", "Task", "check_calibration", "footage_name", "load_task", "split_table"]
+
+
+def load_task(arguments: RunArguments) -> Task:
+    """Load and split the data of a run.
+
+    Raises:
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
+    """
+    if isinstance(arguments, VideoArguments):
+        return load_footage(arguments)
+    assert isinstance(arguments, Arguments)
+    load = load_named if arguments.data in NAMED_SETS else load_table if arguments.is_table else load_folder
+    return load(arguments)
+
+
+def check_calibration(arguments: RunArguments, task: Task) -> None:
+    """Refuse too few calibration data before hours of training.
+
+    Raises:
+        ValueError: one sentence that says how many the threshold needs, or which rate would do.
+    """
+    have, needed = task.counts["calibrate"], calibration_needed(arguments.alpha)
+    threshold = arguments.build_threshold(capacity=have)
+    if threshold.takes_groups and task.groups is None and have < needed:  # one rate for all, by an order statistic
+        total = sum(count for key, count in task.counts.items() if key != "test")
+        footage = "Too little footage to calibrate. " if task.kind == "footage" else ""
+        raise ValueError(
+            f"{footage}Expected at least {needed} {task.noun} to calibrate --alpha {arguments.alpha:g} "
+            f"(n >= 1/alpha - 1). Received: {have} of {total} normal {task.noun}; "
+            f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
+        )
+    try:
+        threshold.adapt(np.linspace(0.0, 1.0, have), **({} if task.groups is None else {"groups": task.groups}))
+    except ValueError as error:
+        what = "footage" if task.kind == "footage" else f"normal {task.noun}"
+        raise ValueError(f"Too {'little' if what == 'footage' else 'few'} {what} to calibrate: {error}") from error

@@ -1,0 +1,114 @@
+"""Images as a task: a named set by its classes, or a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from keras_anogan.datasets import (
+    ImageRows,
+    hold_out,
+    load_digits,
+    load_masks,
+    load_mnist,
+    one_anomalous,
+    one_class,
+    scan_image_folder,
+    three_ways,
+)
+from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.tasks.base import Task
+from keras_anogan.serving.preprocessing import image_preprocessing
+from keras_anogan.training.batches import gathered, in_batches
+
+
+def load_named(arguments: Arguments) -> Task:
+    """MNIST or scikit-learn's digits, by the normal or the anomalous class."""
+    if arguments.data == "mnist":
+        train, test = load_mnist()
+    else:
+        train, test = hold_out(*load_digits(), share=0.3, seed=0)
+    protocol = one_class if arguments.normal is not None else one_anomalous
+    digit: Any = arguments.normal if arguments.normal is not None else arguments.abnormal
+    share = 0.2 if arguments.data == "mnist" else 0.25
+    split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
+    digest = hashlib.sha256()
+    for images, classes in (train, test):
+        digest.update(np.ascontiguousarray(images).tobytes() + classes.tobytes())
+    preprocess = image_preprocessing(*arguments.sides)
+    parts = [_preprocess_array(preprocess, rows) for rows in (split.train, split.stop, split.calibrate, split.test)]
+    if arguments.smoke:
+        parts, split = _smoke(parts, split)
+    return Task(
+        kind="images",
+        train=parts[0],
+        stop=parts[1],
+        calibrate=parts[2],
+        test=parts[3],
+        labels=split.labels,
+        test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
+        preprocessing=preprocess,
+        fingerprint=digest.hexdigest(),
+        name=f"{arguments.data}: digit {split.name}",
+        train_classes=None if split.train_classes is None else split.train_classes[: len(parts[0])],
+    )
+
+
+def _smoke(parts: list[np.ndarray], split: Any) -> tuple[list[np.ndarray], Any]:
+    order = np.argsort(np.random.default_rng(0).random(len(parts[3])))[:256]
+    return [*(part[:256] for part in parts[:3]), parts[3][order]], dataclasses.replace(
+        split, labels=split.labels[order]
+    )
+
+
+def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
+    if len(raw) == 0:
+        raise ValueError(
+            "Expected at least one row in every part of the split. Received: none; there are too few images."
+        )
+    return gathered(in_batches(preprocess, raw, size=1024))
+
+
+def load_folder(arguments: Arguments) -> Task:
+    """A folder, flat or in MVTec-AD's layout."""
+    folder = scan_image_folder(arguments.data, skip_broken=arguments.skip_broken)
+    rows = ImageRows(folder.train, image_preprocessing(*arguments.sides))
+    total = len(rows)
+    if total < 8:
+        raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
+    paths: Any
+    masks: Any
+    if folder.test:
+        train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
+        test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
+        masks = folder.masks
+    else:  # nobody knows an anomaly: keep some normal images to measure the false alarms on
+        rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
+        part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
+        train, stop, calibrate = (rest[indices] for indices in part)
+        test, labels = rows.take(tested), np.zeros(len(tested), "int64")
+        paths, masks = test.paths, None
+    limit = 256 if arguments.smoke else max(total, len(paths))
+    if len(paths) > limit:
+        some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
+        test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
+        masks = None if masks is None else [masks[i] for i in some]
+    lost = f"Left out {len(folder.skipped)} image file(s) that can't be read."
+    train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
+    return Task(
+        kind="images",
+        train=rows.take(train),
+        stop=rows.take(stop),
+        calibrate=rows.take(calibrate),
+        test=test,
+        labels=labels,
+        test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
+        preprocessing=rows.preprocess,
+        fingerprint=folder.fingerprint,
+        name=f"{folder.root.name}: {total:,} normal images",
+        remarks=(lost,) if folder.skipped else (),
+        masks=None if masks is None else load_masks(masks, arguments.sides),
+    )

@@ -1,0 +1,188 @@
+"""The commands that train: of images and tables, of footage, and the demo."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated, Any
+
+import typer
+
+from keras_anogan_cli import options
+from keras_anogan_cli.app import app
+from keras_anogan_cli.console import import_tensorflow, progress, say
+
+
+@app.command()
+def demo(
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for the run.")] = pathlib.Path("runs/demo"),
+) -> None:
+    """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
+    import_tensorflow()
+    from keras_anogan.runs import demo_arguments
+
+    _train(demo_arguments(), out)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    data: options.Data,
+    out: options.Out,
+    normal: Annotated[
+        int | None, typer.Option(help="mnist, digits: this digit is normal, all others anomalous.")
+    ] = None,
+    abnormal: Annotated[
+        int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")
+    ] = None,
+    normal_where: Annotated[
+        str | None, typer.Option(help="Tables: the condition that normal rows meet, e.g. 'label == \"ok\"'.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Tables: a column to leave out, one option for each.", show_default=False)
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Its name; `keras-anogan detectors` lists them. Default: fanogan for images, efficientgan for tables."
+        ),
+    ] = None,
+    params: options.Parameters = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
+    ] = None,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table."
+        ),
+    ] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Stop when held-out normal data have not scored lower for so many epochs; keep the lowest."),
+    ] = None,
+    threshold: options.Threshold = "conformal",
+    alpha: options.Alpha = 0.01,
+    k: options.K = 3.0,
+    seed: options.Seed = 0,
+    skip_broken: options.SkipBroken = False,
+    tensorboard: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder for TensorBoard: losses, balance, gradients, images, scores.")
+    ] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="One epoch on at most 256 rows: does everything work?")
+    ] = False,
+    config: options.Config = None,
+) -> None:
+    """Train a detector on normal images or rows and write a run folder: detector, SavedModel, metrics, report.
+
+    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>. All rows of a table are
+    normal, or those that --normal-where tells.
+    The same command on an unfinished run goes on where it stopped.
+    """
+    import_tensorflow()
+    from keras_anogan.runs.arguments import Arguments, parse_parameters
+
+    settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
+    arguments = Arguments(**{**settings, "params": parse_parameters(params or ())})
+    _refuse_idle(context, arguments)
+    _train(arguments, out, tensorboard)
+
+
+@app.command()
+def train_video(
+    context: typer.Context,
+    days: options.Days,
+    out: options.Out,
+    size: options.Size = None,
+    grey: options.Grey = False,
+    every: options.Every = 1,
+    past: Annotated[int, typer.Option(help="Frames that are given.")] = 7,
+    horizon: Annotated[int, typer.Option(help="Frames that are forecast.")] = 1,
+    stride: Annotated[
+        int | None, typer.Option(help="Frames from one training window to the next. Default: past + horizon.")
+    ] = None,
+    detector: Annotated[
+        str, typer.Option(help="A detector of windows; `keras-anogan detectors` lists them.")
+    ] = "cvgan",
+    params: options.Parameters = None,
+    filters: Annotated[int, typer.Option(help="Of the generator; 64 in the thesis.")] = 16,
+    epochs: Annotated[int, typer.Option(help="Passes over the training windows.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam, for every network.")] = 1e-3,
+    smooth: Annotated[
+        int,
+        typer.Option(
+            help="Average the scores of so many frames in a row, a forward pass each: finds more, but not with fewer "
+            "false alarms in a busy scene."
+        ),
+    ] = 1,
+    threshold: options.Threshold = "conformal",
+    alpha: options.Alpha = 0.01,
+    by_day: Annotated[
+        bool, typer.Option("--by-day", help="Conformal: the highest of the calibration days' own thresholds.")
+    ] = False,
+    k: options.K = 3.0,
+    seed: options.Seed = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One step: does everything work?")] = False,
+    config: options.Config = None,
+) -> None:
+    """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
+    import_tensorflow()
+    from keras_anogan.runs.arguments import VideoArguments, parse_parameters, parse_size
+
+    settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
+    given = {"size": parse_size(size), "params": parse_parameters(params or ())}
+    arguments = VideoArguments(**{**settings, **given})
+    _refuse_idle(context, arguments, "filters")
+    _train(arguments, out)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was given, on the command line or in a file."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP")
+
+
+def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
+    """Refuse options that were given and that the detector has no use for."""
+    from keras_anogan.models import parameters_of
+
+    if arguments.entry.tags.closed_form and _is_given(context, "epochs"):
+        raise ValueError(
+            f"Expected no --epochs with {arguments.detector}, which is solved at once. "
+            f"Received: --epochs {arguments.epochs}."
+        )
+    for name in names:
+        if _is_given(context, name) and name not in parameters_of(arguments.detector):
+            raise ValueError(f"Expected no --{name} with {arguments.detector}. Received: {getattr(arguments, name)}.")
+
+
+def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
+    from keras_anogan import runs
+    from keras_anogan.runs.tiles import baseline_of
+
+    metrics = runs.train(arguments, out, say=say, progress=progress, tensorboard=tensorboard)
+    if arguments.kind == "footage":
+        say(f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above.")
+    if metrics.get("auroc") is not None:
+        name, pca = baseline_of(metrics)
+        epoch = "solved" if arguments.entry.tags.closed_form else "last epoch"
+        epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
+        say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
+    if metrics.get("false_alarm_rate") is not None:
+        alarms = metrics["alarms"]
+        asked = f"asked for: {arguments.alpha:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
+        say(
+            f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
+            f"{metrics['false_alarm_rate']:.2%} ({asked})"
+        )
+    say(f"Report: {(out / 'report.html').resolve()}")
