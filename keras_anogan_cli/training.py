@@ -69,8 +69,9 @@ def train(
         int | None,
         typer.Option(help="Stop when held-out normal data have not scored lower for so many epochs; keep the lowest."),
     ] = None,
+    reduction: options.Reduction = None,
     threshold: options.Threshold = "conformal",
-    alpha: options.Alpha = 0.01,
+    alpha: options.Alpha = None,
     k: options.K = 3.0,
     seed: options.Seed = 0,
     skip_broken: options.SkipBroken = False,
@@ -126,7 +127,7 @@ def train_video(
         ),
     ] = 1,
     threshold: options.Threshold = "conformal",
-    alpha: options.Alpha = 0.01,
+    alpha: options.Alpha = None,
     by_day: Annotated[
         bool, typer.Option("--by-day", help="Conformal: the highest of the calibration days' own thresholds.")
     ] = False,
@@ -180,7 +181,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
-        asked = f"asked for: {arguments.alpha:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
+        asked = f"asked for: {metrics['alpha']:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
         say(
             f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"

@@ -11,9 +11,11 @@ from typing import Any
 from keras_anogan.datasets import is_table
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
-from keras_anogan.thresholds import build_threshold
+from keras_anogan.nn.scores import MAP_REDUCTIONS
+from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
+REDUCTIONS = (*MAP_REDUCTIONS, "paper")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class RunArguments:
         learning_rate: of Adam(beta_1=0.5), for every player.
         threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
             "cumulative", "exponential", "double_exponential" and "sliding".
-        alpha: accepted false-alarm rate.
+        alpha: accepted false-alarm rate; None for 1 %, or the lowest that the calibration data allow.
         k: standard deviations above the mean.
         seed: of weights, noise, data order and split.
         smoke: one epoch on few rows, to see that everything works.
@@ -40,7 +42,7 @@ class RunArguments:
     batch_size: int = 64
     learning_rate: float | None = None
     threshold: str = "conformal"
-    alpha: float = 0.01
+    alpha: float | None = None
     k: float = 3.0
     seed: int = 0
     smoke: bool = False
@@ -49,8 +51,8 @@ class RunArguments:
         self._check_at_least_one("epochs", "batch_size")
         if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if self.alpha is not None and not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1, or auto. Received: {self.alpha}.")
         if not self.k >= 0.0:
             raise ValueError(f"Expected --k >= 0. Received: {self.k}.")
         if self.seed < 0:
@@ -81,7 +83,8 @@ class RunArguments:
 
     def build_threshold(self, capacity: int | None = None) -> Any:
         """A new threshold as asked for, for so many calibration scores."""
-        return build_threshold(self.threshold, alpha=self.alpha, k=self.k, capacity=capacity)
+        alpha = LEAST_ALPHA if self.alpha is None else self.alpha
+        return build_threshold(self.threshold, alpha=alpha, k=self.k, capacity=capacity)
 
     def _check_detector(self, kind: str, noun: str) -> None:
         """Refuse a detector, or parameters of it, that there are not for this kind of data."""
@@ -129,6 +132,8 @@ class Arguments(RunArguments):
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
+        reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
+            "paper", the detector's own score; default: top for a folder, where the detector has maps.
         skip_broken: leave out image files that can't be read.
         smoke: one epoch on at most 256 rows.
     """
@@ -141,6 +146,7 @@ class Arguments(RunArguments):
     architecture: str | None = None
     image_size: int | None = None
     patience: int | None = None
+    reduction: str | None = None
     skip_broken: bool = False
 
     def __post_init__(self) -> None:
@@ -170,6 +176,11 @@ class Arguments(RunArguments):
         if not self.is_table and (self.normal_where is not None or self.drop):
             raise ValueError(
                 f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
+            )
+        if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
+            raise ValueError(
+                f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
+                f"Received: {self.reduction}{' for a table' if self.is_table else ''}."
             )
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")

@@ -25,14 +25,14 @@ from keras_anogan.callbacks import (
 )
 from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases, steps_per_epoch
-from keras_anogan.models.composed import SmoothedDetector
+from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
-from keras_anogan.runs.tasks import Task, check_calibration, load_task
+from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.serving.scoring import as_rows, batch_size, numbers_of
+from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
@@ -68,8 +68,9 @@ def train(
     _build_early(arguments)
     task = load_task(arguments)
     phases = build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **arguments.built_with)
-    check_calibration(arguments, task)
     config = _config(arguments, task)
+    arguments = settle_alpha(_settle_reduction(arguments, list(phases.values())[-1]), task)
+    check_calibration(arguments, task)
     if continues(out, config):
         if (out / "metrics.json").exists():
             shutil.rmtree(out / ".backup", ignore_errors=True)
@@ -91,7 +92,8 @@ def train(
     seconds["evaluation"] = time.perf_counter() - start
     metrics["warnings"] = warnings
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
-    report_training(out, config, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
+    settled = _config(arguments, task)
+    report_training(out, settled, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
     write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
@@ -133,6 +135,11 @@ def _introduce(task: Task, phases: Phases, arguments: RunArguments, say: Say) ->
         say(remark)
     sizes = ", ".join(f"{key} {count:,}" for key, count in task.counts.items())
     say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
+    if arguments.alpha is not None and arguments.build_threshold().keeps_alpha:
+        say(
+            f"Alarms at a false-alarm rate of {100 * arguments.alpha:.3g} %; "
+            f"{task.counts['calibrate']:,} normal {task.noun} calibrate it."
+        )
     detector: Any = list(phases.values())[-1]
     if detector.tags.search_at_query:
         count = task.counts["calibrate"] + task.counts.get("test", 0)
@@ -215,16 +222,38 @@ def _monitor(stop: Any, say: Say) -> CollapseMonitor | None:
         return None
 
 
+def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
+    """The arguments with the way in which an image's map becomes its score.
+
+    Raises:
+        ValueError: for a reduction of maps with a detector that has none.
+    """
+    if not isinstance(arguments, Arguments) or arguments.is_table or arguments.reduction == "paper":
+        return arguments
+    if "anomaly_map" in explained_names(detector):
+        default = "top" if arguments.sources else "paper"  # a folder's anomalies may be small
+        return dataclasses.replace(arguments, reduction=arguments.reduction or default)
+    if arguments.reduction is not None:
+        raise ValueError(
+            f"Expected a detector with maps for --reduction {arguments.reduction}. Received: {arguments.detector}."
+        )
+    return dataclasses.replace(arguments, reduction="paper")
+
+
 def _calibrated(detector: Any, task: Task, arguments: RunArguments) -> tuple[FittedDetector, np.ndarray]:
     """The detector with thresholds of the calibration data, and the scores (n,) that they have seen."""
+    assert arguments.alpha is not None
+    detector.forget_training()
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
         detector = SmoothedDetector(detector, arguments.smooth, name="smoothed")
+    if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
+        detector = MapDetector(detector, str(arguments.reduction), name="mapped")
     found = numbers_of(detector.explain, task.calibrate, batch_size(detector.sample_shape))
     have = len(found["score"])
     threshold = arguments.build_threshold(capacity=have)
     threshold.adapt(found["score"], **({} if task.groups is None else {"groups": task.groups}))
     map_threshold = None
-    if "peak" in found and have >= calibration_needed(arguments.alpha):
+    if "peak" in found and not detector.tags.scores_map and have >= calibration_needed(arguments.alpha):
         map_threshold = QuantileThreshold(arguments.alpha, capacity=have).adapt(found["peak"])
     fitted = FittedDetector(
         task.preprocessing,
