@@ -56,12 +56,24 @@ def train(
         typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
     ] = None,
     epochs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table."
+            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table. "
+            "Default: 20; for a folder the budget rules.",
+            show_default=False,
         ),
-    ] = 20,
-    batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Images: how long training may take, such as 10m or 1h. Default for a folder: 10m."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images, or rows, in one batch. Default: 64; for a folder with a budget, what fits it.",
+            show_default=False,
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")
     ] = None,
@@ -90,10 +102,14 @@ def train(
     The same command on an unfinished run goes on where it stopped.
     """
     import_tensorflow()
-    from keras_anogan.runs.arguments import Arguments, parse_parameters
+    from keras_anogan.runs.arguments import Arguments, parse_duration, parse_parameters
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
-    arguments = Arguments(**{**settings, "params": parse_parameters(params or ())})
+    given = {
+        "params": parse_parameters(params or ()),
+        "budget": None if budget is None else parse_duration(budget),
+    }
+    arguments = Arguments(**{**settings, **given})
     _refuse_idle(context, arguments)
     _train(arguments, out, tensorboard)
 

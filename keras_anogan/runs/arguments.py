@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,7 @@ from keras_anogan.nn.scores import MAP_REDUCTIONS
 from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
+BUDGET = 600.0  # seconds
 REDUCTIONS = (*MAP_REDUCTIONS, "paper")
 
 
@@ -38,8 +40,8 @@ class RunArguments:
 
     detector: str | None = None
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: int = 20
-    batch_size: int = 64
+    epochs: int | None = 20
+    batch_size: int | None = 64
     learning_rate: float | None = None
     threshold: str = "conformal"
     alpha: float | None = None
@@ -128,7 +130,10 @@ class Arguments(RunArguments):
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
         image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
-        epochs: an epoch of a table has at least as many steps as the detector asks for.
+        epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
+            many steps as the detector asks for.
+        batch_size: default: 64; for a folder with a budget what fits the number of images.
+        budget: seconds that training may take, for images; default: ten minutes for a folder, unless epochs are told.
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
@@ -146,6 +151,9 @@ class Arguments(RunArguments):
     architecture: str | None = None
     image_size: int | None = None
     patience: int | None = None
+    budget: float | None = None
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    batch_size: int | None = dataclasses.field(default=None, kw_only=True)
     reduction: str | None = None
     skip_broken: bool = False
 
@@ -153,6 +161,7 @@ class Arguments(RunArguments):
         super().__post_init__()
         self._check_at_least_one("patience")
         self._check_data()
+        self._settle_length()
         if self.data not in NAMED_SETS:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
@@ -162,6 +171,21 @@ class Arguments(RunArguments):
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
+
+    def _settle_length(self) -> None:
+        """Epochs and batches, or, for a folder where nobody said so, a budget of time."""
+        if self.budget is not None and self.is_table:
+            raise ValueError("Expected --budget with images. Received: a table; --epochs tells how long it is trained.")
+        if self.budget is not None and self.epochs is not None and not self.smoke:
+            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
+        if self.budget is not None and not 0.0 < self.budget < math.inf:
+            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
+        folder = not self.is_table and self.data not in NAMED_SETS
+        if self.epochs is None and self.budget is None and folder:
+            object.__setattr__(self, "budget", BUDGET)
+        if self.budget is None:
+            self._set_default("epochs", 20)
+            self._set_default("batch_size", 64)
 
     def _check_data(self) -> None:
         """Refuse options that belong to another kind of data."""
@@ -334,6 +358,20 @@ def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError, TypeError):
             found[name] = text
     return found
+
+
+def parse_duration(text: str) -> float:
+    """ "10m", "90s", "1.5h" or "600" as seconds.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1:]) if text[-1:].lower() in units else (text, "s")
+    try:
+        return float(number) * units[unit.lower()]
+    except ValueError:
+        raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
