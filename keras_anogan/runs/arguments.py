@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
 from keras_anogan.thresholds import build_threshold
@@ -124,12 +125,16 @@ class Arguments(RunArguments):
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
-        image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
+        image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
+            (folder).
         epochs: an epoch of a table has at least as many steps as the detector asks for.
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
         skip_broken: leave out image files that can't be read.
+        color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
+        normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
+        flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         smoke: one epoch on at most 256 rows.
     """
 
@@ -139,9 +144,13 @@ class Arguments(RunArguments):
     normal_where: str | None = None
     drop: list[str] | None = None
     architecture: str | None = None
-    image_size: int | None = None
+    image_size: int | tuple[int, int] | None = None
     patience: int | None = None
     skip_broken: bool = False
+    color: str = "auto"
+    normal_dir: list[str] | None = None
+    abnormal_dir: list[str] | None = None
+    flat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,8 +182,23 @@ class Arguments(RunArguments):
             )
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")
-        if self.image_size is not None and self.image_size < 2:
+        if isinstance(self.image_size, (list, tuple)):  # a list in a run's file
+            width, height = self.image_size
+            object.__setattr__(self, "image_size", width if width == height else (width, height))
+        if self.image_size is not None and min(self.sides) < 2:
             raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
+        self._check_folder(named)
+
+    def _check_folder(self, named: bool) -> None:
+        """Refuse options of folders with other data."""
+        if self.color not in COLORS:
+            raise ValueError(f"Expected --color to be one of {', '.join(COLORS)}. Received: {self.color!r}.")
+        given = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir, "--flat": self.flat}
+        idle = [name for name, value in given.items() if value] + (["--color"] if self.color != "auto" else [])
+        if idle and (named or self.is_table):
+            raise ValueError(f"Expected {idle[0]} with a folder of images only. Received: {self.data}.")
+        if self.flat and (self.normal_dir or self.abnormal_dir):
+            raise ValueError("Expected either --flat or --normal-dir and --abnormal-dir. Received: both.")
 
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
@@ -214,7 +238,8 @@ class Arguments(RunArguments):
     @property
     def sides(self) -> tuple[int, int]:
         """Height and width of the images the networks see."""
-        return int(self.image_size or 0), int(self.image_size or 0)
+        size = self.image_size or 0
+        return (size[1], size[0]) if isinstance(size, tuple) else (int(size), int(size))
 
     @property
     def kind(self) -> str:
@@ -333,10 +358,30 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    sides = _sides_of(text)
+    if len(sides) != 2 or min(sides) < 1:
         raise ValueError(f"Expected --size WIDTHxHEIGHT, such as 128x64. Received: {text}.")
     return int(sides[0]), int(sides[1])
+
+
+def parse_image_size(text: str | int | None) -> int | tuple[int, int] | None:
+    """ "64" as 64, and "96x64" as (96, 64), width first.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if text is None:
+        return None
+    sides = _sides_of(str(text))
+    if len(sides) not in (1, 2):
+        raise ValueError(f"Expected --image-size SIDE or WIDTHxHEIGHT, such as 64 or 96x64. Received: {text}.")
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _sides_of(text: str) -> list[int]:
+    """The numbers between the x in "96x64"; none for another text."""
+    sides = text.lower().replace(" ", "").split("x")
+    return [int(side) for side in sides] if all(side.isdecimal() for side in sides) else []
 
 
 def demo_arguments() -> Arguments:
