@@ -19,7 +19,8 @@ def score(
         list[str],
         typer.Argument(
             metavar="DATA...",
-            help="Images, a table, or days of footage: what the run was trained on.",
+            help="Images (folders, files, patterns, lists in .txt), a table, or days of footage: what the run was "
+            "trained on.",
             show_default=False,
         ),
     ],

@@ -123,3 +123,21 @@ Labels = Annotated[
 Annotate = Annotated[
     pathlib.Path | None, typer.Option(help="Footage: video file to write, with alarms marked, such as alarms.mp4.")
 ]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIDE|WIDTHxHEIGHT",
+        help="Size of the images the networks see, such as 64 or 96x64. Default: 28 (mnist), 8 (digits), 64 (folder).",
+        show_default=False,
+    ),
+]
+Color = Annotated[str, typer.Option(help="A folder: rgb, grey, or auto, which is RGB if any image is.")]
+NormalDir = Annotated[
+    list[str] | None,
+    typer.Option(help="A folder: sub-folder of normal images, one option for each.", show_default=False),
+]
+AbnormalDir = Annotated[
+    list[str] | None,
+    typer.Option(help="A folder: sub-folder of anomalous images, to test on, one option for each.", show_default=False),
+]
+Flat = Annotated[bool, typer.Option("--flat", help="A folder: all images in it and below it are normal.")]

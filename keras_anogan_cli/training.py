@@ -51,10 +51,11 @@ def train(
         str | None,
         typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
     ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
-    ] = None,
+    image_size: options.ImageSize = None,
+    color: options.Color = "auto",
+    normal_dir: options.NormalDir = None,
+    abnormal_dir: options.AbnormalDir = None,
+    flat: options.Flat = False,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -97,15 +98,16 @@ def train(
 ) -> None:
     """Train a detector on normal images or rows and write a run folder: detector, SavedModel, metrics, report.
 
-    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>. All rows of a table are
-    normal, or those that --normal-where tells.
+    A folder is flat (every image is normal), has train/good, test/good and test/<defect>, or folders that --normal-dir
+    and --abnormal-dir name. All rows of a table are normal, or those that --normal-where tells.
     The same command on an unfinished run goes on where it stopped.
     """
     import_tensorflow()
-    from keras_anogan.runs.arguments import Arguments, parse_duration, parse_parameters
+    from keras_anogan.runs.arguments import Arguments, parse_duration, parse_image_size, parse_parameters
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     given = {
+        "image_size": parse_image_size(image_size),
         "params": parse_parameters(params or ()),
         "budget": None if budget is None else parse_duration(budget),
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
 from keras_anogan.nn.scores import MAP_REDUCTIONS
@@ -129,7 +130,8 @@ class Arguments(RunArguments):
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
-        image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
+        image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
+            (folder).
         epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
             many steps as the detector asks for.
         batch_size: default: 64; for a folder with a budget what fits the number of images.
@@ -140,6 +142,9 @@ class Arguments(RunArguments):
         reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
             "paper", the detector's own score; default: top for a folder, where the detector has maps.
         skip_broken: leave out image files that can't be read.
+        color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
+        normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
+        flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         smoke: one epoch on at most 256 rows.
     """
 
@@ -149,13 +154,17 @@ class Arguments(RunArguments):
     normal_where: str | None = None
     drop: list[str] | None = None
     architecture: str | None = None
-    image_size: int | None = None
+    image_size: int | tuple[int, int] | None = None
     patience: int | None = None
     budget: float | None = None
     epochs: int | None = dataclasses.field(default=None, kw_only=True)
     batch_size: int | None = dataclasses.field(default=None, kw_only=True)
     reduction: str | None = None
     skip_broken: bool = False
+    color: str = "auto"
+    normal_dir: list[str] | None = None
+    abnormal_dir: list[str] | None = None
+    flat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,8 +217,23 @@ class Arguments(RunArguments):
             )
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")
-        if self.image_size is not None and self.image_size < 2:
+        if isinstance(self.image_size, (list, tuple)):  # a list in a run's file
+            width, height = self.image_size
+            object.__setattr__(self, "image_size", width if width == height else (width, height))
+        if self.image_size is not None and min(self.sides) < 2:
             raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
+        self._check_folder(named)
+
+    def _check_folder(self, named: bool) -> None:
+        """Refuse options of folders with other data."""
+        if self.color not in COLORS:
+            raise ValueError(f"Expected --color to be one of {', '.join(COLORS)}. Received: {self.color!r}.")
+        given = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir, "--flat": self.flat}
+        idle = [name for name, value in given.items() if value] + (["--color"] if self.color != "auto" else [])
+        if idle and (named or self.is_table):
+            raise ValueError(f"Expected {idle[0]} with a folder of images only. Received: {self.data}.")
+        if self.flat and (self.normal_dir or self.abnormal_dir):
+            raise ValueError("Expected either --flat or --normal-dir and --abnormal-dir. Received: both.")
 
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
@@ -249,7 +273,8 @@ class Arguments(RunArguments):
     @property
     def sides(self) -> tuple[int, int]:
         """Height and width of the images the networks see."""
-        return int(self.image_size or 0), int(self.image_size or 0)
+        size = self.image_size or 0
+        return (size[1], size[0]) if isinstance(size, tuple) else (int(size), int(size))
 
     @property
     def kind(self) -> str:
@@ -382,10 +407,30 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    sides = _sides_of(text)
+    if len(sides) != 2 or min(sides) < 1:
         raise ValueError(f"Expected --size WIDTHxHEIGHT, such as 128x64. Received: {text}.")
     return int(sides[0]), int(sides[1])
+
+
+def parse_image_size(text: str | int | None) -> int | tuple[int, int] | None:
+    """ "64" as 64, and "96x64" as (96, 64), width first.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if text is None:
+        return None
+    sides = _sides_of(str(text))
+    if len(sides) not in (1, 2):
+        raise ValueError(f"Expected --image-size SIDE or WIDTHxHEIGHT, such as 64 or 96x64. Received: {text}.")
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _sides_of(text: str) -> list[int]:
+    """The numbers between the x in "96x64"; none for another text."""
+    sides = text.lower().replace(" ", "").split("x")
+    return [int(side) for side in sides] if all(side.isdecimal() for side in sides) else []
 
 
 def demo_arguments() -> Arguments:

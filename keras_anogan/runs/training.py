@@ -120,8 +120,7 @@ def _make_folder(tensorboard: Any) -> None:
 def _build_early(arguments: RunArguments) -> None:
     """Build the networks for what the arguments tell of the data, so that a wrong size is told before any are read."""
     if isinstance(arguments, Arguments):
-        size = arguments.image_size
-        shape = (8,) if size is None else (size, size, 1)
+        shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
         phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
         _settle_reduction(arguments, list(phases.values())[-1])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets.image_folder import load_image
+from keras_anogan.datasets.image_files import load_image
 
 
 class ArrayRecording:
@@ -104,7 +104,7 @@ class FrameFolder:
 
     def _shape_of(self, path: pathlib.Path) -> tuple[int, ...] | None:
         try:
-            return _fit(load_image(path), self.size, self.grey).shape
+            return _fit(load_image(path, white=65535), self.size, self.grey).shape
         except (ValueError, OSError):
             return None
 
@@ -118,7 +118,7 @@ class FrameFolder:
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices."""
-        return np.stack([_fit(load_image(self.paths[i]), self.size, self.grey) for i in indices])
+        return np.stack([_fit(load_image(self.paths[i], white=65535), self.size, self.grey) for i in indices])
 
 
 class Fitted(ArrayRecording):
