@@ -28,6 +28,7 @@ from keras_anogan.models import Phases, build_phases, steps_per_epoch
 from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
+from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task
@@ -65,8 +66,12 @@ def train(
     out = pathlib.Path(out)
     check_folder(arguments, arguments.sources, out)
     _make_folder(tensorboard)
-    _build_early(arguments)
+    share = 0.0
+    if isinstance(arguments, Arguments):  # before any data are read
+        share = check_memory(arguments, (8,) if arguments.image_size is None else (*arguments.sides, 1))
     task = load_task(arguments)
+    if task.kind == "images" and share > 0.3:  # three channels may take three times as much
+        check_memory(arguments, task.shape)
     phases = build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **arguments.built_with)
     check_calibration(arguments, task)
     config = _config(arguments, task)
@@ -105,13 +110,6 @@ def _make_folder(tensorboard: Any) -> None:
         raise ValueError(
             f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
         ) from error
-
-
-def _build_early(arguments: RunArguments) -> None:
-    """Build the networks for what the arguments tell of the data, so that a wrong size is told before any are read."""
-    if isinstance(arguments, Arguments):
-        shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
-        build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
 
 
 def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
