@@ -1,6 +1,7 @@
 """Data sets, readers of folders and tables, and protocols: which rows are trained on, calibrated on and tested on."""
 
 from keras_anogan.datasets.digits import load_digits
+from keras_anogan.datasets.fabric import write_fabric
 from keras_anogan.datasets.image_files import load_image
 from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, gather_images, load_masks, scan_image_folder
 from keras_anogan.datasets.kdd99 import TableSplit, kdd99_paper, kdd99_realistic, load_kdd99
@@ -38,5 +39,6 @@ __all__ = [
     "read_table",
     "scan_image_folder",
     "three_ways",
+    "write_fabric",
     "write_street",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -12,9 +13,12 @@ from keras_anogan.datasets import is_table
 from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
-from keras_anogan.thresholds import build_threshold
+from keras_anogan.nn.scores import MAP_REDUCTIONS
+from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
+BUDGET = 600.0  # seconds
+REDUCTIONS = (*MAP_REDUCTIONS, "paper")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class RunArguments:
         learning_rate: of Adam(beta_1=0.5), for every player.
         threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
             "cumulative", "exponential", "double_exponential" and "sliding".
-        alpha: accepted false-alarm rate.
+        alpha: accepted false-alarm rate; None for 1 %, or the lowest that the calibration data allow.
         k: standard deviations above the mean.
         seed: of weights, noise, data order and split.
         smoke: one epoch on few rows, to see that everything works.
@@ -37,11 +41,11 @@ class RunArguments:
 
     detector: str | None = None
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: int = 20
-    batch_size: int = 64
+    epochs: int | None = 20
+    batch_size: int | None = 64
     learning_rate: float | None = None
     threshold: str = "conformal"
-    alpha: float = 0.01
+    alpha: float | None = None
     k: float = 3.0
     seed: int = 0
     smoke: bool = False
@@ -50,8 +54,8 @@ class RunArguments:
         self._check_at_least_one("epochs", "batch_size")
         if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if self.alpha is not None and not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1, or auto. Received: {self.alpha}.")
         if not self.k >= 0.0:
             raise ValueError(f"Expected --k >= 0. Received: {self.k}.")
         if self.seed < 0:
@@ -82,7 +86,8 @@ class RunArguments:
 
     def build_threshold(self, capacity: int | None = None) -> Any:
         """A new threshold as asked for, for so many calibration scores."""
-        return build_threshold(self.threshold, alpha=self.alpha, k=self.k, capacity=capacity)
+        alpha = LEAST_ALPHA if self.alpha is None else self.alpha
+        return build_threshold(self.threshold, alpha=alpha, k=self.k, capacity=capacity)
 
     def _check_detector(self, kind: str, noun: str) -> None:
         """Refuse a detector, or parameters of it, that there are not for this kind of data."""
@@ -127,10 +132,15 @@ class Arguments(RunArguments):
             sets, dcgan for folders.
         image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
             (folder).
-        epochs: an epoch of a table has at least as many steps as the detector asks for.
+        epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
+            many steps as the detector asks for.
+        batch_size: default: 64; for a folder with a budget what fits the number of images.
+        budget: seconds that training may take, for images; default: ten minutes for a folder, unless epochs are told.
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
+        reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
+            "paper", the detector's own score; default: top for a folder, where the detector has maps.
         skip_broken: leave out image files that can't be read.
         color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
@@ -146,6 +156,10 @@ class Arguments(RunArguments):
     architecture: str | None = None
     image_size: int | tuple[int, int] | None = None
     patience: int | None = None
+    budget: float | None = None
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    batch_size: int | None = dataclasses.field(default=None, kw_only=True)
+    reduction: str | None = None
     skip_broken: bool = False
     color: str = "auto"
     normal_dir: list[str] | None = None
@@ -156,6 +170,7 @@ class Arguments(RunArguments):
         super().__post_init__()
         self._check_at_least_one("patience")
         self._check_data()
+        self._settle_length()
         if self.data not in NAMED_SETS:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
@@ -165,6 +180,21 @@ class Arguments(RunArguments):
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
+
+    def _settle_length(self) -> None:
+        """Epochs and batches, or, for a folder where nobody said so, a budget of time."""
+        if self.budget is not None and self.is_table:
+            raise ValueError("Expected --budget with images. Received: a table; --epochs tells how long it is trained.")
+        if self.budget is not None and self.epochs is not None and not self.smoke:
+            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
+        if self.budget is not None and not 0.0 < self.budget < math.inf:
+            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
+        folder = not self.is_table and self.data not in NAMED_SETS
+        if self.epochs is None and self.budget is None and folder:
+            object.__setattr__(self, "budget", BUDGET)
+        if self.budget is None:
+            self._set_default("epochs", 20)
+            self._set_default("batch_size", 64)
 
     def _check_data(self) -> None:
         """Refuse options that belong to another kind of data."""
@@ -179,6 +209,11 @@ class Arguments(RunArguments):
         if not self.is_table and (self.normal_where is not None or self.drop):
             raise ValueError(
                 f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
+            )
+        if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
+            raise ValueError(
+                f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
+                f"Received: {self.reduction}{' for a table' if self.is_table else ''}."
             )
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")
@@ -348,6 +383,20 @@ def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError, TypeError):
             found[name] = text
     return found
+
+
+def parse_duration(text: str) -> float:
+    """ "10m", "90s", "1.5h" or "600" as seconds.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1:]) if text[-1:].lower() in units else (text, "s")
+    try:
+        return float(number) * units[unit.lower()]
+    except ValueError:
+        raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

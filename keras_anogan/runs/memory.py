@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_anogan.models import build_phases
 from keras_anogan.runs.arguments import RunArguments
+from keras_anogan.runs.budget import fitting_batch
 
 GIB = 2**30
 SLOTS = 3  # of each weight that is trained: its gradient and Adam's two averages
@@ -24,7 +25,7 @@ ROWS = 200  # of float32 that solving the baseline, PCA of 32 components, takes
 CGROUP = pathlib.Path("/sys/fs/cgroup/memory.max")
 
 
-def check_memory(arguments: RunArguments, shape: tuple[int, ...]) -> float:
+def check_memory(arguments: RunArguments, shape: tuple[int, ...], rows: int = 16) -> float:
     """Refuse networks that take more memory than the machine has.
 
     It also is what tells that a detector is not for a shape.
@@ -32,6 +33,7 @@ def check_memory(arguments: RunArguments, shape: tuple[int, ...]) -> float:
     Args:
         arguments: of the run.
         shape: of one row.
+        rows: to train on, of which the size of a batch may depend; default: so few that a batch is as small as can be.
 
     Returns:
         The share of the memory that they take, about; 0 where nobody knows how much there is.
@@ -39,12 +41,13 @@ def check_memory(arguments: RunArguments, shape: tuple[int, ...]) -> float:
     Raises:
         ValueError: one sentence that tells how much it takes, and which size or batch would do.
     """
-    weights, needed = estimate_memory(arguments, shape, arguments.batch_size)
+    batch = arguments.batch_size or fitting_batch(rows)
+    weights, needed = estimate_memory(arguments, shape, batch)
     have = memory_of_machine()
     if have is None or needed <= have:
         return needed / have if have else 0.0
     ways = []
-    less, one_at_a_time = arguments.batch_size, estimate_memory(arguments, shape, 1)[1]
+    less, one_at_a_time = batch, estimate_memory(arguments, shape, 1)[1]
     if one_at_a_time <= have:
         while less > 1 and estimate_memory(arguments, shape, less)[1] > have:
             less //= 2
@@ -52,14 +55,14 @@ def check_memory(arguments: RunArguments, shape: tuple[int, ...]) -> float:
     smaller = shape
     while len(smaller) == 3 and min(smaller[:2]) >= 32:
         smaller = (smaller[0] // 2, smaller[1] // 2, smaller[2])
-        if (takes := estimate_memory(arguments, smaller, arguments.batch_size)[1]) <= have:
+        if (takes := estimate_memory(arguments, smaller, batch)[1]) <= have:
             size = str(smaller[0]) if smaller[0] == smaller[1] else f"{smaller[1]}x{smaller[0]}"
             ways.append(f"--image-size {size} takes {_gib(takes)}")
             break
     raise ValueError(
         f"Expected networks that fit into the {_gib(have)} GiB of memory here. Received: {arguments.detector} for rows "
         f"of shape {shape}, {weights / 1e6:,.0f} million weights, which take about {_gib(needed)} GiB in training with "
-        f"--batch-size {arguments.batch_size}{'; ' + ', '.join(ways) if ways else ''}."
+        f"--batch-size {batch}{'; ' + ', '.join(ways) if ways else ''}."
     )
 
 

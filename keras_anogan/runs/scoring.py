@@ -34,6 +34,7 @@ def score(
     skip_broken: bool = False,
     labels: Any = None,
     annotate: Any = None,
+    alpha: float | None = None,
     say: Say = print,
 ) -> dict[str, Any]:
     """Score data with a finished run: one CSV line for each image, row, or frame of footage.
@@ -52,6 +53,7 @@ def score(
         skip_broken: leave out image files that can't be read.
         labels: footage: file with one 0 or 1 for each frame, in order (.npy or text), or an array.
         annotate: footage: video file to write: a red edge at alarms, and the score below; None for none.
+        alpha: another false-alarm rate than the run was trained for.
         say: takes one line of news at a time.
 
     Returns:
@@ -63,7 +65,7 @@ def score(
     """
     out = pathlib.Path(out)
     _check_targets(out, data, maps, annotate)
-    loaded = load_run(run)
+    loaded = load_run(run, alpha)
     scorer = Scorer(loaded.fitted)
     if loaded.kind == "footage":
         check_outside(out, data)
@@ -200,10 +202,15 @@ def _picture_alarms(
         annotate_video(pathlib.Path(annotate), footage, frames["score"], alarms, fitted.threshold.threshold)
 
 
-def export(run: Any, folder: Any) -> None:
+def export(run: Any, folder: Any, alpha: float | None = None) -> None:
     """Write the SavedModel of a finished run to `folder`, after proving that it scores as `predict` does.
+
+    Args:
+        run: run folder.
+        folder: new folder, e.g. serving/1.
+        alpha: another false-alarm rate than the run was trained for.
 
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
-    load_run(run).fitted.export(folder)
+    load_run(run, alpha).fitted.export(folder)
