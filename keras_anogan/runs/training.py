@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_anogan._version import versions
 from keras_anogan.callbacks import (
@@ -29,6 +30,7 @@ from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
 from keras_anogan.runs.folder import Say, check_folder, continues, read_config, save_fitted, write_history
+from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
@@ -66,8 +68,10 @@ def train(
     out = pathlib.Path(out)
     check_folder(arguments, arguments.sources, out)
     _make_folder(tensorboard)
-    _build_early(arguments)
+    share = _check_early(arguments)
     task = load_task(arguments)
+    if task.kind == "images" and share > 0.3:  # three channels, or a larger batch, may take several times as much
+        check_memory(arguments, task.shape, task.counts["train"])
     config = _config(arguments, task)
     check_calibration(settle_alpha(arguments, task), task)
     plan = None
@@ -117,12 +121,17 @@ def _make_folder(tensorboard: Any) -> None:
         ) from error
 
 
-def _build_early(arguments: RunArguments) -> None:
-    """Build the networks for what the arguments tell of the data, so that a wrong size is told before any are read."""
-    if isinstance(arguments, Arguments):
-        shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
-        phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
-        _settle_reduction(arguments, list(phases.values())[-1])
+def _check_early(arguments: RunArguments) -> float:
+    """Refuse what the arguments tell to be wrong before any data are read; returns the share of memory it takes."""
+    if not isinstance(arguments, Arguments):
+        return 0.0
+    shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
+    share = check_memory(arguments, shape)
+    if arguments.reduction is not None:
+        with tf.Graph().as_default():  # in which weights take no memory
+            phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
+            _settle_reduction(arguments, list(phases.values())[-1])
+    return share
 
 
 def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
