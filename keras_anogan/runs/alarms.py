@@ -23,7 +23,7 @@ from keras_anogan.video.footage import Footage
 from keras_anogan.video.store import decoded
 
 EVENT_GAP = 5  # frames without an alarm that do not end an event yet
-RED, BLUE, DARK, WHITE = (230, 40, 30), (74, 134, 181), (24, 24, 24), (255, 255, 255)
+RED, ORANGE, BLUE, DARK, WHITE = (230, 40, 30), (217, 120, 74), (74, 134, 181), (24, 24, 24), (255, 255, 255)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _mark(image: Any, words: str, share: float, threshold: float, alarm: bool) -
         top, length = height - 3 * edge, width - 2 * edge - 1
         ends = [edge + length * float(np.clip(end, 0.0, 1.0)) for end in (1.0, share, threshold)]
         draw.rectangle((edge, top, ends[0], height - edge - 1), DARK)
-        draw.rectangle((edge, top, ends[1], height - edge - 1), RED if alarm else BLUE)
+        draw.rectangle((edge, top, ends[1], height - edge - 1), ORANGE if alarm else BLUE)
         draw.line((ends[2], top, ends[2], height - edge - 1), WHITE)
     if words:
         font, place = ImageFont.load_default(max(8, height // 24)), (2 * edge, 2 * edge)
