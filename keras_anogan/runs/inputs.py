@@ -61,6 +61,10 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
     """
     if run.kind == "footage":
+        if skip_broken:
+            raise ValueError(
+                "Expected --skip-broken with images only. Received: a run of footage, whose broken frames are left out."
+            )
         return _footage(run, data, labels)
     if labels is not None:
         raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
@@ -72,6 +76,8 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     if (run.kind == "table") != is_table(data):
         wanted = "a table" if run.kind == "table" else "images"
         raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
+    if skip_broken and run.kind == "table":
+        raise ValueError("Expected --skip-broken with images only. Received: a run of a table.")
     return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
@@ -129,6 +135,7 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
         "day": np.repeat(np.array([recording.day for recording in footage.recordings], object), lengths),
         "recording": np.repeat(np.array([recording.name for recording in footage.recordings], object), lengths),
         "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
+        "seconds": ["" if np.isnan(second) else f"{second:.3f}" for second in footage.seconds],
     }
     return Inputs(windows, ids, known, footage=footage)
 

@@ -37,6 +37,8 @@ def measure(
         "calibration_alarms": float(np.mean(calibration > fitted.threshold.threshold)),
         "rows": task.counts,
     }
+    if task.kind == "footage":
+        metrics["frames"] = len(task.train.footage)
     if fitted.pixel_threshold is not None:
         metrics["map_threshold"] = fitted.pixel_threshold
     if task.test is None:
