@@ -19,7 +19,7 @@ ARROWS = {
     "pictures": {"files"},
     "nn": set(),
     "training": set(),
-    "datasets": set(),
+    "datasets": {"nn"},
     "streams": {"nn"},
     "thresholds": {"files"},
     "detector": {"training"},

@@ -8,7 +8,7 @@ from keras_anogan.datasets.ped2 import Ped2, load_ped2
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
 from keras_anogan.datasets.storage import data_dir
 from keras_anogan.datasets.street import StreetDay, make_street, write_street
-from keras_anogan.datasets.table import is_table, normal_rows, read_table
+from keras_anogan.datasets.table import is_table, normal_rows, open_table, read_table
 
 __all__ = [
     "ImageFolder",
@@ -33,6 +33,7 @@ __all__ = [
     "normal_rows",
     "one_anomalous",
     "one_class",
+    "open_table",
     "read_table",
     "scan_image_folder",
     "three_ways",

@@ -88,7 +88,9 @@ def row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: 
     return [
         RowExample(
             **_what_is_known(row, task, scores),
-            deviations=[(name, _cell(raw[name][i]), share) for name, share in deviations[i]] if deviations else [],
+            deviations=[(name, encoder.shown(name, raw[name][i]), share) for name, share in deviations[i]]
+            if deviations
+            else [],
         )
         for i, row in enumerate(order)
     ]
@@ -101,7 +103,3 @@ def _what_is_known(row: int, task: Task, scores: dict) -> dict[str, Any]:
         "score": float(scores["score"][row]),
         "p_value": float(scores["p_value"][row]) if "p_value" in scores else None,
     }
-
-
-def _cell(value: Any) -> str:
-    return str(value) if isinstance(value, str) else "(missing)" if np.isnan(value) else f"{value:.6g}"

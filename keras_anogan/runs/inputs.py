@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
+from keras_anogan.datasets import ImageRows, is_table, normal_rows, open_table, scan_image_folder
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.folder import Run
 from keras_anogan.runs.tasks import load_task
@@ -79,14 +79,11 @@ def _images(run: Run, data: str, skip_broken: bool) -> Inputs:
 
 
 def _table(run: Run, data: str) -> Inputs:
-    encoder, condition = run.fitted.preprocessing, run.arguments.normal_where
-    frame = read_table(data, text=[name for name, kind in encoder.dtypes.items() if kind == "string"])
+    encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
+    table = open_table(data, {**run.arguments.wanted, **encoder.wanted})
+    frame = table.frame
     raw = encoder.check_raw(frame)
-    remarks = tuple(
-        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that the detector does not know, such as "
-        f"{value!r} in row {row + 1}; it counts as unknown."
-        for name, count, value, row in encoder.unseen(raw)
-    )
+    remarks = [*table.remarks, *encoder.remarks(raw)]
     labels = None
     if condition is not None:
         try:
@@ -95,7 +92,12 @@ def _table(run: Run, data: str) -> Inputs:
                 labels = (~normal).astype("int64")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
-    return Inputs(encoder.encode(raw), {"id": [f"row-{i + 1}" for i in range(len(frame))]}, labels, remarks)
+    ids = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
+    if row_id is not None and row_id in frame.columns:
+        ids[row_id] = frame[row_id].tolist()
+    elif row_id is not None:
+        remarks.append(f"The table has no column {row_id!r} (--id-column): rows go by their place.")
+    return Inputs(encoder.encode(raw), ids, labels, tuple(remarks))
 
 
 def _footage(run: Run, days: Any, labels: Any) -> Inputs:

@@ -23,6 +23,7 @@ from keras_anogan.callbacks import (
     TerminateOnNonFinite,
     read_backup,
 )
+from keras_anogan.datasets.columns import lines_of
 from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases, steps_per_epoch
 from keras_anogan.models.composed import SmoothedDetector
@@ -90,6 +91,8 @@ def train(
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
     metrics["warnings"] = warnings
+    if task.columns:
+        metrics["columns"] = [column.as_dict() for column in task.columns]
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     report_training(out, config, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
     write_json(out / "metrics.json", metrics)
@@ -129,8 +132,8 @@ def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
 
 def _introduce(task: Task, phases: Phases, arguments: RunArguments, say: Say) -> None:
     """Say what is trained on what, and what was done to the data without being asked."""
-    for remark in task.remarks:
-        say(remark)
+    for line in (*lines_of(task.columns), *task.remarks):
+        say(line)
     sizes = ", ".join(f"{key} {count:,}" for key, count in task.counts.items())
     say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
     detector: Any = list(phases.values())[-1]
