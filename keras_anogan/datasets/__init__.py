@@ -3,6 +3,7 @@
 from keras_anogan.datasets.digits import load_digits
 from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder
 from keras_anogan.datasets.kdd99 import TableSplit, kdd99_paper, kdd99_realistic, load_kdd99
+from keras_anogan.datasets.machine import machine_table
 from keras_anogan.datasets.mnist import load_mnist
 from keras_anogan.datasets.ped2 import Ped2, load_ped2
 from keras_anogan.datasets.protocols import Split, fanogan_exercise, hold_out, one_anomalous, one_class, three_ways
@@ -29,6 +30,7 @@ __all__ = [
     "load_masks",
     "load_mnist",
     "load_ped2",
+    "machine_table",
     "make_street",
     "normal_rows",
     "one_anomalous",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from keras_anogan.datasets import cells
 from keras_anogan.datasets.cells import Format
 from keras_anogan.datasets.columns import choose_columns
-from keras_anogan.datasets.conditions import normal_rows
+from keras_anogan.datasets.conditions import normal_rows, some_names
 from keras_anogan.datasets.dialect import read_cells
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None
     made: dict[Any, Any] = {}
     found: dict[str, Format] = {}
     notes: dict[str, str] = {}
+    converted: dict[str, list[str]] = {"numbers": [], "dates": []}
     remarks: list[str] = []
     for name, column in frame.items():
         want = wanted.get(str(name), {})
@@ -149,11 +150,20 @@ def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None
         if code and cells.find_number(column, mark):
             notes[str(name)] = f"{code}: taken for text"
         if how is not None:
-            told = _tell(str(name), column, made[name], how, remarks)
-            found |= {str(name): how} if told or how["kind"] == "date" else {}
-            notes |= {str(name): told} if told else {}
+            plural = "dates" if how["kind"] == "date" else "numbers"
+            example = _example(column, made[name], how)
+            if example and how.get("date") != cells.ISO:
+                converted[plural].append(f"{name!r} ({example})")
+            bad = cells.known_cells(column)[lambda known, read=made[name]: read[known.index].isna()]
+            if len(bad):
+                such = f"are no {plural}, such as {bad.iloc[0]!r}"
+                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
+            if example or len(bad):
+                odd = f"{len(bad):,} cells are no {plural} ({bad.iloc[0]!r})" if len(bad) else ""
+                found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
+    read = [f"Read as {plural}: {some_names(told)}." for plural, told in converted.items() if told]
     table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)
-    return Table(table, found, remarks, notes)
+    return Table(table, found, [*read, *remarks], notes)
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -206,34 +216,17 @@ def _format(name: str, column: pd.Series, want: Format, mark: str) -> Format | N
     return found
 
 
-def _tell(name: str, column: pd.Series, made: pd.Series, how: Format, remarks: list[str]) -> str:
-    """Add sentences on what became of a column of text; returns the same in a few words, "" for plain numbers."""
+def _example(column: pd.Series, made: pd.Series, how: Format) -> str:
+    """One cell of text, and what it became; "" where all cells are numbers as Python writes them."""
     known = cells.known_cells(column)
-    read = made[known.index]
-    notes = []
-    good = known[read.notna()]
+    good = known[made[known.index].notna()]
     if len(good) and how["kind"] == "date":
-        notes.append(f"{good.iloc[0]} is {read[good.index[0]]:%Y-%m-%d}")
-        if how["date"] != cells.ISO:
-            remarks.append(f"Read {name!r} as dates: {notes[0]}{_other_order(good, how['date'])}.")
-    elif len(good) and len(odd := good[~good.str.fullmatch(cells.PATTERNS[cells.PLAIN])]):
-        odd = odd[odd.str.lower() != "inf"]
-        notes.append(f"{odd.iloc[0]} is {read[odd.index[0]]:.9g}")
-        remarks.append(f"Read {name!r} as numbers: {notes[0]}.")
-    elif (how["decimal"], how["thousands"]) != cells.PLAIN:
-        marked = good[good.str.contains(r"[.,]")]
-        if len(marked):
-            notes.append(f"{marked.iloc[0]} is {read[marked.index[0]]:.9g}")
-            remarks.append(f"Read {name!r} as numbers: {notes[0]}.")
-    bad = known[read.isna()]
-    if len(bad):
-        plural, such = ("dates" if how["kind"] == "date" else "numbers"), repr(bad.iloc[0])
-        notes.append(f"{len(bad):,} cells are no {plural} ({such})")
-        remarks.append(
-            f"{len(bad):,} of {len(column):,} cells of {name!r} are not {plural}, such as {such}: they count as "
-            "missing."
-        )
-    return ", ".join(notes)
+        return f"{good.iloc[0]} is {made[good.index[0]]:%Y-%m-%d}{_other_order(good, how['date'])}"
+    if (how["decimal"], how["thousands"]) != cells.PLAIN:
+        good = good[good.str.contains(r"[.,' ]")]
+    else:
+        good = good[good.str.contains(cells.SIGNS)]
+    return f"{good.iloc[0]} is {made[good.index[0]]:.9g}" if len(good) else ""
 
 
 def _other_order(known: pd.Series, style: str) -> str:

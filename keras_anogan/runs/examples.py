@@ -34,7 +34,7 @@ class RowExample(Judged):
     """One row of a table in the report.
 
     Attributes:
-        deviations: (column, its cell, its share of the row's difference from the reconstruction), largest first.
+        deviations: (column, its cell, its share of all deviations of the row), largest first.
     """
 
     deviations: list[tuple[str, str, float]]
@@ -84,7 +84,7 @@ def row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: 
     """A `RowExample` of each of the test rows with these numbers."""
     encoder = fitted.preprocessing
     raw = encoder.check_raw(task.raw_test.iloc[order])
-    deviations = column_deviations(fitted.detector, task.test[order], encoder.feature_columns)
+    deviations = column_deviations(fitted, task.test[order])
     return [
         RowExample(
             **_what_is_known(row, task, scores),

@@ -14,6 +14,7 @@ from keras import layers, ops
 from keras_anogan.datasets.cells import Format, apply_format
 from keras_anogan.datasets.conditions import BOOLEANS, some_names
 from keras_anogan.nn.scaling import centre_and_spread, far_cells
+from keras_anogan.serving.deviations import ColumnDeviations
 from keras_anogan.training.batches import gathered, in_batches
 
 if TYPE_CHECKING:
@@ -179,14 +180,12 @@ class TableEncoder(layers.Layer):
         formats: how columns of text are read as numbers or dates (`datasets.cells`).
         ranges: lowest and highest number of a column in the training rows; `adapt` learns them.
         rare: values of a category in the training rows without a feature of their own; `adapt` learns them.
-        deviations: what is usual of a column's difference from its reconstruction, (median, spread); see
-            `serving.deviations`.
+        deviations: `ColumnDeviations` of training rows; `adapt` makes it.
     """
 
     formats: dict[str, Format]
     ranges: dict[str, list[float]]
     rare: dict[str, list[str]]
-    deviations: dict[str, list[float]]
 
     def __init__(
         self,
@@ -197,7 +196,7 @@ class TableEncoder(layers.Layer):
         formats: Mapping[str, Format] | None = None,
         ranges: Mapping[str, Sequence[float]] | None = None,
         rare: Mapping[str, Sequence[str]] | None = None,
-        deviations: Mapping[str, Sequence[float]] | None = None,
+        deviations: ColumnDeviations | None = None,
     ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
         self.dtypes = dict(dtypes)
@@ -207,8 +206,8 @@ class TableEncoder(layers.Layer):
             formats={key: dict(value) for key, value in (formats or {}).items()},
             ranges={key: list(value) for key, value in (ranges or {}).items()},
             rare={key: list(value) for key, value in (rare or {}).items()},
-            deviations={key: list(value) for key, value in (deviations or {}).items()},
         )
+        self.deviations = deviations
 
     def adapt(self, raw: dict[str, np.ndarray]) -> TableEncoder:
         """Learn ranges and categories from normal training rows, columns as `raw_columns` gives them."""
@@ -232,6 +231,10 @@ class TableEncoder(layers.Layer):
             elif len(near := raw[name][np.isfinite(raw[name]) & ~far_cells(raw[name])]):
                 self.ranges[name] = [float(near.min()), float(near.max())]
         self.encoder = keras.Model(list(inputs.values()), joined(encoded, "float32"), name="columns")
+        rows = len(raw[next(iter(self.dtypes))])
+        some = np.linspace(0, rows - 1, min(rows, CHUNK)).astype(int)
+        sample = self.encoder([tf.constant(raw[name][some].reshape(-1, 1)) for name in self.dtypes])
+        self.deviations = ColumnDeviations(self.feature_columns).adapt(np.asarray(sample))
         return self
 
     def call(self, raw: dict[str, Any]) -> Any:
@@ -380,10 +383,11 @@ class TableEncoder(layers.Layer):
             "formats": self.formats,
             "ranges": self.ranges,
             "rare": self.rare,
-            "deviations": self.deviations,
+            "deviations": keras.saving.serialize_keras_object(self.deviations),
         }
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> TableEncoder:
         encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
-        return cls(**{**config, "encoder": encoder})
+        deviations = keras.saving.deserialize_keras_object(config.get("deviations"), custom_objects=custom_objects)
+        return cls(**{**config, "encoder": encoder, "deviations": deviations})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,9 +127,11 @@ def _remarks(columns: Sequence[Column], normal: np.ndarray, condition: str | Non
     if left:
         reasons = "; ".join(f"{some_names(names)} ({LEFT_OUT[kind]})" for kind, names in left.items())
         found.append(f"Left out: {reasons}.")
-    if kept := [kind for kind in left if kind in ("date", "id", "counter", "index")]:
-        name = left[kept[0]][0]
-        found.append(f"--column {name}={'date' if kept[0] == 'date' else 'number'} would keep {name!r}, say.")
+    for kind in ("date", "id", "counter"):
+        if kind in left:
+            setting = f"{left[kind][0]}={'date' if kind == 'date' else 'category' if kind == 'id' else 'number'}"
+            found.append(f"To keep such a column, name it: --column {shlex.quote(setting)}.")
+            break
     if condition is not None and normal.all():
         found.append(f"All {len(normal):,} rows meet the condition {condition!r}: there are none to find.")
     return found
