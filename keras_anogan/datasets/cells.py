@@ -18,6 +18,24 @@ Format = dict[str, Any]
 NEARLY = 0.8  # of the known cells have to be numbers, or dates, for a column to be one of them
 MOST = 5_000  # different cells that are looked at to find out how a column is written
 WORDS = 20  # of those that are no numbers, kept with the format
+BLANKS = (
+    "-",
+    "--",
+    "---",
+    "?",
+    ".",
+    "*",
+    "x",
+    "X",
+    "N.A.",
+    "n.a.",
+    "#DIV/0!",
+    "#VALUE!",
+    "#REF!",
+    "Inf",
+    "inf",
+    "-inf",
+)
 SIGNS = re.compile(r"[%‰€$£¥]|°[CFK]?")
 SPACES = re.compile("[\u00a0\u202f\u2009]")
 GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")  # 1.234 is a number, or a thousand written in German
@@ -115,16 +133,17 @@ def find_number(column: pd.Series, mark: str = ".", least: float = NEARLY) -> Fo
 def find_date(column: pd.Series, least: float = NEARLY) -> Format | None:
     """How a column of text writes dates, or None; where day and month could be either, the day comes first."""
     cells = known_cells(column).drop_duplicates()[:MOST]
-    if len(cells) == 0 or not cells.str.contains(r"\d", regex=True).mean() >= least:
+    cells = cells[~cells.isin(BLANKS)]
+    if len(cells) == 0 or not cells.str.contains(r"\d", regex=True).mean() >= 0.5 * least:
         return None
-    if cells.str.match(ISO_DATE).mean() >= least:
+    if cells.str.match(ISO_DATE).mean() >= 0.5 * least:
         return _with_words(column, {"kind": "date", "date": ISO, "words": []}, least)
     best = None
     for style in (day + time for day in DAYS for time in TIMES):
         if _dates(cells[:20], style).notna().mean() < 0.5:
             continue
         share = float(_dates(cells, style).notna().mean())
-        if share >= least and (best is None or share > best[0]):
+        if share >= 0.5 * least and (best is None or share > best[0]):
             best = (share, style)
     return _with_words(column, {"kind": "date", "date": best[1], "words": []}, least) if best else None
 
@@ -133,7 +152,8 @@ def _with_words(column: pd.Series, found: Format, least: float) -> Format | None
     """A format with the words that are none of its cells, if these are few enough."""
     known = known_cells(column)
     bad = known[apply_format(known, found).isna()]
-    if len(known) - len(bad) < least * len(known):
+    told = len(known) - int(known.isin(BLANKS).sum())  # a dash says that there is nothing
+    if len(known) - len(bad) < max(least * told, 1):
         return None
     return {**found, "words": bad.value_counts().index[:WORDS].tolist()}
 

@@ -33,7 +33,7 @@ KINDS = ("number", "date", "category", "id")
 FEW = 20  # rows below which nothing is called an id or a counter
 EXACT = 2**53  # whole numbers up to here are numbers; float64 can't tell longer ones apart
 NAMES = re.compile(
-    r"(^|[\W_])(id|ids|uid|uuid|guid|key|index|idx|nr|no|serial|record|row)($|[\W_])|[a-z](Id|ID)$", re.I
+    r"(^|[\W_])(?i:id|ids|uid|uuid|guid|key|index|idx|nr|no|serial|record|row)($|[\W_])|[a-z](Id|ID)$",
 )
 TIMES = re.compile(r"time|date|stamp|epoch|(^|[\W_])(ts|dt)($|[\W_])", re.I)
 UNNAMED = re.compile(r"Unnamed: \d+|\s*|nan|None|__index_level_\d+__|level_\d+")

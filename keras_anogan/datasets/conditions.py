@@ -136,7 +136,7 @@ class _Alike(ast.NodeTransformer):
         elif words or not all(isinstance(cell, str) for cell in column.dropna()):
             return value
         known = column.dropna()
-        held = "" if len(known) == 0 else f", such as {known.iloc[0]!r}"
+        held = "" if len(known) == 0 else f", such as {getattr(known.iloc[0], 'item', lambda: known.iloc[0])()!r}"
         numbers = "true or false" if pd.api.types.is_bool_dtype(column) else "numbers"
         kind = numbers if pd.api.types.is_numeric_dtype(column) else "text"
         raise _Unlike(

@@ -22,9 +22,9 @@ def machine_table(rows: int = 4_000, seed: int = 0) -> pd.DataFrame:
 
     Returns:
         Columns: an index without a name; `time`, "31.01.2024 06:10"; `part_id`, "T-004711"; `cycles`, a counter;
-        `product`, "A12", "B07" or "C30"; `shift`; `load`, "63,5 %"; `speed`, rpm; `pressure`, "1.234,5" mbar; `oil` and
-        `mould`, °C, with gaps; `ambient`, °C; `current`, A, with 0.2 % glitches of 9999; `vibration`, mm/s, with the word
-        "error" here and there; `rejects`, mostly 0; `voltage`, always 400; `state`, "ok" or the fault.
+        `product`, "A12", "B07" or "C30"; `shift`; `load`, "63,5 %"; `speed`, rpm; `pressure`, "1.234,5" mbar; `oil`
+        and `mould`, °C, with gaps; `ambient`, °C; `current`, A, with 0.2 % glitches of 9999; `vibration`, mm/s, with
+        the word "error" here and there; `rejects`, mostly 0; `voltage`, always 400; `state`, "ok" or the fault.
 
     Args:
         rows: lines, >= 100.
@@ -48,7 +48,7 @@ def machine_table(rows: int = 4_000, seed: int = 0) -> pd.DataFrame:
     speed = np.array([900.0, 1_200.0, 1_500.0])[made] * (0.8 + 0.4 * load) + noise(12.0)
     ambient = 19.0 + 5.0 * np.sin(2.0 * np.pi * (hours - 9.0) / 24.0) + _wandering(rows, 1.5, draw) + noise(0.2)
     oil = 25.0 + 30.0 * load + 0.6 * ambient + noise(0.6)
-    stuck = np.array([0.95, 0.55])[(load > 0.6).astype(int)] + 0.03 * draw.normal(size=rows)
+    stuck = np.array([0.86, 0.48])[(load > 0.6).astype(int)] + 0.03 * draw.normal(size=rows)
     oil = np.where(state == "stuck sensor", 25.0 + 30.0 * stuck + 0.6 * ambient, oil)
     mould = 60.0 + 0.9 * (oil - 40.0) + 8.0 * (made == 2) + noise(0.8) + 14.0 * (state == "overheating")
     pressure = 600.0 + 900.0 * load + 0.1 * speed + noise(12.0) - 220.0 * (state == "leak")
