@@ -37,9 +37,9 @@ def train(
     normal_where: Annotated[
         str | None, typer.Option(help="Tables: the condition that normal rows meet, e.g. 'label == \"ok\"'.")
     ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Tables: a column to leave out, one option for each.", show_default=False)
-    ] = None,
+    drop: options.Drop = None,
+    column: options.Column = None,
+    id_column: options.IdColumn = None,
     detector: Annotated[
         str | None,
         typer.Option(

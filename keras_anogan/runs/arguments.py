@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.columns import KINDS
 from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
@@ -125,7 +126,10 @@ class Arguments(RunArguments):
         data: "mnist", "digits", a folder of images, or a table file (.csv, .csv.gz, .parquet).
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
-        drop: for tables, columns to leave out.
+        drop: for tables, columns to leave out; several may stand in one text with commas between them.
+        column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
+            "number=number" or "key=id".
+        id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
         detector: default: fanogan for images, efficientgan for tables. One that learns from the classes of normal
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
@@ -153,6 +157,8 @@ class Arguments(RunArguments):
     abnormal: int | None = None
     normal_where: str | None = None
     drop: list[str] | None = None
+    column: list[str] | None = None
+    id_column: str | None = None
     architecture: str | None = None
     image_size: int | tuple[int, int] | None = None
     patience: int | None = None
@@ -206,10 +212,11 @@ class Arguments(RunArguments):
         if not named and any(chosen):
             what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
             raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
-        if not self.is_table and (self.normal_where is not None or self.drop):
-            raise ValueError(
-                f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
-            )
+        options = {"normal-where": self.normal_where, "drop": self.drop, "column": self.column}
+        given = [key for key, value in (options | {"id-column": self.id_column}).items() if value]
+        if not self.is_table and given:
+            raise ValueError(f"Expected --{given[0]} with a table (.csv, .csv.gz, .parquet). Received: {self.data}.")
+        parse_columns(self.column or ())
         if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
             raise ValueError(
                 f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
@@ -269,6 +276,12 @@ class Arguments(RunArguments):
     def is_table(self) -> bool:
         """Whether the data are a table file."""
         return is_table(self.data)
+
+    @property
+    def wanted(self) -> dict[str, dict[str, Any]]:
+        """For tables, what columns are to be taken for, as `datasets.open_table` takes it."""
+        named = {} if self.id_column is None else {self.id_column: {"kind": "id"}}
+        return {**parse_columns(self.column or ()), **named}
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -397,6 +410,27 @@ def parse_duration(text: str) -> float:
         return float(number) * units[unit.lower()]
     except ValueError:
         raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
+
+
+def parse_columns(settings: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """["day=date:%d.%m.%Y", "code=category"] as {"day": {"kind": "date", "date": "%d.%m.%Y"}, "code": {...}}.
+
+    Raises:
+        ValueError: for another kind, or a name that comes twice.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, equals, kind = setting.rpartition("=")
+        kind, colon, style = kind.partition(":")
+        if not equals or kind not in KINDS or (colon and kind != "date"):
+            raise ValueError(
+                f"Expected --column NAME={', '.join(KINDS[:-1])} or {KINDS[-1]}, or NAME=date:%d.%m.%Y. "
+                f"Received: {setting!r}."
+            )
+        if name in found:
+            raise ValueError(f"Expected every column once. Received: --column {name} twice.")
+        found[name] = {"kind": kind, **({"date": style} if style else {})}
+    return found
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

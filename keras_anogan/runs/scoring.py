@@ -45,7 +45,7 @@ def score(
         data: "mnist" or "digits" (the run's own test rows), a folder of images, a table file, or footage as
             `video.open_footage` takes it: whatever the run was trained on.
         out: CSV file. Images and tables: id, label if known, terms of the score, anomaly_score, p_value if known,
-            is_anomaly; for a table also deviates_in, the columns in which a row differs most from its reconstruction.
+            is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells.
             Footage: day, recording, frame, seconds in the recording if known, label if known, anomaly_score, p_value if
             known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
             `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png` and `<out>.html`.
@@ -121,10 +121,10 @@ def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> Non
 
 
 def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:
-    """For a table, add the columns in which each row differs most from its reconstruction."""
+    """For a table, add the columns in which each row deviates most."""
     if run.kind != "table":
         return
-    found = column_deviations(run.fitted.detector, inputs.rows, run.fitted.preprocessing.feature_columns, most=3)
+    found = column_deviations(run.fitted, inputs.rows, most=3)
     if found:
         results["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
 
@@ -165,7 +165,7 @@ def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
             if inputs.footage is not None and np.isnan(results["score"][i]):
                 writer.writerow([*line, *[""] * (len(numbers) + 1)])
                 continue
-            line += [f"{results[key][i]:.9g}" for key in numbers]
+            line += [f"{results[key][i]:.{4 if key == 'p_value' else 9}g}" for key in numbers]
             writer.writerow([*line, int(results["is_anomaly"][i]), *(results[key][i] for key in ends)])
 
 

@@ -374,7 +374,7 @@ def test_the_csv_files_of_score_and_watch_say_what_the_saved_model_says(run, jud
     for rows in (scored, watched):
         np.testing.assert_allclose([float(row["anomaly_score"]) for row in rows], served["score"], rtol=1e-5)
         assert [row["is_anomaly"] == "1" for row in rows] == served["is_anomaly"].numpy().tolist()
-    np.testing.assert_allclose([float(row["p_value"]) for row in scored], served["p_value"], rtol=1e-6)
+    np.testing.assert_allclose([float(row["p_value"]) for row in scored], served["p_value"], rtol=1e-3)
 
 
 def test_another_detector_of_windows_is_trained_scored_and_watched(solved, street, tmp_path):
