@@ -149,7 +149,7 @@ def prepare(
         raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
     import_tensorflow()
     from keras_anogan import video
-    from keras_anogan.runs.arguments import parse_size
+    from keras_anogan.runs.parsing import parse_size
 
     sides = parse_size(size)
     *days, out = raw
