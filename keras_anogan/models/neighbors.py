@@ -17,7 +17,7 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import scores
 
-MOST_BYTES = 2**27  # of the rows that are kept
+MOST_BYTES = 2**28  # of the rows that are kept
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -41,8 +41,8 @@ class Neighbors(AnomalyDetector):
         k: neighbours that are averaged.
         n_components: distances are taken between the coordinates of so many principal components; None for all entries.
         coreset: share of the rows that are kept, in (0, 1]: those that leave no row far from a kept one (greedy
-            k-centre, Sener and Savarese 2018). Default: all, or as many as 128 MiB hold.
-        seed: integer; of the first row of a coreset, and of scikit-learn's randomised solver.
+            k-centre, Sener and Savarese 2018). Default: all. Where more than 256 MiB would be kept, rows are drawn.
+        seed: integer; of the rows that are drawn, the first row of a coreset, and scikit-learn's randomised solver.
 
     Raises:
         ValueError: for k < 1, n_components < 1, or a coreset outside (0, 1].
@@ -92,20 +92,25 @@ class Neighbors(AnomalyDetector):
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> keras.callbacks.History:
-        """Keep the rows, or their coreset; takes what `PCA.fit` takes, and reads all rows into memory.
+        """Keep the rows, or their coreset; takes what `PCA.fit` takes, and holds them in memory.
 
         Raises:
             ValueError: for fewer than two rows or than k, a wrong shape, NaN or infinite values, or another number of
                 rows than in an earlier `fit`.
         """
         x = self.rows_to_solve(x)
-        x = np.asarray(x[np.arange(len(x))], "float32").reshape(len(x), -1)
+        most = max(self.k, MOST_BYTES // (4 * self.mean.shape[0]))
+        drawn = np.arange(len(x))
+        if len(x) > most:
+            drawn = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:most])
+        x = np.asarray(x[drawn], "float32").reshape(len(drawn), -1)
         if len(x) < self.k:
             raise ValueError(f"Neighbors expected at least k = {self.k} rows. Received: {len(x)}.")
         mean = x.mean(axis=0)
         self.mean.assign(mean)
         kept = self._projected(x - mean)
-        if (count := self._kept(len(x))) < len(x):
+        if self.coreset is not None:
+            count = max(self.k, math.ceil(self.coreset * len(kept)))
             kept = kept[_farthest(kept, count, self.seed)]
         if not self.bank.built:
             self.bank.build(kept.shape)
@@ -128,11 +133,6 @@ class Neighbors(AnomalyDetector):
         components[:rank] = Solver(rank, random_state=self.seed).fit(centred).components_
         self.components.assign(components)
         return centred @ components.T
-
-    def _kept(self, rows: int) -> int:
-        """How many of the rows are kept."""
-        share = rows if self.coreset is None else math.ceil(self.coreset * rows)
-        return max(self.k, min(share, MOST_BYTES // (4 * self.size)))
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`; `reconstruction`, the nearest normal row, and `anomaly_map` for images, unless in a PCA space."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_anogan import Neighbors, build_detector
+from keras_anogan.models import neighbors
 
 
 def fitted(rows, **params):
@@ -84,3 +85,11 @@ def test_bad_parameters_are_refused(params, sentence):
 def test_too_few_rows_for_k_are_refused():
     with pytest.raises(ValueError, match=r"at least k = 5 rows\. Received: 3"):
         fitted(np.zeros((3, 2), "float32"), k=5)
+
+
+def test_of_more_rows_than_memory_holds_some_are_drawn(monkeypatch):
+    monkeypatch.setattr(neighbors, "MOST_BYTES", 4 * 3 * 10)  # ten rows of three numbers
+    rows = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    detector = fitted(rows)
+    assert detector.bank.rows.shape == (10, 3)
+    assert (detector.predict(rows) == 0.0).sum() == 10
