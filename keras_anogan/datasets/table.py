@@ -11,7 +11,7 @@ import datetime
 import decimal
 import pathlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_anogan.datasets import cells
@@ -71,12 +71,12 @@ def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
     return table.frame
 
 
-def open_table(path: Any, wanted: Mapping[str, Format] | None = None) -> Table:
+def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Container[str] | None = None) -> Table:
     """A table file and how it was read.
 
     Args:
         path: the file.
-        wanted: formats of columns, as `type_columns` takes them.
+        wanted, of: as `type_columns` takes them.
 
     Raises:
         FileNotFoundError, ValueError: as `read_table` and `type_columns` do.
@@ -107,11 +107,16 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None) -> Table:
         raise ValueError(f"Expected every column once in {path}. Received: {twice!r} twice.")
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
-    table = type_columns(frame.reset_index(drop=True), wanted, separator)
+    table = type_columns(frame.reset_index(drop=True), wanted, separator, of)
     return dataclasses.replace(table, remarks=[*remarks, *table.remarks])
 
 
-def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None, separator: str = ",") -> Table:
+def type_columns(
+    frame: pd.DataFrame,
+    wanted: Mapping[str, Format] | None = None,
+    separator: str = ",",
+    of: Container[str] | None = None,
+) -> Table:
     """Columns of text that hold numbers or dates as such.
 
     Args:
@@ -119,6 +124,7 @@ def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None
         wanted: {"kind": "category"} or {"kind": "id"} for a column that stays text, {"kind": "number"} or
             {"kind": "date"} for one that has to be that, or a whole format (`datasets.cells`) as of an earlier table.
         separator: of the file, which hints at its decimal mark.
+        of: columns that remarks are wanted of; default: all. Of one that is read as in `wanted` none is needed.
 
     Raises:
         ValueError: for a column that is not what it has to be.
@@ -152,16 +158,18 @@ def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None
         if how is not None:
             plural = "dates" if how["kind"] == "date" else "numbers"
             example = _example(column, made[name], how)
-            if example and how.get("date") != cells.ISO:
+            told = of is None or str(name) in of
+            as_before = all(want.get(key) == how.get(key) for key in ("decimal", "thousands", "date"))
+            if example and told and not as_before and how.get("date") != cells.ISO:
                 converted[plural].append(f"{name!r} ({example})")
             bad = cells.known_cells(column)[lambda known, read=made[name]: read[known.index].isna()]
-            if len(bad):
+            if len(bad) and told:
                 such = f"are no {plural}, such as {bad.iloc[0]!r}"
                 remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
             if example or len(bad):
                 odd = f"{len(bad):,} cells are no {plural} ({bad.iloc[0]!r})" if len(bad) else ""
                 found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
-    read = [f"Read as {plural}: {some_names(told)}." for plural, told in converted.items() if told]
+    read = [f"Read as {plural}: {some_names(which)}." for plural, which in converted.items() if which]
     table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)
     return Table(table, found, [*read, *remarks], notes)
 

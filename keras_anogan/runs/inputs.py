@@ -108,7 +108,7 @@ def _folder(data: Any, skip_broken: bool) -> ImageFolder:
 
 def _table(run: Run, data: str) -> Inputs:
     encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
-    table = open_table(data, {**run.arguments.wanted, **encoder.wanted})
+    table = open_table(data, {**run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
     frame = table.frame
     raw = encoder.check_raw(frame)
     remarks = [*table.remarks, *encoder.remarks(raw)]

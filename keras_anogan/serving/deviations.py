@@ -27,7 +27,7 @@ class ColumnDeviations(layers.Layer):
     """
 
     def __init__(self, columns: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.__dict__["columns"] = tuple(columns)
         size = len(self.columns)
         square = size <= MOST_FEATURES

@@ -68,7 +68,7 @@ def _numbers(column: pd.Series, name: str, written: Format | None) -> np.ndarray
     missing = given.isna().to_numpy()
     if written is not None and (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
         column = apply_format(given, written)
-        missing |= given.astype(str).str.strip().isin(written["words"]).to_numpy()
+        missing = missing | given.astype(str).str.strip().isin(written["words"]).to_numpy()
     if pd.api.types.is_datetime64_any_dtype(column):
         column = (pd.to_datetime(column, utc=True) - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
     values = pd.to_numeric(column, errors="coerce").to_numpy("float64", na_value=np.nan)
