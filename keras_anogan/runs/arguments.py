@@ -14,6 +14,7 @@ from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
 from keras_anogan.nn.scores import MAP_REDUCTIONS
+from keras_anogan.runs.sizes import parse_image_size, parse_size  # noqa: F401  with the other words of a command
 from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
@@ -397,40 +398,6 @@ def parse_duration(text: str) -> float:
         return float(number) * units[unit.lower()]
     except ValueError:
         raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """ "128x64" as (128, 64), width first.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if text is None:
-        return None
-    sides = _sides_of(text)
-    if len(sides) != 2 or min(sides) < 1:
-        raise ValueError(f"Expected --size WIDTHxHEIGHT, such as 128x64. Received: {text}.")
-    return int(sides[0]), int(sides[1])
-
-
-def parse_image_size(text: str | int | None) -> int | tuple[int, int] | None:
-    """ "64" as 64, and "96x64" as (96, 64), width first.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if text is None:
-        return None
-    sides = _sides_of(str(text))
-    if len(sides) not in (1, 2):
-        raise ValueError(f"Expected --image-size SIDE or WIDTHxHEIGHT, such as 64 or 96x64. Received: {text}.")
-    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
-
-
-def _sides_of(text: str) -> list[int]:
-    """The numbers between the x in "96x64"; none for another text."""
-    sides = text.lower().replace(" ", "").split("x")
-    return [int(side) for side in sides] if all(side.isdecimal() for side in sides) else []
 
 
 def demo_arguments() -> Arguments:
