@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import math
 import queue
 import threading
@@ -285,11 +286,17 @@ class Frame:
         index: its number in the source; a jump means that frames between were dropped.
         image: uint8 (H, W, C), or None where it can't be used.
         problem: why it can't, or "".
+        recording: day and name of the recording that it is from; "" for a camera.
+        seconds: its time after the first frame of its recording; None where nobody knows.
+        time: when it came from a camera, with an offset from UTC; None for a recording.
     """
 
     index: int
     image: np.ndarray | None
     problem: str = ""
+    recording: str = ""
+    seconds: float | None = None
+    time: datetime.datetime | None = None
 
 
 class Feed:
@@ -303,6 +310,7 @@ class Feed:
 
     Attributes:
         index: number in the source of the item that was given last.
+        item: that item.
         dropped: how many were dropped.
 
     Raises:
@@ -312,6 +320,7 @@ class Feed:
     def __init__(self, source: Iterable[Any], timeout: float | None = 10.0, max_queue: int = 8, drop: bool = False):
         self.timeout, self.drop = timeout, drop
         self.dropped, self.index = 0, -1
+        self.item: Any = None
         self._queue: queue.Queue = queue.Queue(max_queue)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(source,), daemon=True, name="feed")
@@ -353,7 +362,7 @@ class Feed:
                     return
                 if error is not None:
                     raise error
-                self.index = number
+                self.index, self.item = number, item
                 yield item
         finally:
             self._stopped.set()

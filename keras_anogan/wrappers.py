@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_anogan.models import build_phases, entry, steps_per_epoch
+from keras_anogan.nn.scaling import far_cells
 from keras_anogan.thresholds import ConformalThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
@@ -19,8 +21,8 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     """A detector as a scikit-learn outlier detector.
 
     `fit(X)` takes normal rows: (n, features), or images (n, H, W) or (n, H, W, C), as array, list or DataFrame. The
-    input size is read off them. Rows are scaled to [-1, 1] by the training rows' range, each column by its own, images
-    by one for all pixels.
+    input size is read off them. Rows are scaled to [-1, 1] by the training rows' range, each column by its own, without
+    cells that lie far from all others (`nn.scaling.far_cells`), with a warning; images by one for all pixels.
 
     Args:
         detector: one of `list_detectors()`, such as "fanogan", "efficientgan" or "pca".
@@ -84,9 +86,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         held = round(self.calibrate * len(x)) if self.contamination == "auto" else 0
         order = draw.permutation(len(x))
         train, calibration = x[np.sort(order[held:])], x[np.sort(order[:held])]
-        axes = 0 if x.ndim == 2 else None
-        self.data_min_, self.data_max_ = train.min(axis=axes), train.max(axis=axes)
-        train = self._scale(train)
+        train = self._scale(self._learn_range(train))
         momentum = entry(self.detector).tags.averaged
         for model in build_phases(self.detector, train.shape[1:], **{"seed": seed, **(self.params or {})}).values():
             if model.players:
@@ -128,6 +128,22 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """1 for normal rows, -1 for outliers, int (n,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _learn_range(self, train: np.ndarray) -> np.ndarray:
+        """Learn what is scaled to -1 and 1; of rows, cells far from all others are moved to the edge of that range."""
+        if train.ndim > 2:
+            self.data_min_, self.data_max_ = train.min(), train.max()
+            return train
+        near = np.ma.array(train, mask=np.stack([far_cells(column) for column in train.T], axis=1))
+        self.data_min_, self.data_max_ = near.min(axis=0).data, near.max(axis=0).data
+        if far := int(near.mask.sum()):
+            row, column = np.argwhere(near.mask)[0]
+            warnings.warn(
+                f"{far:,} of {train.size:,} cells lie far from all others of their column, such as "
+                f"{train[row, column]:g} in column {column}: they don't count for its scale.",
+                stacklevel=3,
+            )
+        return np.clip(train, self.data_min_, self.data_max_)
 
     def _score(self, x: np.ndarray) -> np.ndarray:
         return -self.detector_.predict(self._scale(x)).astype("float64")

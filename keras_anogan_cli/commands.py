@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_anogan_cli import options, training  # noqa: F401  those that train stand first
+from keras_anogan_cli import options, training  # those that train stand first
 from keras_anogan_cli.app import app
 from keras_anogan_cli.console import console, import_tensorflow, say
 
@@ -61,17 +61,20 @@ def score_video(
     alpha: options.AnotherAlpha = None,
     config: options.Config = None,
 ) -> None:
-    """Score footage with a finished run: a CSV file of frames, a sheet of alarms, a report with a timeline."""
-    _score(run, days, out, labels=labels, annotate=annotate, alpha=alpha)
+    """Score footage with a finished run: CSV files of frames and events, a sheet of alarms, a report."""
+    _score(run, days, out, labels=labels, annotate=annotate, kind="footage", alpha=alpha)
 
 
 @app.command()
 def watch(
+    context: typer.Context,
     run: options.Run,
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="File, folder, or rtsp:// or http:// address.", show_default=False)
     ],
-    out: Annotated[pathlib.Path, typer.Option(help="CSV file, written line by line.")] = pathlib.Path("watched.csv"),
+    out: Annotated[pathlib.Path, typer.Option(help="CSV file, written line by line, or added to.")] = pathlib.Path(
+        "watched.csv"
+    ),
     learn: Annotated[bool, typer.Option("--learn", help="Go on learning the threshold.")] = False,
     protect: Annotated[
         bool, typer.Option("--protect/--learn-all", help="Learn only from frames without an alarm, or from all.")
@@ -80,13 +83,21 @@ def watch(
         pathlib.Path | None, typer.Option(help="File with the threshold's state: gone on from, and written.")
     ] = None,
     pictures: Annotated[pathlib.Path | None, typer.Option(help="Folder for a picture of each event.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds without a frame that end it.")] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(help="Camera: seconds without a frame that end it; one that hangs up has them to be back.")
+    ] = 10.0,
     most: Annotated[int | None, typer.Option("--frames", help="Frames to judge; default: all.")] = None,
     config: options.Config = None,
 ) -> None:
-    """Judge a stream frame by frame as it comes, and say when an alarm begins."""
+    """Judge a stream frame by frame as it comes, and say when an alarm begins and ends; a lost camera is waited for."""
     import_tensorflow()
     from keras_anogan import runs
+    from keras_anogan.video import is_address
+
+    if training._is_given(context, "protect") and not learn:
+        raise ValueError(f"Expected --learn with --{'protect' if protect else 'learn-all'}. Received: no --learn.")
+    if training._is_given(context, "timeout") and not is_address(source):
+        raise ValueError(f"Expected --timeout with the address of a camera. Received: {source}, which ends by itself.")
 
     counts = runs.watch(
         run,
@@ -138,7 +149,7 @@ def prepare(
         raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
     import_tensorflow()
     from keras_anogan import video
-    from keras_anogan.runs.arguments import parse_size
+    from keras_anogan.runs.parsing import parse_size
 
     sides = parse_size(size)
     *days, out = raw

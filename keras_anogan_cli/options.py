@@ -85,6 +85,22 @@ Parameters = Annotated[
         show_default=False,
     ),
 ]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(help="Tables: columns to leave out, one option for each, or a,b.", show_default=False),
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=KIND",
+        help="Tables: what a column is: number, date (or date:%d.%m.%Y), category or id. Dates, ids and counters are "
+        "left out unless this keeps them.",
+        show_default=False,
+    ),
+]
+IdColumn = Annotated[
+    str | None, typer.Option(help="Tables: the column that names the rows in scores and report; not learnt from.")
+]
 Threshold = Annotated[
     str,
     typer.Option(

@@ -37,9 +37,9 @@ def train(
     normal_where: Annotated[
         str | None, typer.Option(help="Tables: the condition that normal rows meet, e.g. 'label == \"ok\"'.")
     ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Tables: a column to leave out, one option for each.", show_default=False)
-    ] = None,
+    drop: options.Drop = None,
+    column: options.Column = None,
+    id_column: options.IdColumn = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -103,7 +103,8 @@ def train(
     The same command on an unfinished run goes on where it stopped.
     """
     import_tensorflow()
-    from keras_anogan.runs.arguments import Arguments, parse_duration, parse_image_size, parse_parameters
+    from keras_anogan.runs.arguments import Arguments
+    from keras_anogan.runs.parsing import parse_duration, parse_image_size, parse_parameters
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
     given = {
@@ -156,7 +157,8 @@ def train_video(
 ) -> None:
     """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
     import_tensorflow()
-    from keras_anogan.runs.arguments import VideoArguments, parse_parameters, parse_size
+    from keras_anogan.runs.arguments import VideoArguments
+    from keras_anogan.runs.parsing import parse_parameters, parse_size
 
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
     given = {"size": parse_size(size), "params": parse_parameters(params or ())}

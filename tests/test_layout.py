@@ -19,7 +19,7 @@ ARROWS = {
     "pictures": {"files"},
     "nn": set(),
     "training": set(),
-    "datasets": set(),
+    "datasets": {"nn"},
     "streams": {"nn"},
     "thresholds": {"files"},
     "detector": {"training"},
@@ -30,7 +30,7 @@ ARROWS = {
     "models": {"detector", "nn", "training"},
     "iftm": {"nn", "streams", "thresholds", "training"},
     "serving": {"datasets", "detector", "nn", "training"},
-    "wrappers": {"models", "thresholds", "training"},
+    "wrappers": {"models", "nn", "thresholds", "training"},
     "runs": {
         "_version",
         "callbacks",

@@ -1,29 +1,48 @@
-"""Tables: a CSV or Parquet file as a DataFrame, its normal rows by a condition, and the columns to learn from.
+"""Tables: a CSV or Parquet file as a DataFrame of numbers, dates and text, however it is written.
 
-Here cells stay as they are; `keras_anogan.serving.tables` turns them into numbers.
+What was guessed is told. `keras_anogan.datasets.columns` chooses the columns to learn from, and
+`keras_anogan.serving.tables` turns them into a detector's input.
 """
 
 from __future__ import annotations
 
-import ast
+import dataclasses
 import datetime
 import decimal
 import pathlib
-import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from keras_anogan.datasets import cells
+from keras_anogan.datasets.cells import Format
+from keras_anogan.datasets.columns import choose_columns
+from keras_anogan.datasets.conditions import normal_rows, some_names
+from keras_anogan.datasets.dialect import read_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}|$)"
-
+__all__ = ["Table", "choose_columns", "is_table", "normal_rows", "open_table", "read_table", "type_columns"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table and how it was read.
+
+    Attributes:
+        frame: numbers, dates in UTC, and text.
+        formats: how columns of text became numbers or dates, for those that did; `type_columns` takes them again.
+        remarks: what was guessed, one sentence each.
+        notes: the same of a single column, in a few words.
+    """
+
+    frame: pd.DataFrame
+    formats: dict[str, Format]
+    remarks: list[str]
+    notes: dict[str, str]
 
 
 def is_table(path: Any) -> bool:
@@ -32,11 +51,11 @@ def is_table(path: Any) -> bool:
 
 
 def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV (with a header) or Parquet file as a DataFrame.
+    """A CSV (with a header) or Parquet file as a DataFrame; warns of what it had to guess.
 
-    A column holds numbers if every cell is one, dates if every cell is an ISO 8601 date, else text. A file to be scored
-    may hold numbers alone in a column that the training file held text in. Such columns are named in `text`, so that
-    007 stays "007".
+    Encoding and separator of a CSV are found. A column holds numbers or dates if nearly every cell is one, however it
+    is written (1,234.50; 12,5; 12.5%; 31.01.2024), else text. A file to be scored may hold numbers alone in a column
+    that the training file held text in. Such columns are named in `text`, so that 007 stays "007".
 
     Args:
         path: the file.
@@ -46,15 +65,36 @@ def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
         FileNotFoundError: if there is no such file.
         ValueError: if it can't be read, has no rows, or two columns of one name.
     """
+    table = open_table(path, {name: {"kind": "category"} for name in text})
+    for remark in table.remarks:
+        warnings.warn(remark, stacklevel=2)
+    return table.frame
+
+
+def open_table(path: Any, wanted: Mapping[str, Format] | None = None) -> Table:
+    """A table file and how it was read.
+
+    Args:
+        path: the file.
+        wanted: formats of columns, as `type_columns` takes them.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_table` and `type_columns` do.
+    """
     import pandas as pd
 
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
+    separator = ","
+    remarks: list[str] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
-            frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, text)
+            if path.suffix.lower() == ".parquet":
+                frame = pd.read_parquet(path)
+            else:
+                frame, separator, remarks = read_cells(path)
     except ImportError as error:
         raise ValueError(
             f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
@@ -67,115 +107,132 @@ def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
         raise ValueError(f"Expected every column once in {path}. Received: {twice!r} twice.")
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
-    for name in frame.columns:
-        if name not in text:
-            frame[name] = _typed(frame[name])
-    return frame.reset_index(drop=True)
+    table = type_columns(frame.reset_index(drop=True), wanted, separator)
+    return dataclasses.replace(table, remarks=[*remarks, *table.remarks])
 
 
-def _read_csv(path: pathlib.Path, text: Sequence[str]) -> pd.DataFrame:
-    """A CSV in which columns that are no numbers are text as it stands in the file: "true" is not True."""
+def type_columns(frame: pd.DataFrame, wanted: Mapping[str, Format] | None = None, separator: str = ",") -> Table:
+    """Columns of text that hold numbers or dates as such.
+
+    Args:
+        frame: the table.
+        wanted: {"kind": "category"} or {"kind": "id"} for a column that stays text, {"kind": "number"} or
+            {"kind": "date"} for one that has to be that, or a whole format (`datasets.cells`) as of an earlier table.
+        separator: of the file, which hints at its decimal mark.
+
+    Raises:
+        ValueError: for a column that is not what it has to be.
+    """
     import pandas as pd
 
-    header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].tolist()
-    frame = pd.read_csv(path, low_memory=False, index_col=False)
-    if len({str(name) for name in header}) < len(header):
-        frame.columns = header
-        return frame
-    numeric = {name for name in frame.columns if _is_number(frame[name])}
-    as_text = [name for name in frame.columns if name not in numeric or name in text]
-    if as_text:
-        again = pd.read_csv(path, index_col=False, usecols=as_text, dtype=str)
-        for name in as_text:
-            frame[name] = again[name].astype(object)
-    return frame
+    wanted = wanted or {}
+    index, frame = frame.index, frame.reset_index(drop=True)
+    if plain := {name: column.astype(object) for name, column in frame.items() if hasattr(column, "cat")}:
+        frame = frame.assign(**plain)
+    texts = {name: column for name, column in frame.items() if _is_text(column)}
+    looked_at = [cells.known_cells(c).drop_duplicates()[: cells.MOST].tolist() for c in texts.values()]
+    mark = cells.decimal_mark(looked_at, separator)
+    made: dict[Any, Any] = {}
+    found: dict[str, Format] = {}
+    notes: dict[str, str] = {}
+    converted: dict[str, list[str]] = {"numbers": [], "dates": []}
+    remarks: list[str] = []
+    for name, column in frame.items():
+        want = wanted.get(str(name), {})
+        if name not in texts or want.get("kind") in ("category", "id"):
+            made[name] = column if name in texts else _native(column)
+            if pd.api.types.is_datetime64_any_dtype(made[name]):
+                found[str(name)] = {"kind": "date", "date": cells.ISO, "words": []}
+            continue
+        code = None if want else cells.is_code(column)
+        how = None if code else _format(str(name), column, want, mark)
+        made[name] = column.astype(object) if how is None else cells.apply_format(column, how)
+        if code and cells.find_number(column, mark):
+            notes[str(name)] = f"{code}: taken for text"
+        if how is not None:
+            plural = "dates" if how["kind"] == "date" else "numbers"
+            example = _example(column, made[name], how)
+            if example and how.get("date") != cells.ISO:
+                converted[plural].append(f"{name!r} ({example})")
+            bad = cells.known_cells(column)[lambda known, read=made[name]: read[known.index].isna()]
+            if len(bad):
+                such = f"are no {plural}, such as {bad.iloc[0]!r}"
+                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
+            if example or len(bad):
+                odd = f"{len(bad):,} cells are no {plural} ({bad.iloc[0]!r})" if len(bad) else ""
+                found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
+    read = [f"Read as {plural}: {some_names(told)}." for plural, told in converted.items() if told]
+    table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)
+    return Table(table, found, [*read, *remarks], notes)
 
 
-def _is_number(column: pd.Series) -> bool:
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column holds text alone, and some of it."""
     import pandas as pd
 
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
+        return False
+    known = column.dropna()
+    return len(known) > 0 and all(isinstance(cell, str) for cell in known)
 
 
-def _typed(column: pd.Series) -> pd.Series:
-    """Decimals and durations as numbers, dates and ISO 8601 texts of dates as dates; other columns as they are."""
+def _native(column: pd.Series) -> pd.Series:
+    """Decimals and durations as numbers, dates as dates; others as they are."""
     import pandas as pd
 
     if pd.api.types.is_timedelta64_dtype(column):
         return column.dt.total_seconds()
-    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
+    if not pd.api.types.is_object_dtype(column):
         return column
-    cells = column.dropna()
-    if len(cells) and all(isinstance(cell, decimal.Decimal) for cell in cells):
+    known = column.dropna()
+    if len(known) and all(isinstance(cell, decimal.Decimal) for cell in known):
         return column.astype("float64")
-    if len(cells) and all(isinstance(cell, datetime.date) for cell in cells):
+    if len(known) and all(isinstance(cell, datetime.date) for cell in known):
         return pd.to_datetime(column, utc=True)
-    if len(cells) and all(isinstance(cell, str) for cell in cells) and cells.str.match(DATE).all():
-        dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-        return dates if dates.notna().sum() == len(cells) else column
     return column
 
 
-def normal_rows(frame: pd.DataFrame, condition: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Which rows meet a condition such as `label == "ok"`, bool (n,), and the columns that it names.
-
-    Args:
-        frame: the table.
-        condition: an expression as `pandas.DataFrame.eval` takes it.
+def _format(name: str, column: pd.Series, want: Format, mark: str) -> Format | None:
+    """How a column of text is to be read; None for text.
 
     Raises:
-        ValueError: if it is not an expression over columns of the table that is true or false for each row.
+        ValueError: for a column that has to be numbers, or dates, and isn't.
     """
-    try:
-        quoted = re.findall("`([^`]+)`", condition)  # names that Python does not know for names
-        tree = ast.parse(re.sub("`[^`]+`", "_", condition), mode="eval")
-        found = frame.eval(condition, engine="python")
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"Expected a condition over the columns {some_names(frame.columns)}, such as 'label == \"ok\"'. "
-            f"Received: {condition!r} ({reason})."
-        ) from error
-    import pandas as pd
-
-    if getattr(found, "shape", None) != (len(frame),) or not pd.api.types.is_bool_dtype(found):
-        raise ValueError(f"Expected a condition that is true or false for each row. Received: {condition!r}.")
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    named |= set(quoted)
-    return found.fillna(False).to_numpy(bool), tuple(name for name in frame.columns if name in named)
-
-
-def choose_columns(frame: pd.DataFrame, drop: Sequence[str] = ()) -> dict[str, str]:
-    """The columns that a detector reads: name -> "float64" (numbers, and dates as seconds) or "string" (categories).
-
-    These are all columns but those in `drop` and those that are empty.
-
-    Args:
-        frame: the table, as `read_table` gives it.
-        drop: names of columns to leave out.
-
-    Raises:
-        ValueError: for a column in `drop` that the table lacks, a column whose name is no text, or no column left.
-    """
-    import pandas as pd
-
-    if any(not isinstance(name, str) for name in frame.columns):
-        wrong = next(name for name in frame.columns if not isinstance(name, str))
-        raise ValueError(f"Expected columns with names. Received: {wrong!r}; frame.columns.astype(str) would do.")
-    if unknown := [name for name in drop if name not in frame.columns]:
-        raise ValueError(f"Expected columns of the table, {some_names(frame.columns)}. Received: --drop {unknown[0]}.")
-    dtypes = {}
-    for name in frame.columns:
-        if name in drop or frame[name].isna().all():
-            continue
-        column = frame[name]
-        dtypes[name] = "float64" if _is_number(column) or pd.api.types.is_datetime64_any_dtype(column) else "string"
-    if not dtypes:
-        raise ValueError(f"Expected a column to learn from. Received: none but {some_names(drop)} and empty ones.")
-    return dtypes
+    if not want:
+        return cells.find_format(column, mark)
+    known = cells.known_cells(column)
+    whole = {"decimal": ".", "thousands": "", "words": [], **want}
+    if whole["kind"] == "number" or "date" in whole:
+        bad = known[cells.apply_format(known, whole).isna() & ~known.isin(whole["words"])]
+        if len(bad) <= 0.5 * len(known):
+            return whole
+    else:
+        bad = known
+    found = None if whole["kind"] == "number" else cells.find_date(column, 0.5)
+    found = found or cells.find_number(column, mark, 0.5)
+    if found is None:
+        what = "numbers" if whole["kind"] == "number" else "dates"
+        raise ValueError(f"Expected {what} in column {name!r}. Received: {bad.iloc[0]!r} in row {bad.index[0] + 1}.")
+    return found
 
 
-def some_names(names: Any) -> str:
-    """Names for a message: the first eight, and how many more there are."""
-    names = list(names)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def _example(column: pd.Series, made: pd.Series, how: Format) -> str:
+    """One cell of text, and what it became; "" where all cells are numbers as Python writes them."""
+    known = cells.known_cells(column)
+    good = known[made[known.index].notna()]
+    if len(good) and how["kind"] == "date":
+        return f"{good.iloc[0]} is {made[good.index[0]]:%Y-%m-%d}{_other_order(good, how['date'])}"
+    if (how["decimal"], how["thousands"]) != cells.PLAIN:
+        good = good[good.str.contains(r"[.,' ]")]
+    else:
+        good = good[good.str.contains(cells.SIGNS)]
+    return f"{good.iloc[0]} is {made[good.index[0]]:.9g}" if len(good) else ""
+
+
+def _other_order(known: pd.Series, style: str) -> str:
+    """A warning where day and month could be the other way round."""
+    swapped = style.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    if swapped == style or "%m" not in style:
+        return ""
+    other = cells.apply_format(known, {"kind": "date", "date": swapped})
+    return f"; {swapped} would fit too" if other.notna().all() else ""

@@ -23,3 +23,42 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
         block *= np.float32(BYTE_SCALE)
         block += np.float32(BYTE_OFFSET)
     return scaled
+
+
+def far_cells(values: np.ndarray) -> np.ndarray:
+    """Which numbers of a column lie so far from nearly all others that they must not rule its scale, bool (n,).
+
+    A sensor's glitch at 1e9 would shrink every other cell to the same number. The middle 90 % of the numbers give a
+    centre and a width, of a column mostly of one value the others among them. A cell more than ten such widths away
+    is far; normal and exponential columns have none. Rather than call a whole second level of a column far, none is
+    where they are more than 5 %.
+
+    Args:
+        values: float (n,), finite or NaN, which is never far.
+    """
+    far = np.zeros(len(values), bool)
+    known = values[np.isfinite(values)]
+    if len(known) < 20:
+        return far
+    low, high = np.quantile(known, (0.05, 0.95))
+    if not high > low:
+        others = known[known != low]  # a column mostly of one value: counts, switches
+        if len(others) < 20:
+            return far
+        low, high = (float(f(edge, low)) for f, edge in zip((min, max), np.quantile(others, (0.05, 0.95)), strict=True))
+    width = high - low
+    far = (values < low - 10.0 * width) | (values > high + 10.0 * width)
+    return far if far.sum() <= 0.05 * len(known) else np.zeros(len(values), bool)
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Whether finite numbers differ by no more than rounding: the mean of 14.62 a thousand times is not quite 14.62."""
+    return len(values) == 0 or float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max())
+
+
+def centre_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of a column without NaN and far cells; its value and 1 where it is constant."""
+    near = values[np.isfinite(values) & ~far_cells(values)]
+    if is_constant(near):
+        return (float(near[0]) if len(near) else 0.0), 1.0
+    return float(near.mean()), float(near.std())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
@@ -14,7 +12,7 @@ from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
 from keras_anogan.nn.scores import MAP_REDUCTIONS
-from keras_anogan.runs.sizes import parse_image_size, parse_size  # noqa: F401  with the other words of a command
+from keras_anogan.runs.parsing import parse_columns
 from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
@@ -126,7 +124,10 @@ class Arguments(RunArguments):
         data: "mnist", "digits", a folder of images, or a table file (.csv, .csv.gz, .parquet).
         normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
         normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
-        drop: for tables, columns to leave out.
+        drop: for tables, columns to leave out; several may stand in one text with commas between them.
+        column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
+            "number=number" or "key=id".
+        id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
         detector: default: fanogan for images, efficientgan for tables. One that learns from the classes of normal
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
@@ -154,6 +155,8 @@ class Arguments(RunArguments):
     abnormal: int | None = None
     normal_where: str | None = None
     drop: list[str] | None = None
+    column: list[str] | None = None
+    id_column: str | None = None
     architecture: str | None = None
     image_size: int | tuple[int, int] | None = None
     patience: int | None = None
@@ -207,10 +210,11 @@ class Arguments(RunArguments):
         if not named and any(chosen):
             what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
             raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
-        if not self.is_table and (self.normal_where is not None or self.drop):
-            raise ValueError(
-                f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
-            )
+        options = {"normal-where": self.normal_where, "drop": self.drop, "column": self.column}
+        given = [key for key, value in (options | {"id-column": self.id_column}).items() if value]
+        if not self.is_table and given:
+            raise ValueError(f"Expected --{given[0]} with a table (.csv, .csv.gz, .parquet). Received: {self.data}.")
+        parse_columns(self.column or ())
         if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
             raise ValueError(
                 f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
@@ -270,6 +274,12 @@ class Arguments(RunArguments):
     def is_table(self) -> bool:
         """Whether the data are a table file."""
         return is_table(self.data)
+
+    @property
+    def wanted(self) -> dict[str, dict[str, Any]]:
+        """For tables, what columns are to be taken for, as `datasets.open_table` takes it."""
+        named = {} if self.id_column is None else {self.id_column: {"kind": "id"}}
+        return {**parse_columns(self.column or ()), **named}
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -360,44 +370,6 @@ class VideoArguments(RunArguments):
         """How `open_footage` has to read frames for this run."""
         size = None if self.size is None else (self.size[1], self.size[0])
         return {"size": size, "grey": True if self.grey else None, "every": self.every}
-
-
-def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
-    """["kappa=0.1", "units=(64, 32)", "score=ratio"] as {"kappa": 0.1, "units": (64, 32), "score": "ratio"}.
-
-    A value is read as a Python literal; true, false and none may be written small; anything else is text.
-
-    Raises:
-        ValueError: for a setting without "=", or a name that comes twice.
-    """
-    found: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals or not name:
-            raise ValueError(f"Expected --set NAME=VALUE, such as kappa=0.1. Received: {setting!r}.")
-        if name in found:
-            raise ValueError(f"Expected every parameter once. Received: --set {name} twice.")
-        text = text.strip()
-        try:
-            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
-        except (ValueError, SyntaxError, TypeError):
-            found[name] = text
-    return found
-
-
-def parse_duration(text: str) -> float:
-    """ "10m", "90s", "1.5h" or "600" as seconds.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = (text[:-1], text[-1:]) if text[-1:].lower() in units else (text, "s")
-    try:
-        return float(number) * units[unit.lower()]
-    except ValueError:
-        raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
 
 
 def demo_arguments() -> Arguments:

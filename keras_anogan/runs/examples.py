@@ -34,7 +34,7 @@ class RowExample(Judged):
     """One row of a table in the report.
 
     Attributes:
-        deviations: (column, its cell, its share of the row's difference from the reconstruction), largest first.
+        deviations: (column, its cell, its share of all deviations of the row), largest first.
     """
 
     deviations: list[tuple[str, str, float]]
@@ -84,11 +84,13 @@ def row_examples(order: np.ndarray, task: Task, fitted: FittedDetector, scores: 
     """A `RowExample` of each of the test rows with these numbers."""
     encoder = fitted.preprocessing
     raw = encoder.check_raw(task.raw_test.iloc[order])
-    deviations = column_deviations(fitted.detector, task.test[order], encoder.feature_columns)
+    deviations = column_deviations(fitted, task.test[order])
     return [
         RowExample(
             **_what_is_known(row, task, scores),
-            deviations=[(name, _cell(raw[name][i]), share) for name, share in deviations[i]] if deviations else [],
+            deviations=[(name, encoder.shown(name, raw[name][i]), share) for name, share in deviations[i]]
+            if deviations
+            else [],
         )
         for i, row in enumerate(order)
     ]
@@ -101,7 +103,3 @@ def _what_is_known(row: int, task: Task, scores: dict) -> dict[str, Any]:
         "score": float(scores["score"][row]),
         "p_value": float(scores["p_value"][row]) if "p_value" in scores else None,
     }
-
-
-def _cell(value: Any) -> str:
-    return str(value) if isinstance(value, str) else "(missing)" if np.isnan(value) else f"{value:.6g}"

@@ -16,7 +16,7 @@ from keras_anogan.datasets import (
     is_table,
     load_image,
     normal_rows,
-    read_table,
+    open_table,
     scan_image_folder,
 )
 from keras_anogan.datasets.image_folder import check_depth
@@ -61,6 +61,10 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
     """
     if run.kind == "footage":
+        if skip_broken:
+            raise ValueError(
+                "Expected --skip-broken with images only. Received: a run of footage, whose broken frames are left out."
+            )
         return _footage(run, data, labels)
     if labels is not None:
         raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
@@ -72,6 +76,8 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     if (run.kind == "table") != is_table(data):
         wanted = "a table" if run.kind == "table" else "images"
         raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
+    if skip_broken and run.kind == "table":
+        raise ValueError("Expected --skip-broken with images only. Received: a run of a table.")
     return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
@@ -101,14 +107,11 @@ def _folder(data: Any, skip_broken: bool) -> ImageFolder:
 
 
 def _table(run: Run, data: str) -> Inputs:
-    encoder, condition = run.fitted.preprocessing, run.arguments.normal_where
-    frame = read_table(data, text=[name for name, kind in encoder.dtypes.items() if kind == "string"])
+    encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
+    table = open_table(data, {**run.arguments.wanted, **encoder.wanted})
+    frame = table.frame
     raw = encoder.check_raw(frame)
-    remarks = tuple(
-        f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that the detector does not know, such as "
-        f"{value!r} in row {row + 1}; it counts as unknown."
-        for name, count, value, row in encoder.unseen(raw)
-    )
+    remarks = [*table.remarks, *encoder.remarks(raw)]
     labels = None
     if condition is not None:
         try:
@@ -117,7 +120,12 @@ def _table(run: Run, data: str) -> Inputs:
                 labels = (~normal).astype("int64")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
-    return Inputs(encoder.encode(raw), {"id": [f"row-{i + 1}" for i in range(len(frame))]}, labels, remarks)
+    ids = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
+    if row_id is not None and row_id in frame.columns:
+        ids[row_id] = frame[row_id].tolist()
+    elif row_id is not None:
+        remarks.append(f"The table has no column {row_id!r} (--id-column): rows go by their place.")
+    return Inputs(encoder.encode(raw), ids, labels, tuple(remarks))
 
 
 def _footage(run: Run, days: Any, labels: Any) -> Inputs:
@@ -129,6 +137,7 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
         "day": np.repeat(np.array([recording.day for recording in footage.recordings], object), lengths),
         "recording": np.repeat(np.array([recording.name for recording in footage.recordings], object), lengths),
         "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
+        "seconds": ["" if np.isnan(second) else f"{second:.3f}" for second in footage.seconds],
     }
     return Inputs(windows, ids, known, footage=footage)
 

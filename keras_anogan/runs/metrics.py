@@ -37,6 +37,8 @@ def measure(
         "calibration_alarms": float(np.mean(calibration > fitted.threshold.threshold)),
         "rows": task.counts,
     }
+    if task.kind == "footage":
+        metrics["frames"] = len(task.train.footage)
     if fitted.pixel_threshold is not None:
         metrics["map_threshold"] = fitted.pixel_threshold
     if task.test is None:
@@ -65,7 +67,6 @@ def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[
     detectors: list[Any] = [PCA(task.shape, seed=seed), Neighbors(task.shape, seed=seed)]
     if task.kind == "table":
         detectors.append(Gaussian(task.shape, seed=seed))
-        yield "IsolationForest", None, forest_scores(task.train, task.test, seed)
     for detector in detectors:
         title = f"PCA-{detector.n_components}" if isinstance(detector, PCA) else type(detector).__name__
         detector.compile()
@@ -73,6 +74,8 @@ def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[
         if reduced.tags.scores_map:
             detector = MapDetector(detector, reduced.reduction, reduced.share, reduced.sigma)
         yield title, detector, numbers_of(detector.explain, task.test, batch_size(task.shape))["score"]
+    if task.kind == "table":
+        yield "IsolationForest", None, forest_scores(task.train, task.test, seed)
 
 
 def _separation(task: Task, scores: np.ndarray) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_anogan import plots
 from keras_anogan.files import replacing
-from keras_anogan.runs.alarms import EVENT_GAP, Event, alarm_panels
+from keras_anogan.runs.alarms import EVENT_GAP, Event, alarm_panels, frame_title
 from keras_anogan.runs.examples import image_examples, row_examples
 from keras_anogan.runs.tasks import Task, footage_name
 from keras_anogan.runs.tiles import baseline_of, footage_tiles, row_tiles, seconds_of
@@ -83,12 +83,11 @@ def report_scoring(
     loudest = sorted(events, key=lambda event: -event.score)[:EVENTS]
     panels: Panels = []
     for event in loudest:
-        where = f"{event.day}/{event.recording}, frame {footage.where(event.peak)[2]}"
-        panels.append((where, alarm_panels(fitted, footage, event.peak)))
+        panels.append((frame_title(footage, event.peak), alarm_panels(fitted, footage, event.peak)))
     if panels:
         with replacing(out.with_name(f"{out.stem}_alarms.png")) as partial:
             plots.save_panels(panels, partial)
-    titles = [f"{e.day}/{e.recording}, frames {e.first} to {e.last}: up to {e.score:.4g}" for e in loudest]
+    titles = [event.title for event in loudest]
     _render(
         out.with_suffix(".html"),
         "footage.html.jinja",
@@ -157,8 +156,7 @@ def _footage_trained(
     panels: Panels = []
     for what, number in zip(("highest", "middle", "lowest"), order, strict=True):
         place = int(windows.starts[number]) + windows.sample_size - 1
-        day, recording, frame = windows.footage.where(place)
-        title = f"{what} score of the calibration: {found[number]:.4g} ({day}/{recording}, frame {frame})"
+        title = f"{what} score of the calibration: {found[number]:.4g} ({frame_title(windows.footage, place)})"
         panels.append((title, alarm_panels(fitted, windows.footage, place)))
     _render(
         out / "report.html",

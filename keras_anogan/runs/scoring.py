@@ -12,11 +12,11 @@ import numpy as np
 from keras_anogan import evaluation
 from keras_anogan.files import replacing
 from keras_anogan.pictures import save_grid
-from keras_anogan.runs.alarms import annotate_video, find_events
+from keras_anogan.runs.alarms import annotate_video, find_events, write_events
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.folder import Run, Say, check_csv, check_outside, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
-from keras_anogan.runs.report import report_scoring
+from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
 
@@ -35,6 +35,7 @@ def score(
     labels: Any = None,
     annotate: Any = None,
     alpha: float | None = None,
+    kind: str | None = None,
     say: Say = print,
 ) -> dict[str, Any]:
     """Score data with a finished run: one CSV line for each image, row, or frame of footage.
@@ -44,16 +45,19 @@ def score(
         data: "mnist" or "digits" (the run's own test rows), a folder of images, a table file, or footage as
             `video.open_footage` takes it: whatever the run was trained on.
         out: CSV file. Images and tables: id, label if known, terms of the score, anomaly_score, p_value if known,
-            is_anomaly; for a table also deviates_in, the columns in which a row differs most from its reconstruction.
-            Footage: day, recording, frame, label if known, anomaly_score, p_value if known, is_anomaly, empty where no
-            window judges a frame; a window judges its last frame. Beside it `<out>_alarms.png` and `<out>.html`.
+            is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells.
+            Footage: day, recording, frame, seconds in the recording if known, label if known, anomaly_score, p_value if
+            known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
+            `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png` and `<out>.html`.
         maps: images: folder for one heat map each, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
         grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`: input | reconstruction |
             difference, from the most to the least anomalous image; 0 for none.
         skip_broken: leave out image files that can't be read.
         labels: footage: file with one 0 or 1 for each frame, in order (.npy or text), or an array.
-        annotate: footage: video file to write: a red edge at alarms, and the score below; None for none.
+        annotate: footage: video file to write, of the source's size: a red edge at alarms, and the score; None for
+            none.
         alpha: another false-alarm rate than the run was trained for.
+        kind: "images", "table" or "footage": the only kind of run that is taken; None takes all.
         say: takes one line of news at a time.
 
     Returns:
@@ -66,6 +70,8 @@ def score(
     out = pathlib.Path(out)
     _check_targets(out, data, maps, annotate)
     loaded = load_run(run, alpha)
+    if kind is not None and loaded.kind != kind:
+        raise ValueError(f"Expected a run of {kind}. Received: {loaded.folder}, of {loaded.what}; `score` takes it.")
     scorer = Scorer(loaded.fitted)
     if loaded.kind == "footage":
         check_outside(out, data)
@@ -87,7 +93,7 @@ def score(
     if grid_lines > 0:
         _write_grid(out, scorer, inputs, results["score"], grid_lines)
     if inputs.footage is not None:
-        _picture_alarms(out, loaded, inputs, results, summary, annotate)
+        _report_alarms(out, loaded, inputs, results, summary, annotate, say)
     return summary
 
 
@@ -115,10 +121,10 @@ def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> Non
 
 
 def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:
-    """For a table, add the columns in which each row differs most from its reconstruction."""
+    """For a table, add the columns in which each row deviates most."""
     if run.kind != "table":
         return
-    found = column_deviations(run.fitted.detector, inputs.rows, run.fitted.preprocessing.feature_columns, most=3)
+    found = column_deviations(run.fitted, inputs.rows, most=3)
     if found:
         results["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
 
@@ -159,7 +165,7 @@ def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
             if inputs.footage is not None and np.isnan(results["score"][i]):
                 writer.writerow([*line, *[""] * (len(numbers) + 1)])
                 continue
-            line += [f"{results[key][i]:.9g}" for key in numbers]
+            line += [f"{results[key][i]:.{4 if key == 'p_value' else 9}g}" for key in numbers]
             writer.writerow([*line, int(results["is_anomaly"][i]), *(results[key][i] for key in ends)])
 
 
@@ -188,15 +194,20 @@ def _write_grid(out: pathlib.Path, scorer: Scorer, inputs: Inputs, scores: np.nd
     save_grid(panels, target.with_name(f"{target.name}_grid.png"), columns=3)
 
 
-def _picture_alarms(
-    out: pathlib.Path, run: Run, inputs: Inputs, frames: Results, summary: dict[str, Any], annotate: Any
+def _report_alarms(
+    out: pathlib.Path, run: Run, inputs: Inputs, frames: Results, summary: dict[str, Any], annotate: Any, say: Say
 ) -> None:
-    """The report of scored footage, its alarms, and, if asked for, the footage with alarms marked."""
+    """The events of scored footage, its report, and, if asked for, the footage with alarms marked."""
     footage, fitted = inputs.footage, run.fitted
     assert footage is not None
     alarms = frames["is_anomaly"] == 1.0
     events = find_events(footage, alarms, frames["score"])
     summary |= {"frames": len(footage), "events": len(events)}
+    write_events(out.with_name(f"{out.stem}_events.csv"), events)
+    for event in events[:EVENTS]:
+        say(f"Alarm in {event.title}.")
+    if len(events) > EVENTS:
+        say(f"{len(events) - EVENTS:,} more events: {out.stem}_events.csv.")
     report_scoring(out, run.folder, footage, fitted, frames, inputs.labels, events, summary)
     if annotate is not None:
         annotate_video(pathlib.Path(annotate), footage, frames["score"], alarms, fitted.threshold.threshold)

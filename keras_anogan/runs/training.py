@@ -24,6 +24,7 @@ from keras_anogan.callbacks import (
     TerminateOnNonFinite,
     read_backup,
 )
+from keras_anogan.datasets.columns import lines_of
 from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
@@ -103,6 +104,8 @@ def train(
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
     metrics["warnings"] = warnings
+    if task.columns:
+        metrics["columns"] = [column.as_dict() for column in task.columns]
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     settled = _config(arguments, task)
     report_training(out, settled, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
@@ -148,8 +151,8 @@ def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
 
 def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
     """Say what is trained on, and what was done to the data without being asked."""
-    for remark in task.remarks:
-        say(remark)
+    for line in (*lines_of(task.columns), *task.remarks):
+        say(line)
     sizes = ", ".join(f"{key} {count:,}" for key, count in task.counts.items())
     say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
     if arguments.alpha is not None and arguments.build_threshold().keeps_alpha:

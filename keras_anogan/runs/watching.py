@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
+import os
 import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_anogan.iftm import IFTM, Result
 from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
 from keras_anogan.runs.folder import Run, Say, check_csv, load_run
-from keras_anogan.streams import Feed
+from keras_anogan.streams import Feed, Frame
 from keras_anogan.video import VIDEO_SUFFIXES, is_address, read_frames
+from keras_anogan.video.clock import clock, duration, iso
 
 
 def watch(
@@ -26,19 +31,23 @@ def watch(
     most: int | None = None,
     say: Say = print,
 ) -> dict[str, int]:
-    """Judge a stream frame by frame as it comes: one line of news for each event.
+    """Judge a stream frame by frame as it comes: a line of news when an event begins, and one when it is over.
+
+    A camera that hangs up is connected to again: see `video.read_frames`. No window crosses what was missed.
 
     Args:
         run: run folder.
         source: file, folder, prepared store, or address (rtsp://, http://).
-        out: CSV file, written line by line: frame, anomaly_score, threshold, is_anomaly, problem. A line for each frame
-            that is judged or of no use, none while a window fills up; `frame` counts the stream's frames and jumps at
-            gaps and from one recording to the next. With a `state` to go on from, lines are added.
+        out: CSV file, written line by line: frame, its time, anomaly_score, threshold, is_anomaly, problem, run. A line
+            for each frame that is judged or of no use, none while a window fills up; `frame` counts the stream's frames
+            and jumps at gaps and from one recording to the next. Of a camera `time` is the wall clock, ISO 8601 with
+            its offset from UTC; of recordings there are `recording` and `seconds` within it, empty where nobody knows.
+            To a file that this run wrote before lines are added, and a camera's frames are counted on.
         learn: whether the threshold goes on learning; not a conformal one.
         protect: whether it learns only from frames without an alarm.
         state: file with the threshold's state: gone on from if it is there, written at the end and every 100 frames.
         pictures: folder for a picture of each event's first alarm: frame, forecast, mask, error; None for none.
-        timeout: seconds without a frame that end it.
+        timeout: seconds without a frame that end it, those of attempts to connect again included.
         most: lines to write; None for all.
         say: takes one line of news at a time.
 
@@ -47,7 +56,7 @@ def watch(
 
     Raises:
         TimeoutError: if the source gives nothing for `timeout` seconds.
-        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or source.
+        FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run, source or CSV file.
     """
     if most is not None and most < 1:
         raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
@@ -55,35 +64,33 @@ def watch(
     check_csv(out, source)
     loaded = load_run(run)
     _check_run(loaded, learn)
+    lines = _Lines(out, loaded, is_address(source))
     detector: Any = loaded.fitted.detector
     if not hasattr(detector, "past"):  # a stream has to be told that it judges windows and not single frames
         detector = SmoothedDetector(detector, length=1)
     iftm = IFTM(detector, threshold=loaded.fitted.threshold)
-    goes_on = state is not None and pathlib.Path(state).exists()
-    if goes_on:
+    if state is not None and pathlib.Path(state).exists():
         iftm.load_state(state)
         say(f"Going on with the threshold {iftm.threshold:.6g} from {state}.")
     elif state is not None:
         pathlib.Path(state).parent.mkdir(parents=True, exist_ok=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    appends = goes_on and out.exists()
-    stream = iftm.stream(_feed(loaded, source, timeout), learn=learn, protect=protect, keep_frames=True)
+    if lines.goes_on:
+        say(f"Adding to {out}.")
+    feed = _feed(loaded, source, timeout, lines.next, say)
+    stream = iftm.stream(feed, learn=learn, protect=protect, keep_frames=True)
     watcher = _Watcher(loaded, pictures, say)
     try:
-        with open(out, "a" if appends else "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if not appends:
-                writer.writerow(["frame", "anomaly_score", "threshold", "is_anomaly", "problem"])
+        with lines.opened() as write:
             for result in stream:
                 if state is not None and watcher.counts["frames"] % 100 == 0:
                     iftm.save_state(state)  # what the results before this one taught
-                writer.writerow(_line(result))
-                file.flush()
-                watcher.take(result)
+                write(result, feed.item)
+                watcher.take(result, feed.item)
                 if most is not None and watcher.counts["frames"] >= most:
                     break
     finally:  # a live stream ends by a timeout, or by Ctrl-C
         stream.close()
+        watcher.close()
         if state is not None:
             iftm.save_state(state)
     if watcher.counts["judged"] == 0:
@@ -102,38 +109,128 @@ def _check_run(run: Run, learn: bool) -> None:
         )
 
 
-def _feed(run: Run, source: Any, timeout: float) -> Feed:
+def _feed(run: Run, source: Any, timeout: float, first: int, say: Say) -> Feed:
     """Frames as they come, read in a thread of its own; a camera's are dropped while nobody is ready for them."""
     if not is_address(source):
         return Feed(read_frames(run.open(source)), timeout=None)
     is_file = pathlib.PurePosixPath(str(source)).suffix.lower() in VIDEO_SUFFIXES  # a file can wait
-    return Feed(read_frames(source, timeout=timeout, **run.reading()), timeout=timeout, drop=not is_file)
+    frames = read_frames(source, timeout=timeout, first=first, say=say, **run.reading())
+    return Feed(frames, timeout=timeout, drop=not is_file)
 
 
-def _line(result: Result) -> list[Any]:
-    """What the CSV file says of a frame."""
-    score, alarm = ("", "") if result.anomaly is None else (f"{result.error:.9g}", int(result.anomaly))
-    return [result.index, score, f"{result.threshold:.9g}", alarm, result.problem]
+class _Lines:
+    """The CSV file of a stream: a new one, or one that is gone on with.
+
+    Attributes:
+        goes_on: whether there are lines of before.
+        next: index of a camera's next frame: it jumps over a gap from those of before.
+
+    Raises:
+        ValueError: for a file that this run did not write, or from another kind of source.
+    """
+
+    def __init__(self, path: pathlib.Path, run: Run, live: bool) -> None:
+        self.path, self.live = path, live
+        digest = hashlib.sha256((run.folder / "config.json").read_bytes()).hexdigest()
+        self.run = f"{run.folder.resolve().name}-{digest[:8]}"
+        when = ["time"] if live else ["recording", "seconds"]
+        self.header = ["frame", *when, "anomaly_score", "threshold", "is_anomaly", "problem", "run"]
+        self.goes_on, self.next = path.exists() and path.stat().st_size > 0, 0
+        if self.goes_on:
+            self._read()
+
+    def _read(self) -> None:
+        """Look at the first line and the last whole one; half a line, of a killed process, is cut off."""
+        with open(self.path, "rb") as file:
+            header = file.readline().decode("utf-8", "replace").strip().split(",")
+            begin = max(file.tell(), self.path.stat().st_size - 4096)
+            file.seek(begin)
+            whole, _, half = file.read().rpartition(b"\n")
+        *_, last = csv.reader(whole.decode("utf-8", "replace").splitlines() or [""])
+        if header != self.header:
+            what = "other columns"
+        elif last and last[-1].rpartition("-")[2] != self.run.rpartition("-")[2]:
+            what = f"lines of the run {last[-1]}"
+        else:
+            self.next = int(last[0]) + 2 if last else 0
+            if half:
+                os.truncate(self.path, self.path.stat().st_size - len(half))
+            return
+        source = "a camera" if self.live else "recordings"
+        raise ValueError(
+            f"Expected a new CSV file, or one that this run wrote of {source}. Received: {self.path}, which has "
+            f"{what}; choose another --out."
+        )
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Callable[[Result, Frame], None]]:
+        """A function that writes the line of a result and its frame, at once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if not self.goes_on:
+                writer.writerow(self.header)
+
+            def write(result: Result, frame: Frame) -> None:
+                score, alarm = ("", "") if result.anomaly is None else (f"{result.error:.9g}", int(result.anomaly))
+                when = [frame.recording, "" if frame.seconds is None else f"{frame.seconds:.3f}"]
+                when = [iso(frame.time) if frame.time else ""] if self.live else when
+                line = [score, f"{result.threshold:.9g}", alarm, result.problem, self.run]
+                writer.writerow([result.index, *when, *line])
+                file.flush()
+
+            yield write
+
+
+def _moment(frame: Frame) -> str:
+    """When a frame was, by the wall clock or within its recording, and its number."""
+    if frame.time is not None:
+        return f"{frame.time.isoformat(sep=' ', timespec='seconds')}, frame {frame.index}"
+    return f"frame {frame.index}" if frame.seconds is None else f"{clock(frame.seconds)}, frame {frame.index}"
+
+
+def _length(first: Frame, last: Frame) -> str:
+    """How long it was from one frame to another, for a sentence."""
+    if first.time is not None and last.time is not None:
+        return f" after {duration((last.time - first.time).total_seconds())}"
+    if first.seconds is None or last.seconds is None:
+        return ""
+    return f" after {duration(last.seconds - first.seconds)}"
 
 
 class _Watcher:
-    """Counts results, and tells of each event when it begins."""
+    """Counts results, and tells of each event when it begins and when it is over."""
 
     def __init__(self, run: Run, pictures: Any, say: Say) -> None:
         self.run, self.pictures, self.say = run, pictures, say
         self.counts = dict.fromkeys(("frames", "judged", "alarms", "events", "problems"), 0)
-        self.quiet = EVENT_GAP + 1  # frames since the last alarm
+        self.first: Frame | None = None  # first and last alarm of the event that goes on
+        self.last: Frame | None = None
+        self.peak = 0.0
 
-    def take(self, result: Result) -> None:
-        """Count a result; if it begins an event, say so and write its picture."""
+    def take(self, result: Result, frame: Frame) -> None:
+        """Count a result; say so if an event is over or begins with it, and write the picture of one that begins."""
         self.counts["frames"] += 1
         self.counts["judged"] += result.anomaly is not None
         self.counts["alarms"] += bool(result.anomaly)
         self.counts["problems"] += bool(result.problem)
-        if result.anomaly and self.quiet > EVENT_GAP:
+        if self.last is not None:
+            quiet = frame.index - self.last.index - bool(result.anomaly)
+            if quiet > EVENT_GAP or frame.recording != self.last.recording:
+                self.close()
+        if not result.anomaly:
+            return
+        if self.first is None:
             self.counts["events"] += 1
-            self.say(f"Alarm at frame {result.index}: {result.error:.4g}, above {result.threshold:.4g}.")
+            self.first, self.peak = frame, result.error
+            self.say(f"Alarm at {_moment(frame)}: {result.error:.4g}, above {result.threshold:.4g}.")
             if self.pictures is not None:
                 path = pathlib.Path(self.pictures) / f"frame-{result.index:08d}.png"
-                alarm_picture(path, result, self.run.fitted)
-        self.quiet = 0 if result.anomaly else self.quiet + 1
+                alarm_picture(path, result, self.run.fitted, _moment(frame))
+        self.last, self.peak = frame, max(self.peak, result.error)
+
+    def close(self) -> None:
+        """Say that the event that goes on is over, if there is one."""
+        if self.first is not None and self.last is not None:
+            self.say(f"Alarm over at {_moment(self.last)}{_length(self.first, self.last)}: up to {self.peak:.4g}.")
+        self.first = self.last = None

@@ -92,18 +92,21 @@ def explained_names(detector: Any) -> set[str]:
     return set(tf.function(detector.explain).get_concrete_function(shape).structured_outputs)
 
 
-def column_deviations(
-    detector: Any, x: np.ndarray, columns: tuple[str, ...], most: int = 4
-) -> list[list[tuple[str, float]]]:
-    """For each row the columns in which it differs most from its reconstruction, and their shares of |x - x_hat|.
+def column_deviations(fitted: FittedDetector, x: np.ndarray, most: int = 4) -> list[list[tuple[str, float]]]:
+    """For each encoded row the columns in which it deviates most, and their shares of all its deviations.
 
-    No list at all for a detector that reconstructs nothing.
+    They are those of `ColumnDeviations`, or, in files of before, of |x - x_hat|; then there is no list at all for a
+    detector that reconstructs nothing.
     """
-    if "reconstruction" not in explained_names(detector):
+    deviations = getattr(fitted.preprocessing, "deviations", None)
+    if deviations is not None:
+        names, found = deviations.names, deviations.measure(x)
+    elif "reconstruction" not in explained_names(fitted.detector):
         return []
-    x_hat = gathered(part["reconstruction"] for part in explain_rows(detector.explain, x, MOST_ROWS))
-    names = list(dict.fromkeys(columns))
-    belongs = np.array(columns)[:, None] == np.array(names)[None, :]  # (features, columns)
-    by_column = np.abs(x - x_hat) @ belongs
-    shares = by_column / np.maximum(by_column.sum(axis=1, keepdims=True), 1e-12)
+    else:
+        columns = fitted.preprocessing.feature_columns
+        names = list(dict.fromkeys(columns))
+        x_hat = gathered(part["reconstruction"] for part in explain_rows(fitted.detector.explain, x, MOST_ROWS))
+        found = np.abs(x - x_hat) @ (np.array(columns)[:, None] == np.array(names)[None, :])
+    shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
     return [[(names[i], float(share[i])) for i in np.argsort(-share, kind="stable")[:most]] for share in shares]

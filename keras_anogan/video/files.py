@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import fractions
 import pathlib
+import re
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from keras_anogan.files import replacing
+from keras_anogan.video.clock import holes
+from keras_anogan.video.recordings import thinned
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".wmv")
 
@@ -20,20 +26,24 @@ FAR = 100  # frames further apart than that are sought one by one in a video fil
 class VideoFile:
     """Frames of a video file, by PyAV (`pip install keras-anogan[video]`).
 
-    To read a frame it seeks to the key frame before it and decodes from there. An AVI file whose frames were reordered
-    has no times to seek by, and is read from its start. Reading a frame that can't be decoded is an error; `prepare`
-    leaves such frames out, and makes random access cheap.
+    Frames are as a player shows them: turned as the file says, their pixels made square. Where times are missing in the
+    file there is a gap: see `clock.holes`. To read a frame it seeks to the key frame before it and decodes from there.
+    An AVI file whose frames were reordered has no times to seek by, and is read from its start. Reading a frame that
+    can't be decoded is an error; `prepare` leaves such frames out, and makes random access cheap.
 
     Args:
         path: the file.
         day, name, size, grey, every: as in `FrameFolder`; but with grey=None frames have three channels.
+
+    Attributes:
+        seconds: float64 (n,), the time of each frame after the file's first.
+        source_size: (height, width) at which a player shows it.
 
     Raises:
         ImportError: without PyAV.
         ValueError: for a file that is no video, or has no frames.
     """
 
-    breaks: tuple[int, ...] = ()
     corrupt: tuple[int, ...] = ()
 
     def __init__(
@@ -45,18 +55,27 @@ class VideoFile:
         grey: bool | None = None,
         every: int = 1,
     ) -> None:
-        self.path, self.day, self.name, self.size, self.grey = path, day, name, size, bool(grey)
+        self.path, self.day, self.name, self.grey = path, day, name, bool(grey)
         with opened_video(path) as container:
             stream = container.streams.video[0]
             times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
             reordered = bool(getattr(stream.codec_context, "has_b_frames", True))
             self._in_order = "avi" in container.format.name.split(",") and reordered  # its times are of decoding
-            height, width = size or (stream.codec_context.height, stream.codec_context.width)
+            step = float(stream.time_base or 0.0)
+            self.source_size = stream.codec_context.height, stream.codec_context.width
+        if len(times) == 0:
+            raise ValueError(f"Expected a video with frames. Received: {path}, without any.")
+        with opened_video(path) as container:
+            stream = container.streams.video[0]
+            first = next((frame for frame in decoded_frames(container, stream) if frame is not None), None)
+            if first is not None:
+                self.source_size = shown_size(first, stream)
         self.every = every
         self.times = np.asarray(times[::every], "int64")
-        if len(self.times) == 0:
-            raise ValueError(f"Expected a video with frames. Received: {path}, without any.")
-        self._shape = (height, width, 1 if self.grey else 3)
+        seconds = step * (np.asarray(times, "float64") - times[0])
+        self.seconds = seconds[::every]
+        self.breaks = thinned(holes(seconds), len(seconds), every)
+        self._shape = (*(size or self.source_size), 1 if self.grey else 3)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -65,6 +84,12 @@ class VideoFile:
     def frame_shape(self) -> tuple[int, ...]:
         """(H, W, C) of every frame."""
         return self._shape
+
+    def original(self) -> VideoFile:
+        """The same frames at their own size, in three channels."""
+        other = copy.copy(self)
+        other.grey, other._shape = False, (*self.source_size, 3)
+        return other
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices.
@@ -115,7 +140,7 @@ class VideoFile:
                     container.seek(first, stream=stream, backward=True, any_frame=False)
             for frame in decoded_frames(container, stream):
                 if frame is not None and frame.pts in wanted and not frame.is_corrupt:
-                    frames[wanted.pop(frame.pts)] = pixels_of(frame, self.size, self.grey)
+                    frames[wanted.pop(frame.pts)] = pixels_of(frame, self._shape[:2], self.grey)
                 if not wanted or (frame is not None and frame.pts is not None and frame.pts > last):
                     return
 
@@ -133,7 +158,7 @@ class VideoFile:
                 if not done < i < len(self.times):
                     continue
                 yield from ((k, None) for k in range(done + 1, i))
-                yield i, None if frame.is_corrupt else pixels_of(frame, self.size, self.grey)
+                yield i, None if frame.is_corrupt else pixels_of(frame, self._shape[:2], self.grey)
                 done = i
         yield from ((k, None) for k in range(done + 1, len(self.times)))
 
@@ -165,12 +190,17 @@ def opened_video(path: Any, **options: Any) -> Iterator[Any]:
     try:
         container = av.open(str(path), **options)
     except (av.error.FFmpegError, OSError) as error:
-        raise ValueError(f"Could not open the video {path}: {error.strerror or error}.") from error
+        raise ValueError(f"Could not open the video {without_password(path)}: {error.strerror or error}.") from error
     with container:
         if not container.streams.video:
-            raise ValueError(f"Expected a video. Received: {path}, which has no pictures.")
+            raise ValueError(f"Expected a video. Received: {without_password(path)}, which has no pictures.")
         container.streams.video[0].thread_type = "AUTO"
         yield container
+
+
+def without_password(address: Any) -> str:
+    """An address as it may be printed and kept: rtsp://user:password@camera is rtsp://camera."""
+    return re.sub(r"//[^/@]*@", "//", str(address))
 
 
 def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
@@ -183,20 +213,43 @@ def decoded_frames(container: Any, stream: Any) -> Iterator[Any]:
         yield from decoded
 
 
-def pixels_of(frame: Any, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
-    """PyAV's frame as uint8 (H, W, 1 or 3), resized to `size`, (height, width), where it is given."""
-    height, width = size or (frame.height, frame.width)
+def shown_size(frame: Any, stream: Any) -> tuple[int, int]:
+    """(height, width) at which a player shows PyAV's frame of a stream: its pixels made square, then turned."""
+    ratio = stream.codec_context.sample_aspect_ratio or 1
+    width = max(1, round(frame.width * ratio))
+    return (width, frame.height) if _turns(frame)[0] else (frame.height, width)
+
+
+def pixels_of(frame: Any, size: tuple[int, int], grey: bool) -> np.ndarray:
+    """PyAV's frame, turned as its file says, as uint8 (H, W, 1 or 3) of a size, (height, width)."""
+    sideways, mirrored, upside_down = _turns(frame)
+    width, height = size if sideways else size[::-1]
     pixels = frame.reformat(width, height, format="gray" if grey else "rgb24", interpolation="AREA").to_ndarray()
-    return pixels[..., None] if grey else pixels
+    pixels = pixels[..., None] if grey else pixels
+    pixels = pixels.swapaxes(0, 1) if sideways else pixels
+    return np.ascontiguousarray(pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1])
 
 
-def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None:
+def _turns(frame: Any) -> tuple[bool, bool, bool]:
+    """Whether a player swaps the axes of a frame, and whether it then mirrors left and right, top and bottom.
+
+    The matrix maps (x, y) to (a x + c y, b x + d y). A turn by another angle counts as the nearest quarter.
+    """
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("9i", bytes(data))
+            sideways = abs(a) < abs(b)
+            return sideways, (c if sideways else a) < 0, (b if sideways else d) < 0
+    return False, False, False
+
+
+def write_video(path: Any, frames: Iterable[np.ndarray], rate: float = 10) -> None:
     """Write frames, uint8 (H, W, 3) with even sides, as a video file, under a temporary name first.
 
     Args:
         path: file; its suffix decides the container (.mp4, .mkv, .avi).
         frames: in order.
-        rate: frames a second.
+        rate: frames a second, such as 25 or 29.97.
 
     Raises:
         ImportError: without PyAV.
@@ -209,9 +262,9 @@ def write_video(path: Any, frames: Iterable[np.ndarray], rate: int = 10) -> None
             stream: Any = None
             for frame in frames:
                 if stream is None:
-                    stream = container.add_stream("mpeg4", rate=rate)
+                    stream = container.add_stream("mpeg4", rate=fractions.Fraction(rate).limit_denominator(1001))
                     stream.height, stream.width = frame.shape[:2]
-                    stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+                    stream.pix_fmt, stream.bit_rate = "yuv420p", max(2_000_000, 4 * frame.shape[0] * frame.shape[1])
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
                 count += 1
             if stream is not None:

@@ -16,8 +16,8 @@ class Footage:
     """Recordings, one after the other, as one row of frames.
 
     Args:
-        recordings: objects with `day`, `name`, `frame_shape`, `breaks`, `corrupt`, `len` and `read(indices)`, such as
-            `ArrayRecording`, `FrameFolder` and `VideoFile`.
+        recordings: objects with `day`, `name`, `frame_shape`, `breaks`, `corrupt`, `seconds`, `source_size`, `len`,
+            `read(indices)` and `original()`, such as `ArrayRecording`, `FrameFolder` and `VideoFile`.
         every: the recordings have one of every so many frames of their source.
 
     Attributes:
@@ -70,6 +70,15 @@ class Footage:
                 if len(places):
                     mask[offset + np.asarray(places, "int64")] = True
         return np.where(corrupt, -1, np.cumsum(starts, dtype="int32") - 1).astype("int32")
+
+    @functools.cached_property
+    def seconds(self) -> np.ndarray:
+        """For each frame its time after the first frame of its recording, float64 (n,); NaN where nobody knows."""
+        found = np.full(len(self), np.nan)
+        for recording, offset in zip(self.recordings, self.offsets, strict=False):
+            if recording.seconds is not None:
+                found[offset : offset + len(recording)] = recording.seconds
+        return found
 
     def day_of(self, frames: Any) -> np.ndarray:
         """For places in the row, int (k,), the number of the day, int (k,), an index into `days`."""

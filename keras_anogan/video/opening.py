@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_anogan.datasets.image_files import image_suffixes
-from keras_anogan.files import read_json, write_json
+from keras_anogan.files import lies_in, read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
 from keras_anogan.video.store import STORE, is_store, open_store, write_recording
+
+SMALL = 32  # pixels of a side below which a remark is made
+RATIO = 1.1  # of width to height before and after, above which a remark is made
 
 
 def _source_contents(recording: Any) -> str:
@@ -43,6 +47,7 @@ def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | 
 
             A day's folder holds video files, .npy files, or image files, which are one recording. It may also hold
             folders of these, one recording each; such a day has to stand in a list, or it would be a folder of days.
+            Video is turned as its files say. Times that are missing in a file are a gap: see `video.clock.holes`.
         size: (height, width) to resize frames to; None leaves them. Not for a store, and arrays are taken as they are.
         grey: True for one channel, False for three; None for what is there. Not for a store or arrays either.
         every: take every so many frames; neither for a store nor for arrays.
@@ -66,6 +71,10 @@ def open_footage(source: Any, size: tuple[int, int] | None = None, grey: bool | 
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"Expected footage in {path}. Received: nothing is there.")
+        if any((path / part / "good").is_dir() for part in ("train", "test")):
+            raise ValueError(
+                f"Expected footage. Received: {path}, a folder of photographs with train/good or test/good."
+            )
     if single and paths[0].is_dir() and not is_store(paths[0]):
         paths = _days_in(paths[0])
     recordings, thinned = [], set()
@@ -161,12 +170,55 @@ def _check_store(out: pathlib.Path, asked: dict[str, Any]) -> None:
             raise ValueError(f"Expected days and recordings that can name a file. Received: {name!r}.")
     unfinished = out / f".{STORE}"
     for path in (out / STORE, unfinished):
+        if path.exists() and read_json(path).get("version") != asked["version"]:
+            raise ValueError(
+                f"{out} was prepared by an earlier version, which kept no times and turned no video; choose another "
+                "folder."
+            )
         if path.exists() and read_json(path) != asked:
             raise ValueError(f"{out} was prepared from other footage, or otherwise; choose another folder.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
     if out.is_dir() and any(out.iterdir()) and not (unfinished.exists() or (out / STORE).exists()):
         raise ValueError(f"Expected a new or empty folder for the store. Received: {out}, which holds other files.")
+
+
+def size_remarks(footage: Footage) -> tuple[str, ...]:
+    """What should be known of the size of frames, one sentence each: if it is small, or unlike that of their source."""
+    height, width = footage.frame_shape[:2]
+    sources = {tuple(recording.source_size) for recording in footage.recordings}
+    remarks = []
+    if min(height, width) < SMALL:
+        remarks.append(f"Frames of {width} x {height} pixels show little: a side has less than {SMALL}.")
+    if any(height > own[0] or width > own[1] for own in sources):
+        own = min(sources)
+        remarks.append(
+            f"Frames are enlarged from {own[1]} x {own[0]} to {width} x {height} pixels, which shows nothing more."
+        )
+    change, own = max((_change(own, (height, width)), own) for own in sources)
+    if change > RATIO:
+        better = _fitting(own, height * width)
+        remarks.append(
+            f"Frames of {own[1]} x {own[0]} pixels are pressed into {width} x {height}: their ratio of width to height "
+            f"changes by {change - 1.0:.0%}{better and f'; --size {better} would keep it'}."
+        )
+    return tuple(remarks)
+
+
+def _change(one: Sequence[int], other: Sequence[int]) -> float:
+    """Of the ratio of width to height from one (height, width) to another: 1.1 for ten per cent either way."""
+    quotient = one[1] * other[0] / (one[0] * other[1])
+    return max(quotient, 1.0 / quotient)
+
+
+def _fitting(own: Sequence[int], area: int) -> str:
+    """The size that is nearest in area, sides divisible by 32 as C-VGAN takes them, if one has nearly this ratio."""
+    found = []
+    for height in range(32, own[0] + 1, 32):
+        size = height, round(height * own[1] / own[0] / 32) * 32
+        if size[1] and _change(own, size) <= RATIO:
+            found.append((abs(math.log(height * size[1] / area)), f"{size[1]}x{height}"))
+    return min(found, default=(0.0, ""))[1]
 
 
 def prepare(
@@ -180,13 +232,13 @@ def prepare(
     """Convert footage once to a store in which any frame is read at once, without decoding.
 
     Call it again after an interruption: recordings that are done are not converted again. In the folder,
-    `<day>/<recording>.frames` holds frames as bytes, and the .json file beside it their shape, gaps and corrupt frames;
-    `footage.json` comes last and says what the store was made of.
+    `<day>/<recording>.frames` holds frames as bytes, `.seconds` their times, and the .json file beside it their shape,
+    gaps and corrupt frames; `footage.json` comes last and says what the store was made of.
 
     Args:
         source, size, grey, every: as in `open_footage`.
-        out: folder; new, empty, or begun by the same call.
-        say: takes one line of news at a time.
+        out: folder outside the source; new, empty, or begun by the same call.
+        say: takes one line of news at a time, also what `size_remarks` says.
 
     Returns:
         The prepared footage.
@@ -195,15 +247,20 @@ def prepare(
         FileNotFoundError, ValueError: one sentence on what is wrong with the source or the folder.
     """
     out = pathlib.Path(out)
+    for path in source if isinstance(source, (list, tuple)) else [source]:
+        if isinstance(path, (str, os.PathLike)) and lies_in(out, path):
+            raise ValueError(f"Expected a store outside the data. Received: {out} in {path}.")
     footage = open_footage(source, size, grey, every)
     asked = {
-        "version": 1,
+        "version": 2,  # 1: without times and sizes of the source, video as it lies in its file
         "frame_shape": list(footage.frame_shape),
         "every": every,
         "recordings": [[recording.day, recording.name, len(recording)] for recording in footage.recordings],
         "contents": [_source_contents(recording) for recording in footage.recordings],
     }
     _check_store(out, asked)
+    for remark in size_remarks(footage):
+        say(remark)
     unfinished = out / f".{STORE}"
     out.mkdir(parents=True, exist_ok=True)
     if not (out / STORE).exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import pathlib
 import re
 from collections.abc import Sequence
@@ -21,13 +23,22 @@ class ArrayRecording:
         day, name: of the day, and of the recording in it.
         breaks: numbers of the frames before which there is a gap.
         corrupt: numbers of the frames that can't be used.
+        seconds: (n,), the time of each frame after the first; None where nobody knows.
+        source_size: (height, width) of what the frames were made from; default: their own.
 
     Raises:
         ValueError: for another dtype or shape.
     """
 
     def __init__(
-        self, frames: Any, day: str = "0", name: str = "0", breaks: Sequence[int] = (), corrupt: Sequence[int] = ()
+        self,
+        frames: Any,
+        day: str = "0",
+        name: str = "0",
+        breaks: Sequence[int] = (),
+        corrupt: Sequence[int] = (),
+        seconds: Any = None,
+        source_size: tuple[int, int] | None = None,
     ) -> None:
         frames = frames if hasattr(frames, "shape") else np.asarray(frames)
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4):
@@ -44,6 +55,8 @@ class ArrayRecording:
         self.frames = frames[..., None] if frames.ndim == 3 else frames
         self.day, self.name = day, name
         self.breaks, self.corrupt = tuple(breaks), tuple(corrupt)
+        self.seconds = seconds
+        self.source_size: tuple[int, int] = tuple(source_size or self.frames.shape[1:3])
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -52,6 +65,10 @@ class ArrayRecording:
     def frame_shape(self) -> tuple[int, ...]:
         """(H, W, C) of every frame."""
         return tuple(self.frames.shape[1:])
+
+    def original(self) -> ArrayRecording:
+        """Itself: an array has no other frames."""
+        return self
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices."""
@@ -62,7 +79,7 @@ class FrameFolder:
     """Image files as frames, in the order of the numbers in their names; a number that is missing is a gap.
 
     Every file is decoded once when the folder is opened. A frame is corrupt if its file can't be read, or if it has
-    another size than the first and no `size` is asked for.
+    another size than the first and no `size` is asked for. When they were taken is not known.
 
     Args:
         paths: the files.
@@ -71,9 +88,15 @@ class FrameFolder:
         grey: True for one channel, False for three, None for what the first frame has.
         every: take every so many frames.
 
+    Attributes:
+        source_size: (height, width) of the first frame's file.
+
     Raises:
-        ValueError: if none of the files can be read.
+        ValueError: if none of the files can be read, or if they are no frames of one camera: one has no number in its
+            name, or more than a tenth have another size than most.
     """
+
+    seconds: None = None
 
     def __init__(
         self,
@@ -86,27 +109,35 @@ class FrameFolder:
     ) -> None:
         self.paths = sorted(paths, key=natural_order)
         numbers = [_number(path) for path in self.paths]
+        if None in numbers:
+            raise _no_frames(self.paths, f"{self.paths[numbers.index(None)].name}, which has no number")
         gaps = set()
-        if None not in numbers and len(set(numbers)) == len(numbers):
+        if len(set(numbers)) == len(numbers):
             gaps = {i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1}  # type: ignore[operator]
         self.paths, self.breaks = self.paths[::every], thinned(gaps, len(self.paths), every)
         self.day, self.name, self.size, self.grey = day, name, size, grey
         self.corrupt: tuple[int, ...] = ()
-        self._shape: tuple[int, ...] | None = None
         with ThreadPoolExecutor(4) as pool:
-            shapes = list(pool.map(self._shape_of, self.paths))
-        found = next((shape for shape in shapes if shape is not None), None)
-        if found is None:
+            shapes = list(pool.map(_shape_of, self.paths))
+        sizes = collections.Counter(shape[:2] for shape in shapes if shape is not None)
+        if not sizes:
             raise ValueError(f"Expected frames that can be read in {self.paths[0].parent}. Received: none.")
+        (often, count), *others = sizes.most_common()
+        if count < 0.9 * sizes.total() and len(self.paths) > 10:
+            two = " and ".join(f"{width} x {height}" for height, width in (often, others[0][0]))
+            raise _no_frames(self.paths, f"pictures of {len(sizes)} sizes, such as {two}")
+        found = next(shape for shape in shapes if shape is not None)
+        self.source_size: tuple[int, int] = found[:2]  # type: ignore[assignment]
         self.grey = found[2] == 1 if grey is None else grey
-        self._shape = (*found[:2], 1 if self.grey else 3)
-        self.corrupt = tuple(i for i, shape in enumerate(shapes) if shape is None or shape[:2] != found[:2])
+        self._shape = (*(size or self.source_size), 1 if self.grey else 3)
+        wrong = () if size is not None else set(sizes) - {self.source_size}
+        self.corrupt = tuple(i for i, shape in enumerate(shapes) if shape is None or shape[:2] in wrong)
 
-    def _shape_of(self, path: pathlib.Path) -> tuple[int, ...] | None:
-        try:
-            return _fit(load_image(path, white=65535), self.size, self.grey).shape
-        except (ValueError, OSError):
-            return None
+    def original(self) -> FrameFolder:
+        """The same frames at their own size, in three channels."""
+        other = copy.copy(self)
+        other.size, other.grey, other._shape = self.source_size, False, (*self.source_size, 3)
+        return other
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -114,7 +145,7 @@ class FrameFolder:
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """(H, W, C) of every frame."""
-        return self._shape  # type: ignore[return-value]
+        return self._shape
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices."""
@@ -126,7 +157,11 @@ class Fitted(ArrayRecording):
 
     def __init__(self, inner: ArrayRecording, size: tuple[int, int] | None, grey: bool | None) -> None:
         super().__init__(inner.frames, inner.day, inner.name)
-        self.size, self.grey = size, grey
+        self.size, self.grey, self._inner = size, grey, inner
+
+    def original(self) -> ArrayRecording:
+        """The array itself."""
+        return self._inner
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -136,6 +171,20 @@ class Fitted(ArrayRecording):
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices."""
         return np.stack([_fit(frame, self.size, self.grey) for frame in super().read(indices)])
+
+
+def _shape_of(path: pathlib.Path) -> tuple[int, ...] | None:
+    try:
+        return load_image(path, white=65535).shape
+    except (ValueError, OSError):
+        return None
+
+
+def _no_frames(paths: Sequence[pathlib.Path], what: str) -> ValueError:
+    return ValueError(
+        f"Expected the frames of one camera, of one size and with numbers in their names, in {paths[0].parent}. "
+        f"Received: {what}; photographs are for `train` and `score`."
+    )
 
 
 def natural_order(path: pathlib.Path) -> list[Any]:

@@ -27,7 +27,8 @@ def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
 
     Args:
         recording: what `Footage` takes.
-        target: the .json file of the recording; frames go beside it, under the suffix .frames.
+        target: the .json file of the recording; beside it go its frames, under the suffix .frames, and their times, if
+            they are known, as float64 under .seconds.
 
     Returns:
         How many frames could be read, and how many could not.
@@ -39,11 +40,17 @@ def write_recording(recording: Any, target: pathlib.Path) -> tuple[int, int]:
         for i, frame in decoded(recording):
             corrupt += [i] if frame is None else []
             file.write((nothing if frame is None else np.ascontiguousarray(frame)).tobytes())
+    known = recording.seconds is not None
+    if known:
+        with replacing(target.with_suffix(".seconds")) as partial:
+            partial.write_bytes(np.asarray(recording.seconds, "<f8").tobytes())
     facts = {
         "frames": len(recording),
         "frame_shape": list(recording.frame_shape),
         "breaks": [int(i) for i in recording.breaks],
         "corrupt": [int(i) for i in corrupt],
+        "seconds": known,
+        "source_size": [int(side) for side in recording.source_size],
     }
     write_json(target, facts)
     return len(recording) - len(corrupt), len(corrupt)
@@ -73,7 +80,10 @@ def open_store(out: pathlib.Path) -> Footage:
             facts = read_json(out / day / f"{name}.json")
             shape = (facts["frames"], *facts["frame_shape"])
             frames = np.memmap(out / day / f"{name}.frames", "uint8", "r", shape=shape)
-            recordings.append(ArrayRecording(frames, day, name, facts["breaks"], facts["corrupt"]))
+            known = facts.get("seconds", False)  # stores of before times were kept have neither these nor a size
+            times = np.memmap(out / day / f"{name}.seconds", "<f8", "r", shape=shape[:1]) if known else None
+            size = tuple(facts.get("source_size", shape[1:3]))
+            recordings.append(ArrayRecording(frames, day, name, facts["breaks"], facts["corrupt"], times, size))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"Could not open the store {out}: {error}; prepare it again.") from error
     return Footage(recordings, every)

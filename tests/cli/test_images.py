@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_anogan.runs.arguments import Arguments, parse_image_size
+from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.parsing import parse_image_size
 from keras_anogan_cli import run
 
 PCA = ("--detector", "pca", "--alpha", 0.2)

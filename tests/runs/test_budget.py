@@ -7,7 +7,8 @@ import pytest
 
 from keras_anogan.datasets import write_fabric
 from keras_anogan.runs import budget, train
-from keras_anogan.runs.arguments import Arguments, parse_duration
+from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.parsing import parse_duration
 
 
 def plan_of(monkeypatch, seconds, rows=59, **given):

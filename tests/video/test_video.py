@@ -320,7 +320,8 @@ def test_a_killed_preparation_goes_on_with_the_next_recording(tmp_path, monkeypa
     monkeypatch.setattr(opening, "write_recording", whole)
     news = []
     store = prepare(tmp_path / "raw", tmp_path / "store", say=news.append)
-    assert [line.endswith("done before.") for line in news] == [True, True, False, False]
+    assert "6 x 4 pixels show little" in news[0]
+    assert [line.endswith("done before.") for line in news[1:]] == [True, True, False, False]
     raw = open_footage(tmp_path / "raw")
     good = np.flatnonzero(raw.segments >= 0)
     np.testing.assert_array_equal(store.segments, raw.segments)
@@ -329,8 +330,10 @@ def test_a_killed_preparation_goes_on_with_the_next_recording(tmp_path, monkeypa
     assert not list((tmp_path / "store").rglob("*partial*"))
     with pytest.raises(ValueError, match="prepared from other footage, or otherwise"):
         prepare(tmp_path / "raw", tmp_path / "store", size=(2, 3))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("")
     with pytest.raises(ValueError, match="holds other files"):
-        prepare(tmp_path / "raw", tmp_path / "raw")
+        prepare(tmp_path / "raw", tmp_path / "full")
 
 
 def test_a_damaged_store_gets_a_sentence(tmp_path):

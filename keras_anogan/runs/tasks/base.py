@@ -29,6 +29,7 @@ class Task:
         raw_test: the test rows of a table as they stand in the file, a DataFrame.
         remarks: what was done to the data without being asked, one sentence each.
         train_classes: (len(train),) classes of the training rows, where there are any.
+        columns: of a table, what each column was taken for (`datasets.columns.Column`).
         groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
         test_kinds: for each test image "good", or the kind of its defect; None where nobody knows.
     """
@@ -49,6 +50,7 @@ class Task:
     raw_test: Any = None
     remarks: tuple[str, ...] = ()
     train_classes: np.ndarray | None = None
+    columns: tuple[Any, ...] = ()
     groups: np.ndarray | None = None
     test_kinds: list[str] | None = None
 

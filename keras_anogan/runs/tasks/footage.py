@@ -8,6 +8,7 @@ from keras_anogan.runs.arguments import VideoArguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import rescaling
 from keras_anogan.video import Footage, VideoWindows, is_store, open_footage, split_footage
+from keras_anogan.video.opening import size_remarks
 
 
 def load_footage(arguments: VideoArguments) -> Task:
@@ -37,7 +38,11 @@ def load_footage(arguments: VideoArguments) -> Task:
         name=footage_name(footage),
         raw_shape=(scored, *footage.frame_shape),
         raw_dtype="uint8",
-        remarks=(*((lost,) if footage.skipped else ()), f"Frames of {width} x {height} pixels."),
+        remarks=(
+            *((lost,) if footage.skipped else ()),
+            f"Frames of {width} x {height} pixels.",
+            *size_remarks(footage),
+        ),
         groups=calibrate.day_numbers if arguments.by_day else None,
     )
 
