@@ -91,18 +91,20 @@ def files_below(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(found)
 
 
-def named_images(source: str) -> list[pathlib.Path]:
+def named_images(source: str, lists: bool = True) -> list[pathlib.Path]:
     """The image files, absolute, that a path names: a file, a folder, a pattern, or a text file of these, a line each.
 
     Raises:
         FileNotFoundError: where nothing is, or nothing fits the pattern.
-        ValueError: for a text file that can't be read.
+        ValueError: for a text file that can't be read, or, without `lists`, for any.
     """
     path = pathlib.Path(os.path.abspath(source))
     if path.is_dir():
         return [file for file in files_below(path) if file.suffix.lower() in image_suffixes()]
     if path.is_file() and path.suffix.lower() in LISTS:
-        return [file for line in _lines(path) for file in named_images(line)]
+        if not lists:
+            raise ValueError(f"Expected images, folders and patterns in a list. Received: {path}, a list too.")
+        return [file for line in _lines(path) for file in named_images(line, lists=False)]
     if path.is_file():
         return [path]
     fitting = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []
@@ -111,7 +113,7 @@ def named_images(source: str) -> list[pathlib.Path]:
         raise FileNotFoundError(
             f"Expected images, a folder, a pattern or a list of images. Received: {source}; {what}."
         )
-    return [file for name in fitting for file in named_images(name)]
+    return [file for name in fitting for file in named_images(name, lists)]
 
 
 def _lines(path: pathlib.Path) -> list[str]:

@@ -9,12 +9,13 @@ from keras_anogan.datasets.image_files import Facts
 
 FactsOf = dict[pathlib.Path, Facts]
 FAR = 1.10  # a ratio of sides that differs by more is told of
+LONG = 4  # no longer image is proposed
 
 
 def on_files(facts: FactsOf) -> list[str]:
     """Of what is done to single files while they are read: whoever serves the detector has to do it too."""
     told: list[tuple[Callable[[Facts], bool], str]] = [
-        (lambda fact: fact.turned, "turned as their EXIF orientation says"),
+        (lambda fact: fact.turned, "turned as the EXIF orientation says"),
         (lambda fact: fact.clear, "transparent in parts, which are read as white"),
         (lambda fact: fact.pages > 1, "of several pages or frames, of which the first is read"),
         (lambda fact: fact.cut, "of 16 bits a colour, of which Pillow reads the upper 8"),
@@ -112,12 +113,13 @@ def on_sides(facts: FactsOf, sides: tuple[int, int]) -> list[str]:
         step *= 2
     long = max(1, round(short * max(usual, 1 / usual) / step)) * step
     width, height = (long, short) if usual > 1 else (short, long)
-    better = max(usual / (width / height), (width / height) / usual)
-    keeps = "keeps their ratio" if better < 1.03 else "comes near to it"
+    fit = max(usual / (width / height), (width / height) / usual)
+    keeps = "keeps their ratio" if fit < 1.03 else "comes near to it"
     shape = f"{usual:.3g}:1" if usual >= 1 else f"1:{1 / usual:.3g}"
+    advice = f"; --image-size {width}x{height} {keeps}" if long <= LONG * short else ""
     return [
         f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, such as "
-        f"{shape}, and squeezed; --image-size {width}x{height} {keeps}."
+        f"{shape}, and squeezed{advice}."
     ]
 
 

@@ -214,7 +214,7 @@ def test_what_is_done_to_files_is_told(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 9)).save(tmp_path / "clear.png")
     shutil.copy(tmp_path / "001.png", tmp_path / "copy of 001.png")
     told = scan_image_folder(tmp_path).remarks
-    assert told[0].startswith("1 of 5 images is turned as their EXIF orientation says: 000.png")
+    assert told[0].startswith("1 of 5 images is turned as the EXIF orientation says: 000.png")
     assert told[1].startswith("1 of 5 images is transparent in parts, which are read as white: clear.png")
     assert told[2].startswith("1 of 5 images is a copy of another one")
     assert told[2].endswith("001.png and copy of 001.png.")
@@ -362,6 +362,9 @@ def test_what_cannot_be_gathered_gets_a_sentence(tmp_path):
     ]:
         with pytest.raises(FileNotFoundError, match=match):
             gather_images([tmp_path / source])
+    (tmp_path / "self.txt").write_text("self.txt")
+    with pytest.raises(ValueError, match=r"self\.txt, a list too"):
+        gather_images([tmp_path / "self.txt"])
     with pytest.raises(ValueError, match="which name none"):
         gather_images([tmp_path / "empty"])
     with pytest.raises(ValueError, match=r"binary\.txt, which can't be read"):
@@ -374,6 +377,7 @@ def test_what_cannot_be_gathered_gets_a_sentence(tmp_path):
         ((60, 90), (64, 64), "such as 1.5:1, and squeezed; --image-size 96x64 keeps their ratio."),
         ((90, 60), (64, 64), "such as 1:1.5, and squeezed; --image-size 64x96 keeps their ratio."),
         ((60, 110), (28, 28), "such as 1.83:1, and squeezed; --image-size 52x28 keeps their ratio."),
+        ((2, 90), (64, 64), "such as 45:1, and squeezed."),
         ((60, 90), (64, 96), None),
         ((60, 65), (64, 64), None),
     ],
