@@ -20,12 +20,13 @@ from keras_anogan.models import (
     Flow,
     GANDiscriminator,
     Gaussian,
+    Neighbors,
     Siamese,
     build_detector,
     build_phases,
     list_detectors,
 )
-from keras_anogan.models.composed import PatchDetector, SmoothedDetector
+from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.preprocessing import image_preprocessing
@@ -77,6 +78,8 @@ __all__ = [
     "Flow",
     "GANDiscriminator",
     "Gaussian",
+    "MapDetector",
+    "Neighbors",
     "PatchDetector",
     "PeaksOverThreshold",
     "PredictionError",

@@ -25,6 +25,7 @@ class Tags:
         averaged: momentum of the averaged weights that its authors score with (see `callbacks.NetworkEMA`), or None.
         least_steps: fewest training steps of an epoch on tables, for a paper that takes thousands of steps however few
             the rows are; 0 where one pass over the rows will do.
+        scores_map: whether the score is a mean of pixels of `anomaly_map`, so that one threshold serves both.
         watchable: whether the score of held-out normal data tells when to stop; False where it falls as the network
             learns, however well it tells samples apart.
     """
@@ -35,6 +36,7 @@ class Tags:
     search_at_query: bool = False
     averaged: float | None = None
     least_steps: int = 0
+    scores_map: bool = False
     watchable: bool = True
 
 

@@ -19,7 +19,8 @@ def score(
         list[str],
         typer.Argument(
             metavar="DATA...",
-            help="Images, a table, or days of footage: what the run was trained on.",
+            help="Images (folders, files, patterns, lists in .txt), a table, or days of footage: what the run was "
+            "trained on.",
             show_default=False,
         ),
     ],
@@ -33,10 +34,18 @@ def score(
     skip_broken: options.SkipBroken = False,
     labels: options.Labels = None,
     annotate: options.Annotate = None,
+    alpha: options.AnotherAlpha = None,
     config: options.Config = None,
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
-    given = {"maps": maps, "grid_lines": grid_lines, "skip_broken": skip_broken, "labels": labels, "annotate": annotate}
+    given: dict[str, Any] = {
+        "maps": maps,
+        "grid_lines": grid_lines,
+        "skip_broken": skip_broken,
+        "labels": labels,
+        "annotate": annotate,
+    }
+    given["alpha"] = alpha
     _score(run, data if len(data) > 1 else data[0], out, **given)
 
 
@@ -49,10 +58,11 @@ def score_video(
     ),
     labels: options.Labels = None,
     annotate: options.Annotate = None,
+    alpha: options.AnotherAlpha = None,
     config: options.Config = None,
 ) -> None:
     """Score footage with a finished run: CSV files of frames and events, a sheet of alarms, a report."""
-    _score(run, days, out, labels=labels, annotate=annotate, kind="footage")
+    _score(run, days, out, labels=labels, annotate=annotate, kind="footage", alpha=alpha)
 
 
 @app.command()
@@ -113,12 +123,13 @@ def export(
     folder: Annotated[
         pathlib.Path, typer.Argument(metavar="DIR", help="New folder, e.g. serving/1.", show_default=False)
     ],
+    alpha: options.AnotherAlpha = None,
 ) -> None:
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
     import_tensorflow()
     from keras_anogan import runs
 
-    runs.export(run, folder)
+    runs.export(run, folder, alpha)
     say(f"Exported, scores agree: {folder}")
 
 

@@ -41,6 +41,16 @@ def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Pa
     return path
 
 
+def parse_alpha(text: str | float) -> float | None:
+    """A rate, or None for auto."""
+    if str(text).lower() == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"Expected a rate, such as 0.05, or auto. Received: {text}.") from None
+
+
 Config = Annotated[
     pathlib.Path | None,
     typer.Option(
@@ -81,7 +91,27 @@ Threshold = Annotated[
         help="conformal, quantile or peaks (--alpha), cumulative, exponential, double_exponential or sliding (--k)."
     ),
 ]
-Alpha = Annotated[float, typer.Option(help="Accepted false-alarm rate.")]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_alpha,
+        metavar="RATE",
+        help="Accepted false-alarm rate, or auto: 1 %, or the lowest that the calibration data allow.",
+        show_default="auto",
+    ),
+]
+AnotherAlpha = Annotated[
+    float | None,
+    typer.Option("--alpha", help="Another false-alarm rate than the run was trained for.", show_default=False),
+]
+Reduction = Annotated[
+    str | None,
+    typer.Option(
+        help="Images: how a map becomes the score: top (mean of the largest 1 % of the pixels), max, mean, or paper "
+        "(the detector's own score). Default: top for a folder.",
+        show_default=False,
+    ),
+]
 K = Annotated[float, typer.Option(help="Standard deviations above the mean.")]
 Seed = Annotated[int, typer.Option(help="Of weights, noise, order and split.")]
 Size = Annotated[str | None, typer.Option(help="Size of the frames the networks see, such as 128x64.")]
@@ -93,3 +123,21 @@ Labels = Annotated[
 Annotate = Annotated[
     pathlib.Path | None, typer.Option(help="Footage: video file to write, with alarms marked, such as alarms.mp4.")
 ]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIDE|WIDTHxHEIGHT",
+        help="Size of the images the networks see, such as 64 or 96x64. Default: 28 (mnist), 8 (digits), 64 (folder).",
+        show_default=False,
+    ),
+]
+Color = Annotated[str, typer.Option(help="A folder: rgb, grey, or auto, which is RGB if any image is.")]
+NormalDir = Annotated[
+    list[str] | None,
+    typer.Option(help="A folder: sub-folder of normal images, one option for each.", show_default=False),
+]
+AbnormalDir = Annotated[
+    list[str] | None,
+    typer.Option(help="A folder: sub-folder of anomalous images, to test on, one option for each.", show_default=False),
+]
+Flat = Annotated[bool, typer.Option("--flat", help="A folder: all images in it and below it are normal.")]

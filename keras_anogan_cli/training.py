@@ -51,17 +51,30 @@ def train(
         str | None,
         typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
     ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(help="Side of the images the networks see. Default: 28 (mnist), 8 (digits), 64 (folder)."),
-    ] = None,
+    image_size: options.ImageSize = None,
+    color: options.Color = "auto",
+    normal_dir: options.NormalDir = None,
+    abnormal_dir: options.AbnormalDir = None,
+    flat: options.Flat = False,
     epochs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table."
+            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table. "
+            "Default: 20; for a folder the budget rules.",
+            show_default=False,
         ),
-    ] = 20,
-    batch_size: Annotated[int, typer.Option(help="Images, or rows, in one batch.")] = 64,
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Images: how long training may take, such as 10m or 1h. Default for a folder: 10m."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images, or rows, in one batch. Default: 64; for a folder with a budget, what fits it.",
+            show_default=False,
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of Adam, for every network. Default: 2e-4 (images), 1e-4 (tables).")
     ] = None,
@@ -69,8 +82,9 @@ def train(
         int | None,
         typer.Option(help="Stop when held-out normal data have not scored lower for so many epochs; keep the lowest."),
     ] = None,
+    reduction: options.Reduction = None,
     threshold: options.Threshold = "conformal",
-    alpha: options.Alpha = 0.01,
+    alpha: options.Alpha = None,
     k: options.K = 3.0,
     seed: options.Seed = 0,
     skip_broken: options.SkipBroken = False,
@@ -84,15 +98,20 @@ def train(
 ) -> None:
     """Train a detector on normal images or rows and write a run folder: detector, SavedModel, metrics, report.
 
-    A folder is flat (every image is normal) or has train/good, test/good and test/<defect>. All rows of a table are
-    normal, or those that --normal-where tells.
+    A folder is flat (every image is normal), has train/good, test/good and test/<defect>, or folders that --normal-dir
+    and --abnormal-dir name. All rows of a table are normal, or those that --normal-where tells.
     The same command on an unfinished run goes on where it stopped.
     """
     import_tensorflow()
-    from keras_anogan.runs.arguments import Arguments, parse_parameters
+    from keras_anogan.runs.arguments import Arguments, parse_duration, parse_image_size, parse_parameters
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
-    arguments = Arguments(**{**settings, "params": parse_parameters(params or ())})
+    given = {
+        "image_size": parse_image_size(image_size),
+        "params": parse_parameters(params or ()),
+        "budget": None if budget is None else parse_duration(budget),
+    }
+    arguments = Arguments(**{**settings, **given})
     _refuse_idle(context, arguments)
     _train(arguments, out, tensorboard)
 
@@ -126,7 +145,7 @@ def train_video(
         ),
     ] = 1,
     threshold: options.Threshold = "conformal",
-    alpha: options.Alpha = 0.01,
+    alpha: options.Alpha = None,
     by_day: Annotated[
         bool, typer.Option("--by-day", help="Conformal: the highest of the calibration days' own thresholds.")
     ] = False,
@@ -180,7 +199,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
-        asked = f"asked for: {arguments.alpha:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
+        asked = f"asked for: {metrics['alpha']:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
         say(
             f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"

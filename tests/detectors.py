@@ -90,6 +90,7 @@ ROWS = (
     Row("flow", TABLE, {"blocks": 1, "units": (16,)}, only=(*SCORES, *RESUMES, *REFUSES)),
     Row("gan_discriminator", IMAGE, {"latent_dim": 4, "filters": 4}),
     Row("gaussian", IMAGE),
+    Row("neighbors", IMAGE, {"k": 2}),
     Row("pca", IMAGE, {"n_components": 4}),
     Row("siamese", IMAGE, {"latent_dim": 4, "filters": 4, "classes": 4}, classes=True),
     Row("vae", IMAGE, {"latent_dim": 4, "filters": 4}),

@@ -1,7 +1,9 @@
 """Data sets, readers of folders and tables, and protocols: which rows are trained on, calibrated on and tested on."""
 
 from keras_anogan.datasets.digits import load_digits
-from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, load_image, load_masks, scan_image_folder
+from keras_anogan.datasets.fabric import write_fabric
+from keras_anogan.datasets.image_files import load_image
+from keras_anogan.datasets.image_folder import ImageFolder, ImageRows, gather_images, load_masks, scan_image_folder
 from keras_anogan.datasets.kdd99 import TableSplit, kdd99_paper, kdd99_realistic, load_kdd99
 from keras_anogan.datasets.mnist import load_mnist
 from keras_anogan.datasets.ped2 import Ped2, load_ped2
@@ -19,6 +21,7 @@ __all__ = [
     "TableSplit",
     "data_dir",
     "fanogan_exercise",
+    "gather_images",
     "hold_out",
     "is_table",
     "kdd99_paper",
@@ -36,5 +39,6 @@ __all__ = [
     "read_table",
     "scan_image_folder",
     "three_ways",
+    "write_fabric",
     "write_street",
 ]

@@ -1,17 +1,17 @@
-"""A folder of images, streamed: flat (all normal), or in MVTec-AD's layout.
+"""A folder of images, streamed: flat (all normal), in MVTec-AD's layout, or with folders that the user names.
 
 ROOT/train/good/*           normal images to train on
 ROOT/test/good/*            normal images to test on
 ROOT/test/<defect>/*        anomalous images, any number of kinds
-ROOT/ground_truth/<defect>/ masks: <name>_mask.png (or <name>.png) for test/<defect>/<name>.png, not black where
-                            the image is anomalous
+ROOT/ground_truth/<defect>/ masks: <name>_mask.png (or <name>.png) for test/<defect>/<name>.png, bright where the image
+                            is anomalous
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -20,8 +20,12 @@ from typing import Any
 
 import numpy as np
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-_Fact = tuple[str, int, str]  # of a file: SHA-256, channels (0: it can't be used), why not
+from keras_anogan.datasets.image_files import Facts, image_suffixes, inspect_image, load_image, read_mask, white_of
+from keras_anogan.datasets.image_layout import files_below, find_layout, named_images
+from keras_anogan.datasets.image_remarks import on_colors, on_depth, on_files, some
+
+COLORS = ("auto", "rgb", "grey")
+Tested = Sequence[tuple[pathlib.Path, str, pathlib.PurePath]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +37,15 @@ class ImageFolder:
         train: normal images, for training, stopping and calibration.
         test: images to score; empty for a flat folder.
         labels: int64 (len(test),): 0 for `test/good`, 1 for any other kind.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey) or 3 (RGB), of what `load` reads.
         skipped: broken files that were left out.
         fingerprint: SHA-256 over names and contents.
         masks: for each test image the file of its mask, None for a normal one; None without `ground_truth`.
+        kinds: for each test image "good", or the name of its folder.
+        dtype: "uint8", or "uint16" where normal images have more than 8 bits a pixel.
+        white: the value of white; 255 for uint8.
+        remarks: what was found, and done without being asked, one sentence each.
+        facts: of every image, by its file.
     """
 
     root: pathlib.Path
@@ -47,120 +56,240 @@ class ImageFolder:
     skipped: tuple[pathlib.Path, ...]
     fingerprint: str
     masks: tuple[pathlib.Path | None, ...] | None = None
+    kinds: tuple[str, ...] = ()
+    dtype: str = "uint8"
+    white: int = 255
+    remarks: tuple[str, ...] = ()
+    facts: dict[pathlib.Path, Facts] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def load(self) -> Callable[[pathlib.Path], np.ndarray]:
+        """The function that reads a file as all files of the folder are read: one number of channels, one white."""
+        return functools.partial(load_image, channels=self.channels, dtype=self.dtype, white=self.white)
 
 
-def scan_image_folder(root: Any, skip_broken: bool = False, need_train: bool = True) -> ImageFolder:
+def scan_image_folder(
+    root: Any,
+    skip_broken: bool = False,
+    need_train: bool = True,
+    color: str = "auto",
+    normal_dirs: Sequence[str] = (),
+    abnormal_dirs: Sequence[str] = (),
+    flat: bool | None = None,
+) -> ImageFolder:
     """Read a folder of images once, decode every file, and say what is there.
 
+    Folders that are linked are read too. What is hidden is not.
+
     Args:
-        root: a flat folder (every image in it, or below it, is normal) or one in MVTec-AD's layout.
+        root: a flat folder (every image in it, or below it, is normal), one in MVTec-AD's layout, or one whose folders
+            are named below.
         skip_broken: leave out files that can't be decoded instead of raising.
-        need_train: whether a folder without `train/good` is refused; for scoring it need not be there.
+        need_train: whether a folder without normal images is refused; for scoring it need not have any.
+        color: "rgb", "grey", or "auto": RGB if any image is.
+        normal_dirs: folders in `root` whose images are normal; by default all that are not abnormal.
+        abnormal_dirs: folders in `root` whose images are anomalous; each is a kind of its own.
+        flat: whether all images below a folder of no layout are normal. None believes it unless the name of a folder
+            speaks against it, such as "bad" or "test"; False refuses several folders of any name.
 
     Raises:
         FileNotFoundError: if the folder does not exist.
-        ValueError: for no images, no normal images, a file that can't be decoded, grey and RGB images mixed; with
-            `need_train` and a folder of masks, an anomalous test image without one, or one of another size.
+        ValueError: for no images, no normal images, folders of which it is not known what they hold, a file that can't
+            be decoded, test images of more bits a pixel than the normal ones; with `need_train` and a folder of masks,
+            an anomalous test image without one, or one of another size.
     """
     root = pathlib.Path(root)
+    if color not in COLORS:
+        raise ValueError(f"Expected the color to be one of {COLORS}. Received: {color!r}.")
     if not root.is_dir():
         raise FileNotFoundError(f"Expected a folder of images. Received: {root}, which is not a folder.")
-    train, test = _train_and_test(root, need_train)
-    facts, broken = _facts([*train, *test], skip_broken)
-    train, test = ([path for path in paths if path in facts] for paths in (train, test))
+    layout = find_layout(root, need_train, normal_dirs, abnormal_dirs, flat)
+    facts, broken = _facts([*layout.train, *(path for path, _, _ in layout.test)], skip_broken)
+    train = tuple(path for path in layout.train if path in facts)
+    tested = [found for found in layout.test if found[0] in facts]
     if not (train if need_train else facts):
         raise ValueError(f"Expected normal images in {root}. Received: only files that can't be read.")
-    channels = _common_channels(facts)
-    labels = np.array([path.relative_to(root / "test").parts[0] != "good" for path in test], "int64")
-    has_masks = need_train and bool(test) and (root / "ground_truth").is_dir()  # scoring has no use for them
-    masks = _masks(root, test, labels) if has_masks else None
-    fingerprint = _fingerprint(root, facts, masks or ())
-    return ImageFolder(root, tuple(train), tuple(test), labels, channels, broken, fingerprint, masks)
+    labels = np.array([kind != "good" for _, kind, _ in tested], "int64")
+    has_masks = need_train and bool(tested) and (root / "ground_truth").is_dir()  # scoring has no use for them
+    masks, remarks = _masks(root, tested, facts) if has_masks else (None, [])
+    dtype, white = _depth(train, facts) if need_train else ("uint8", 255)
+    channels = {"rgb": 3, "grey": 1}.get(color) or max(fact.channels for fact in facts.values())
+    on_pixels = [*on_colors(facts, channels, color), *on_depth(facts, white)] if need_train else []
+    return ImageFolder(
+        root=root,
+        train=train,
+        test=tuple(path for path, _, _ in tested),
+        labels=labels,
+        channels=channels,
+        skipped=broken,
+        fingerprint=_fingerprint(root, facts, masks or ()),
+        masks=masks,
+        kinds=tuple(kind for _, kind, _ in tested),
+        dtype=dtype,
+        white=white,
+        remarks=(*layout.remarks, *on_pixels, *on_files(facts), *remarks, *_on_broken(broken)),
+        facts=facts,
+    )
 
 
-def _train_and_test(root: pathlib.Path, need_train: bool) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
-    """The images to train on and to test on, before any is opened."""
-    if (root / "train").is_dir() or (root / "test").is_dir():
-        train, test = _images(root / "train" / "good"), _images(root / "test")
-        if not train and need_train:
-            raise ValueError(f"Expected normal images in {root / 'train' / 'good'}. Received: none.")
-        if loose := [path for path in test if path.parent == root / "test"]:
-            raise ValueError(
-                f"Expected test images in test/good or test/<defect>. Received: {loose[0]}, of which nobody knows "
-                "whether it is normal."
-            )
-    else:
-        train, test = _images(root), []
-    if not [*train, *test]:
-        raise ValueError(f"Expected images ({', '.join(SUFFIXES)}) in {root}. Received: none.")
-    return train, test
+def gather_images(sources: Sequence[Any], skip_broken: bool = False) -> ImageFolder:
+    """Images to score from here and there, as `train` of an `ImageFolder`; its root is the folder that they share.
+
+    Args:
+        sources: image files, folders, patterns such as "day*/*.png", and text files with one of these a line.
+        skip_broken: as in `scan_image_folder`.
+
+    Raises:
+        FileNotFoundError: for a path where nothing is, or a pattern that nothing fits.
+        ValueError: for no images, or one that can't be decoded.
+    """
+    paths = list(dict.fromkeys(path for source in sources for path in named_images(str(source))))
+    if not paths:
+        raise ValueError(f"Expected images. Received: {', '.join(map(str, sources))}, which name none.")
+    facts, broken = _facts(paths, skip_broken)
+    if not facts:
+        raise ValueError("Expected images. Received: only files that can't be read.")
+    root = pathlib.Path(os.path.commonpath([path.parent for path in paths]))
+    return ImageFolder(
+        root=root,
+        train=tuple(facts),
+        test=(),
+        labels=np.zeros(0, "int64"),
+        channels=max(fact.channels for fact in facts.values()),
+        skipped=broken,
+        fingerprint=_fingerprint(root, facts, ()),
+        remarks=(*on_files(facts), *_on_broken(broken)),
+        facts=facts,
+    )
 
 
-def _facts(paths: list[pathlib.Path], skip_broken: bool) -> tuple[dict[pathlib.Path, _Fact], tuple[pathlib.Path, ...]]:
+def _facts(paths: list[pathlib.Path], skip_broken: bool) -> tuple[dict[pathlib.Path, Facts], tuple[pathlib.Path, ...]]:
     """What each image is that can be decoded, and the files that can't be."""
     with ThreadPoolExecutor(4) as pool:
-        facts = dict(zip(paths, pool.map(_inspect, paths), strict=True))
-    broken = tuple(path for path, (_, channels, _) in facts.items() if channels == 0)
+        facts = dict(zip(paths, pool.map(inspect_image, paths), strict=True))
+    broken = tuple(path for path, fact in facts.items() if fact.problem)
     if broken and not skip_broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise ValueError(f"{facts[broken[0]][2]}{more}; --skip-broken leaves such files out.")
-    return {path: fact for path, fact in facts.items() if fact[1] > 0}, broken
+        raise ValueError(f"{facts[broken[0]].problem}{more}; --skip-broken leaves such files out.")
+    return {path: fact for path, fact in facts.items() if not fact.problem}, broken
 
 
-def _common_channels(facts: dict[pathlib.Path, _Fact]) -> int:
-    """1 if all images are grey, 3 if all are RGB."""
-    kinds = {channels: path for path, (_, channels, _) in reversed(facts.items())}
-    if len(kinds) > 1:
+def _on_broken(broken: Sequence[pathlib.Path]) -> list[str]:
+    return [f"Left out {len(broken):,} image file(s) that can't be read: {some(broken)}."] if broken else []
+
+
+def _depth(train: Sequence[pathlib.Path], facts: dict[pathlib.Path, Facts]) -> tuple[str, int]:
+    """The dtype of raw images, and the value of white, by the normal images alone.
+
+    Raises:
+        ValueError: for a test image of more bits a pixel where no normal one has so many.
+    """
+    peaks = [peak for path in train if (peak := facts[path].peak) is not None]
+    if peaks:
+        return "uint16", white_of(max(peaks))
+    check_depth(facts, "uint8")
+    return "uint8", 255
+
+
+def check_depth(facts: dict[pathlib.Path, Facts], dtype: str) -> None:
+    """Refuse images of more than 8 bits where those that were trained on have 8: nobody knows their white.
+
+    Raises:
+        ValueError: naming the first one.
+    """
+    deep = [path for path, fact in facts.items() if fact.peak is not None]
+    if deep and dtype == "uint8":
+        more = f" (and {len(deep) - 1} more)" if len(deep) > 1 else ""
         raise ValueError(
-            f"Expected images that are all grey or all RGB. Received: {kinds[1]} is grey and {kinds[3]} is RGB; "
-            "convert them to one of the two."
+            f"Expected images of 8 bits a pixel, as those that are trained on have. Received: {deep[0]}{more}, of 16 "
+            f"bits with values up to {facts[deep[0]].peak:,}; convert all to one kind."
         )
-    return next(iter(kinds))
 
 
-def _fingerprint(root: pathlib.Path, facts: dict[pathlib.Path, _Fact], masks: Sequence[pathlib.Path | None]) -> str:
+def _fingerprint(root: pathlib.Path, facts: dict[pathlib.Path, Facts], masks: Sequence[pathlib.Path | None]) -> str:
     """SHA-256 over the names and contents of images, and the contents of masks."""
     digest = hashlib.sha256()
-    for path, (content, _, _) in facts.items():
-        digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{content}\n".encode())
+    for path, fact in facts.items():
+        digest.update(os.fsencode(path.relative_to(root).as_posix()) + f"\0{fact.content}\n".encode())
     for mask in masks:
         digest.update(b"" if mask is None else hashlib.sha256(mask.read_bytes()).digest())
     return digest.hexdigest()
 
 
+def _masks(
+    root: pathlib.Path, tested: Tested, facts: dict[pathlib.Path, Facts]
+) -> tuple[tuple[pathlib.Path | None, ...], list[str]]:
+    """The mask of each test image, None for a normal one, and remarks on them."""
+    found: list[pathlib.Path | None] = []
+    empty: list[pathlib.Path] = []
+    dim: list[pathlib.Path] = []
+    there: dict[pathlib.Path, list[pathlib.Path]] = {}
+    for path, kind, inner in tested:
+        if kind == "good":
+            found.append(None)
+            continue
+        named = root / "ground_truth" / kind / inner
+        if named.parent not in there:
+            there[named.parent] = files_below(named.parent) if named.parent.is_dir() else []
+        mask = _mask_of(path, named, there[named.parent])
+        marked, peak = read_mask(mask)
+        sizes = [f"{size[1]} x {size[0]}" for size in (facts[path].size, marked.shape)]
+        if sizes[0] != sizes[1]:
+            turned = ", after its EXIF orientation has turned it" if facts[path].turned else ""
+            raise ValueError(
+                f"Expected a mask of {sizes[0]} pixels for {path}{turned}. Received: {mask}, {sizes[1]} pixels."
+            )
+        found.append(mask)
+        empty += [] if marked.any() else [mask]
+        dim += [mask] if marked.any() and 1 < peak < 128 else []
+    remarks = []
+    if empty:
+        remarks.append(f"Masks that mark nothing, whose images count in no figure of pixels: {_counted(empty)}.")
+    if dim:
+        remarks.append(f"Masks without a pixel above mid-grey, of which all but black is marked: {_counted(dim)}.")
+    return tuple(found), remarks
+
+
+def _counted(paths: Sequence[pathlib.Path]) -> str:
+    return f"{len(paths):,}, {some(paths)}"
+
+
+def _mask_of(path: pathlib.Path, named: pathlib.Path, there: list[pathlib.Path]) -> pathlib.Path:
+    """The mask of a test image among files, PNG before others; `named` is where one of its very name would lie."""
+    stems = (f"{named.stem}_mask", named.stem)
+    fitting = [
+        p for p in there if p.stem in stems and p.parent == named.parent and p.suffix.lower() in image_suffixes()
+    ]
+    mask = min(fitting, key=lambda p: (stems.index(p.stem), p.suffix.lower() != ".png"), default=None)
+    if mask is None:
+        wanted = named.with_name(f"{named.stem}_mask.png")
+        raise ValueError(f"Expected a mask {wanted} for {path}. Received: none; ground_truth has to be complete.")
+    return mask
+
+
 def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> np.ndarray:
     """Mask files as bool (n, height, width): True where a pixel is anomalous.
 
-    A mask is shrunk to `size`. A pixel counts as anomalous when at least half of its area is. Of a defect so small that
-    no such pixel is left, every pixel counts that it touches.
+    A mask is cut at mid-grey (see `read_mask`) and shrunk to `size`. A pixel counts as anomalous when at least half of
+    its area is. Of a defect so small that no such pixel is left, every pixel counts that it touches. A mask without
+    anything brighter than mid-grey marks nothing.
 
     Args:
-        masks: files, not black where the image is anomalous; None stands for a mask without anomalous pixels.
+        masks: files, bright where the image is anomalous; None stands for a mask without anomalous pixels.
         size: (height, width) of the result.
 
     Raises:
-        ValueError: for a file that can't be decoded or is all black.
+        ValueError: for a file that can't be decoded.
     """
     from PIL import Image
 
     shrunk = np.zeros((len(masks), *size), bool)
     for i, path in enumerate(masks):
-        if path is not None:
-            marked = (load_image(path).max(axis=-1) > 0).astype("float32")
-            if not marked.any():
-                raise ValueError(f"Expected a mask that marks something. Received: {path}, which is all black.")
-            share = np.asarray(Image.fromarray(marked).resize(size[::-1], Image.Resampling.BOX))
+        if path is not None and (marked := read_mask(path)[0]).any():
+            image = Image.fromarray(marked.astype("float32"))
+            share = np.asarray(image.resize(size[::-1], Image.Resampling.BOX))
             shrunk[i] = share >= 0.5 if (share >= 0.5).any() else share > 0.0
     return shrunk
-
-
-def load_image(path: Any) -> np.ndarray:
-    """An image file as uint8 (H, W, 1) or (H, W, 3); 16-bit grey is scaled to 8, transparency dropped.
-
-    Raises:
-        ValueError: if the file can't be decoded, or holds floats (nobody can tell their range).
-    """
-    return _decode(path, pathlib.Path(path).read_bytes())
 
 
 class ImageRows:
@@ -168,17 +297,23 @@ class ImageRows:
 
     Args:
         paths: image files.
-        preprocess: function from raw images, uint8 (1, H, W, C), to float32 (1, h, w, C): the very one that
-            the served model applies.
+        preprocess: function from raw images, (1, H, W, C), to float32 (1, h, w, C): the very one that the served model
+            applies.
         cache_bytes: preprocessed images are kept in memory until they take up this much.
+        load: function from a file to a raw image (H, W, C), such as `ImageFolder.load`.
     """
 
     def __init__(
-        self, paths: Sequence[pathlib.Path], preprocess: Callable[[np.ndarray], Any], cache_bytes: int = 2**28
+        self,
+        paths: Sequence[pathlib.Path],
+        preprocess: Callable[[np.ndarray], Any],
+        cache_bytes: int = 2**28,
+        load: Callable[[pathlib.Path], np.ndarray] = load_image,
     ) -> None:
         self.paths = tuple(paths)
         self.preprocess = preprocess
         self.cache_bytes = cache_bytes
+        self.load = load
         self._cache: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -189,74 +324,12 @@ class ImageRows:
 
     def take(self, indices: Any) -> ImageRows:
         """The rows at `indices`, as rows of their own."""
-        return ImageRows([self.paths[int(i)] for i in indices], self.preprocess, self.cache_bytes)
+        return ImageRows([self.paths[int(i)] for i in indices], self.preprocess, self.cache_bytes, self.load)
 
     def _row(self, index: int) -> np.ndarray:
         row = self._cache.get(index)
         if row is None:
-            row = np.asarray(self.preprocess(load_image(self.paths[index])[None]))[0]
+            row = np.asarray(self.preprocess(self.load(self.paths[index])[None]))[0]
             if (len(self._cache) + 1) * row.nbytes <= self.cache_bytes:
                 self._cache[index] = row
         return row
-
-
-def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Image files below a folder, sorted; hidden files and what lies in hidden folders are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-
-
-def _masks(root: pathlib.Path, test: list[pathlib.Path], labels: np.ndarray) -> tuple[pathlib.Path | None, ...]:
-    found: list[pathlib.Path | None] = []
-    for path, label in zip(test, labels, strict=True):
-        inside = path.relative_to(root / "test")
-        names = [f"{inside.stem}_mask.png", f"{inside.stem}.png", f"{inside.stem}_mask{inside.suffix}", inside.name]
-        there = [root / "ground_truth" / inside.parent / name for name in names]
-        mask = next((file for file in there if file.is_file()), None)
-        if label == 1 and mask is None:
-            raise ValueError(f"Expected a mask {there[0]} for {path}. Received: none; ground_truth has to be complete.")
-        if label == 1 and mask is not None and (sizes := [_size(file) for file in (path, mask)])[0] != sizes[1]:
-            raise ValueError(f"Expected a mask of {sizes[0]} pixels for {path}. Received: {mask}, {sizes[1]} pixels.")
-        found.append(mask if label == 1 else None)
-    return tuple(found)
-
-
-def _size(path: pathlib.Path) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return f"{image.width} x {image.height}"
-    except Exception as error:  # whatever a decoder may raise on a broken file
-        raise ValueError(f"Could not read the image {path}") from error
-
-
-def _inspect(path: pathlib.Path) -> _Fact:
-    """The facts of one file, which is read and decoded."""
-    content = b""
-    try:
-        content = path.read_bytes()
-        channels, problem = _decode(path, content).shape[-1], ""
-    except OSError as error:
-        channels, problem = 0, f"Could not open the image {path} ({error.strerror})"
-    except ValueError as error:
-        channels, problem = 0, str(error)
-    return hashlib.sha256(content).hexdigest(), channels, problem
-
-
-def _decode(path: Any, content: bytes) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            mode = image.mode
-            grey = mode in ("1", "L", "LA") or mode.startswith("I")
-            pixels = np.asarray(image if mode.startswith("I") else image.convert("L" if grey else "RGB"))
-    except Exception as error:  # whatever a decoder may raise on a broken file
-        raise ValueError(f"Could not read the image {path}") from error
-    if mode == "F":
-        raise ValueError(f"Expected an image of 8 or 16 bits. Received: {path}, an image of floats")
-    if mode.startswith("I"):
-        pixels = (pixels.astype("int64") >> 8).clip(0, 255).astype("uint8")
-    return pixels[..., None] if grey else pixels

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets.image_folder import SUFFIXES, load_image
+from keras_anogan.datasets.image_files import image_suffixes, load_image
 from keras_anogan.datasets.storage import data_dir, fetch
 
 ORIGIN = "http://www.svcl.ucsd.edu/projects/anomaly/UCSD_Anomaly_Dataset.tar.gz"
@@ -93,7 +93,7 @@ def _clips(root: pathlib.Path, part: str) -> dict[str, pathlib.Path]:
 
 
 def _frames(folder: pathlib.Path) -> list[pathlib.Path]:
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in image_suffixes() and path.name[0] != ".")
     if not paths:
         raise ValueError(f"Expected frames in {folder}. Received: none.")
     return paths

@@ -15,6 +15,7 @@ from keras_anogan.models.fanogan import FAnoGAN
 from keras_anogan.models.flow import Flow
 from keras_anogan.models.gan_discriminator import GANDiscriminator
 from keras_anogan.models.gaussian import Gaussian
+from keras_anogan.models.neighbors import Neighbors
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.registry import (
     Entry,
@@ -51,6 +52,7 @@ __all__ = [
     "Flow",
     "GANDiscriminator",
     "Gaussian",
+    "Neighbors",
     "Phases",
     "Siamese",
     "build_detector",

@@ -1,7 +1,8 @@
-"""Detectors around another detector: it sees patches of an image, or a few windows in a row."""
+"""Detectors around another detector: its map becomes the score, it sees patches of an image, or windows in a row."""
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.nn import scores
 
 
 class DetectorOfParts(AnomalyDetector):
@@ -37,6 +39,11 @@ class DetectorOfParts(AnomalyDetector):
         rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
         return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
 
+    def forget_training(self) -> None:
+        """Drop the optimizers, the detector's too."""
+        super().forget_training()
+        self.detector.forget_training()
+
     def _remember(self, x: Any) -> None:
         self.detector._remember(x)
 
@@ -57,6 +64,72 @@ class DetectorOfParts(AnomalyDetector):
     def reset_metrics(self) -> None:
         super().reset_metrics()
         self.detector.reset_metrics()
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class MapDetector(DetectorOfParts):
+    """Scores an image by its anomaly map: by the mean of the largest 1 % of its pixels, after a small blur.
+
+    A paper's own score is a mean over the whole image, in which a small defect drowns. Here it does not: with the
+    default reduction the score is as large as the map where the map is largest. Since the score is a mean of pixels of
+    the map, one threshold serves both: an image above it has at least one pixel above it (see `FittedDetector`).
+
+    Args:
+        detector: an `AnomalyDetector` of images whose `explain` has an `anomaly_map`; `fit` trains it.
+        reduction: "top", "max" or "mean" (see `nn.scores.reduced_map`).
+        share: of "top", in (0, 1].
+        sigma: of the blur, in pixels; default: 1/64 of the image's shorter side.
+        seed: integer; data order is a function of (seed, epoch).
+
+    Raises:
+        ValueError: for a detector without maps, an unknown reduction, a share outside (0, 1], or sigma < 0.
+    """
+
+    tags = Tags(input="image", scores_map=True)
+
+    def __init__(
+        self,
+        detector: AnomalyDetector,
+        reduction: str = "top",
+        share: float = 0.01,
+        sigma: float | None = None,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(seed=seed, name=name)
+        if not isinstance(detector, AnomalyDetector) or len(detector.sample_shape) != 3:
+            raise ValueError(f"Expected a detector of images (height, width, channels). Received: {detector!r}.")
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"Expected 0 < share <= 1. Received: share={share!r}.")
+        if sigma is not None and not 0.0 <= sigma < np.inf:
+            raise ValueError(f"Expected a finite sigma >= 0. Received: sigma={sigma!r}.")
+        self.detector = detector
+        self.reduction, self.share = reduction, float(share)
+        self.sigma = min(detector.sample_shape[:2]) / 64.0 if sigma is None else float(sigma)
+        self.tags = dataclasses.replace(detector.tags, input="image", scores_map=True)  # type: ignore[misc]
+        shape = tf.TensorSpec((None, *detector.sample_shape), "float32")
+        if "anomaly_map" not in tf.function(detector.explain).get_concrete_function(shape).structured_outputs:
+            raise ValueError(f"Expected a detector with an anomaly map. Received: {type(detector).__name__}.")
+        scores.reduced_map(tf.zeros((1, 2, 2)), reduction)
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        return tuple(self.detector.sample_shape)
+
+    def parts(self, x: tf.Tensor) -> tf.Tensor:
+        """The images themselves."""
+        return x
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train the detector; arguments as in its own `fit`."""
+        return self.detector.fit(x, *args, **kwargs)
+
+    def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the detector says, with its `anomaly_map` blurred and `score` taken from it; its own is `own_score`."""
+        explained = self.detector.explain(x)
+        anomaly_map = scores.blurred(explained["anomaly_map"], self.sigma)
+        score = scores.reduced_map(anomaly_map, self.reduction, self.share)
+        return {**explained, "anomaly_map": anomaly_map, "score": score, "own_score": explained["score"]}
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -131,13 +204,13 @@ class PatchDetector(DetectorOfParts):
         height, width, channels = self.detector.sample_shape
         batch, count = tf.shape(x)[0], len(self.corners)
         explained = self.detector.explain(self.parts(x))
-        scores = tf.reshape(explained["score"], (batch, count))
+        found = tf.reshape(explained["score"], (batch, count))
         maps = explained.get("anomaly_map")
         if maps is None:
             maps = tf.broadcast_to(explained["score"][:, None, None], (batch * count, height, width))
         result = {
-            "score": tf.reduce_max(scores, axis=1),
-            "patch_scores": scores,
+            "score": tf.reduce_max(found, axis=1),
+            "patch_scores": found,
             "anomaly_map": self._stitched(tf.reshape(maps, (batch, count, height, width, 1)))[..., 0],
         }
         if "reconstruction" in explained:
@@ -256,8 +329,8 @@ class SmoothedDetector(DetectorOfParts):
             for key, value in explained.items()
             if key not in ("score", "reconstruction")
         }
-        scores = tf.reshape(explained["score"], (-1, self.length))
-        return {**last, "score": tf.reduce_mean(scores, axis=1), "window_scores": scores}
+        found = tf.reshape(explained["score"], (-1, self.length))
+        return {**last, "score": tf.reduce_mean(found, axis=1), "window_scores": found}
 
 
 def _check_whole(x: Any) -> None:

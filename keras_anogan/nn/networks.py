@@ -85,7 +85,7 @@ def build_dcgan_generator(
     """DCGAN generator z (batch, latent_dim) -> image (batch, *shape) in [-1, 1] (Radford et al. 2016).
 
     Transposed convolutions 4x4 with stride 2, batch normalisation and ReLU; from 4..7 pixels a side, e.g.
-    28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4. N(0, 0.02^2) initial weights.
+    28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4. N(0, 0.02^2) initial weights. At most eight times `filters` channels.
     """
     shape, start, widths = _dcgan_plan(shape, filters)
     init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
@@ -289,9 +289,13 @@ def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
-    """Checked shape, the smallest feature map (height, width), and the filters of each stage."""
+    """Checked shape, the smallest feature map (height, width), and the filters of each stage.
+
+    They double up to eight times `filters`, which images of 64 pixels reach: at 1,024 pixels they would have 2 billion
+    weights.
+    """
     shape, start, stages = _halvings(shape)
-    return shape, start, [filters * 2**stage for stage in range(stages)]
+    return shape, start, [filters * min(8, 2**stage) for stage in range(stages)]
 
 
 def _resnet_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
@@ -309,8 +313,9 @@ def _halvings(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], i
             stages += 1
     if len(shape) != 3 or stages == 0 or not 3 <= min(shape[:2]) >> stages <= 7:
         raise ValueError(
-            "Convolutional networks need images (height, width, channels) whose sides are 4 to 7 times a power of "
-            f"two, such as 8, 28, 32, 48, 64, 96 or 128. Received: shape {shape}."
+            "Convolutional networks need images (height, width, channels) whose shorter side is 4 to 7 times a power "
+            "of two, such as 8, 28, 32, 48, 64, 96 or 128, and whose longer side is a multiple of that power, such as "
+            f"96 beside 64. Received: shape {shape}."
         )
     return shape, (shape[0] >> stages, shape[1] >> stages), stages
 

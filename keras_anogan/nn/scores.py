@@ -163,6 +163,47 @@ def residual_map(x: Any, x_hat: Any) -> Any:
     return ops.mean(ops.absolute(x - x_hat), axis=-1)
 
 
+MAP_REDUCTIONS = ("mean", "max", "top")  # of an anomaly map to one number
+
+
+def blurred(anomaly_map: Any, sigma: float) -> Any:
+    """An anomaly map (batch, H, W) after a Gaussian blur of `sigma` pixels, mirrored at the edges; 0 for none.
+
+    A single noisy pixel counts less then, a defect of several as much as before.
+    """
+    if sigma == 0.0:
+        return anomaly_map
+    reach = min(int(np.ceil(3.0 * sigma)), *(side - 1 for side in anomaly_map.shape[1:]))
+    weights = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
+    weights = (weights / weights.sum()).astype("float32")
+    sides = ((0, 0), (reach, reach), (reach, reach))
+    padded = ops.pad(anomaly_map, sides, mode="reflect")[..., None]
+    down = ops.conv(padded, ops.reshape(weights, (-1, 1, 1, 1)))
+    return ops.conv(down, ops.reshape(weights, (1, -1, 1, 1)))[..., 0]
+
+
+def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.01) -> Any:
+    """One number of an anomaly map: (batch, H, W) to (batch,).
+
+    Args:
+        anomaly_map: shape (batch, H, W), H and W known.
+        reduction: "mean" over all pixels; "max", the largest; or "top", the mean of the largest `share` of the pixels,
+            which a small defect moves and a single pixel does not.
+        share: of "top", in (0, 1]; at least one pixel counts.
+
+    Raises:
+        ValueError: for another reduction.
+    """
+    if reduction not in MAP_REDUCTIONS:
+        raise ValueError(f"Expected the reduction to be one of {MAP_REDUCTIONS}. Received: reduction={reduction!r}.")
+    if reduction == "mean":
+        return ops.mean(anomaly_map, axis=(1, 2))
+    size = anomaly_map.shape[1] * anomaly_map.shape[2]
+    count = 1 if reduction == "max" else max(1, int(np.ceil(share * size)))
+    largest, _ = ops.top_k(ops.reshape(anomaly_map, (-1, size)), count)
+    return ops.mean(largest, axis=-1)
+
+
 def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:
     """Mean of the `top` largest means over blocks of a fixed grid: errors (batch, H, W) to (batch,).
 

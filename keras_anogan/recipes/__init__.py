@@ -17,6 +17,7 @@ from keras_anogan.recipes import (
     fanogan_mnist,
     iftm_ped2,
     one_anomalous_mnist,
+    plain_tables,
     vae_mnist,
 )
 from keras_anogan.recipes.recipe import Recipe, run_recipe
@@ -28,6 +29,7 @@ EXPERIMENTS = (
     vae_mnist,
     efficientgan_mnist,
     bigans_kdd99,
+    plain_tables,
     cvgan_ped2,
     cvgan_street,
     iftm_ped2,

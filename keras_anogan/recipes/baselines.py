@@ -13,58 +13,30 @@ import numpy as np
 
 from keras_anogan import evaluation
 from keras_anogan.datasets import TableSplit
-from keras_anogan.detector import AnomalyDetector
-from keras_anogan.models import PCA, Gaussian
+from keras_anogan.models.baselines import forest_scores, gaussian_scores, neighbors_scores, pca_scores
 from keras_anogan.recipes.recipe import Numbers
 
 Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (train, test) -> scores
 Scores = dict[str, np.ndarray]  # name -> (len(test),), higher is more anomalous
 
 
-def pca_scores(train: np.ndarray, test: np.ndarray, n_components: int = 32) -> np.ndarray:
-    """Scores of PCA: the mean squared distance of a row to the subspace of the training rows.
-
-    Args:
-        train, test: float32 (n, ...), rows or images of one shape.
-        n_components: dimensions of the subspace.
-
-    Returns:
-        float32 (len(test),).
-    """
-    return _solved(PCA(train.shape[1:], n_components=n_components), train, test)
-
-
-def gaussian_scores(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Scores of one Gaussian, minus the log-likelihood in nats; arguments and result as in `pca_scores`."""
-    return _solved(Gaussian(train.shape[1:]), train, test)
-
-
-def forest_scores(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Scores of scikit-learn's isolation forest, float64 (len(test),), for rows, float32 (n, features)."""
-    from sklearn.ensemble import IsolationForest
-
-    return -IsolationForest(random_state=0).fit(train).score_samples(test)
-
-
-def _solved(detector: AnomalyDetector, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    detector.compile()
-    detector.fit(train)
-    return detector.predict(test)
-
-
 ON_IMAGES: dict[str, Baseline] = {
     "PCA-16": functools.partial(pca_scores, n_components=16),
     "PCA-32": pca_scores,
     "Gaussian": gaussian_scores,
+    "Neighbors": neighbors_scores,
 }
-ON_IMAGES_BESIDE_GANS: dict[str, Baseline] = {"PCA-32": pca_scores}  # of f-AnoGAN's and EfficientGAN's tables
+ON_IMAGES_BESIDE_GANS: dict[str, Baseline] = {
+    "PCA-32": pca_scores,
+    "Neighbors": neighbors_scores,
+}  # of f-AnoGAN's and EfficientGAN's tables
 
 
 def on_tables(features: int) -> dict[str, Baseline]:
     """Baselines of tables; PCA has 32 components, or half as many as there are features."""
     components = min(32, features // 2)
     pca = functools.partial(pca_scores, n_components=components)
-    return {f"PCA-{components}": pca, "IsolationForest": forest_scores}
+    return {f"PCA-{components}": pca, "Neighbors": neighbors_scores, "IsolationForest": forest_scores}
 
 
 def baseline_scores(baselines: dict[str, Baseline], train: np.ndarray, test: np.ndarray) -> Scores:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
 from keras_anogan.models.registry import Entry
-from keras_anogan.thresholds import build_threshold
+from keras_anogan.nn.scores import MAP_REDUCTIONS
+from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
+BUDGET = 600.0  # seconds
+REDUCTIONS = (*MAP_REDUCTIONS, "paper")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,7 @@ class RunArguments:
         learning_rate: of Adam(beta_1=0.5), for every player.
         threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
             "cumulative", "exponential", "double_exponential" and "sliding".
-        alpha: accepted false-alarm rate.
+        alpha: accepted false-alarm rate; None for 1 %, or the lowest that the calibration data allow.
         k: standard deviations above the mean.
         seed: of weights, noise, data order and split.
         smoke: one epoch on few rows, to see that everything works.
@@ -36,11 +41,11 @@ class RunArguments:
 
     detector: str | None = None
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: int = 20
-    batch_size: int = 64
+    epochs: int | None = 20
+    batch_size: int | None = 64
     learning_rate: float | None = None
     threshold: str = "conformal"
-    alpha: float = 0.01
+    alpha: float | None = None
     k: float = 3.0
     seed: int = 0
     smoke: bool = False
@@ -49,8 +54,8 @@ class RunArguments:
         self._check_at_least_one("epochs", "batch_size")
         if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1. Received: {self.alpha}.")
+        if self.alpha is not None and not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"Expected 0 < --alpha < 1, or auto. Received: {self.alpha}.")
         if not self.k >= 0.0:
             raise ValueError(f"Expected --k >= 0. Received: {self.k}.")
         if self.seed < 0:
@@ -81,7 +86,8 @@ class RunArguments:
 
     def build_threshold(self, capacity: int | None = None) -> Any:
         """A new threshold as asked for, for so many calibration scores."""
-        return build_threshold(self.threshold, alpha=self.alpha, k=self.k, capacity=capacity)
+        alpha = LEAST_ALPHA if self.alpha is None else self.alpha
+        return build_threshold(self.threshold, alpha=alpha, k=self.k, capacity=capacity)
 
     def _check_detector(self, kind: str, noun: str) -> None:
         """Refuse a detector, or parameters of it, that there are not for this kind of data."""
@@ -124,12 +130,21 @@ class Arguments(RunArguments):
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
-        image_size: side of the square images the networks see; default: 28 (mnist), 8 (digits), 64 (folder).
-        epochs: an epoch of a table has at least as many steps as the detector asks for.
+        image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
+            (folder).
+        epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
+            many steps as the detector asks for.
+        batch_size: default: 64; for a folder with a budget what fits the number of images.
+        budget: seconds that training may take, for images; default: ten minutes for a folder, unless epochs are told.
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
+        reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
+            "paper", the detector's own score; default: top for a folder, where the detector has maps.
         skip_broken: leave out image files that can't be read.
+        color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
+        normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
+        flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         smoke: one epoch on at most 256 rows.
     """
 
@@ -139,14 +154,23 @@ class Arguments(RunArguments):
     normal_where: str | None = None
     drop: list[str] | None = None
     architecture: str | None = None
-    image_size: int | None = None
+    image_size: int | tuple[int, int] | None = None
     patience: int | None = None
+    budget: float | None = None
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    batch_size: int | None = dataclasses.field(default=None, kw_only=True)
+    reduction: str | None = None
     skip_broken: bool = False
+    color: str = "auto"
+    normal_dir: list[str] | None = None
+    abnormal_dir: list[str] | None = None
+    flat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_at_least_one("patience")
         self._check_data()
+        self._settle_length()
         if self.data not in NAMED_SETS:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
@@ -156,6 +180,21 @@ class Arguments(RunArguments):
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
+
+    def _settle_length(self) -> None:
+        """Epochs and batches, or, for a folder where nobody said so, a budget of time."""
+        if self.budget is not None and self.is_table:
+            raise ValueError("Expected --budget with images. Received: a table; --epochs tells how long it is trained.")
+        if self.budget is not None and self.epochs is not None and not self.smoke:
+            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
+        if self.budget is not None and not 0.0 < self.budget < math.inf:
+            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
+        folder = not self.is_table and self.data not in NAMED_SETS
+        if self.epochs is None and self.budget is None and folder:
+            object.__setattr__(self, "budget", BUDGET)
+        if self.budget is None:
+            self._set_default("epochs", 20)
+            self._set_default("batch_size", 64)
 
     def _check_data(self) -> None:
         """Refuse options that belong to another kind of data."""
@@ -171,10 +210,30 @@ class Arguments(RunArguments):
             raise ValueError(
                 f"Expected --normal-where and --drop with a table (.csv, .csv.gz, .parquet). Received: {self.data}."
             )
+        if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
+            raise ValueError(
+                f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
+                f"Received: {self.reduction}{' for a table' if self.is_table else ''}."
+            )
         if self.image_size is not None and self.is_table:
             raise ValueError("Expected --image-size with images. Received: a table.")
-        if self.image_size is not None and self.image_size < 2:
+        if isinstance(self.image_size, (list, tuple)):  # a list in a run's file
+            width, height = self.image_size
+            object.__setattr__(self, "image_size", width if width == height else (width, height))
+        if self.image_size is not None and min(self.sides) < 2:
             raise ValueError(f"Expected --image-size >= 2. Received: {self.image_size}.")
+        self._check_folder(named)
+
+    def _check_folder(self, named: bool) -> None:
+        """Refuse options of folders with other data."""
+        if self.color not in COLORS:
+            raise ValueError(f"Expected --color to be one of {', '.join(COLORS)}. Received: {self.color!r}.")
+        given = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir, "--flat": self.flat}
+        idle = [name for name, value in given.items() if value] + (["--color"] if self.color != "auto" else [])
+        if idle and (named or self.is_table):
+            raise ValueError(f"Expected {idle[0]} with a folder of images only. Received: {self.data}.")
+        if self.flat and (self.normal_dir or self.abnormal_dir):
+            raise ValueError("Expected either --flat or --normal-dir and --abnormal-dir. Received: both.")
 
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
@@ -214,7 +273,8 @@ class Arguments(RunArguments):
     @property
     def sides(self) -> tuple[int, int]:
         """Height and width of the images the networks see."""
-        return int(self.image_size or 0), int(self.image_size or 0)
+        size = self.image_size or 0
+        return (size[1], size[0]) if isinstance(size, tuple) else (int(size), int(size))
 
     @property
     def kind(self) -> str:
@@ -325,6 +385,20 @@ def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def parse_duration(text: str) -> float:
+    """ "10m", "90s", "1.5h" or "600" as seconds.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1:]) if text[-1:].lower() in units else (text, "s")
+    try:
+        return float(number) * units[unit.lower()]
+    except ValueError:
+        raise ValueError(f"Expected --budget such as 10m, 90s or 1h. Received: {text}.") from None
+
+
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """ "128x64" as (128, 64), width first.
 
@@ -333,10 +407,30 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    sides = _sides_of(text)
+    if len(sides) != 2 or min(sides) < 1:
         raise ValueError(f"Expected --size WIDTHxHEIGHT, such as 128x64. Received: {text}.")
     return int(sides[0]), int(sides[1])
+
+
+def parse_image_size(text: str | int | None) -> int | tuple[int, int] | None:
+    """ "64" as 64, and "96x64" as (96, 64), width first.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if text is None:
+        return None
+    sides = _sides_of(str(text))
+    if len(sides) not in (1, 2):
+        raise ValueError(f"Expected --image-size SIDE or WIDTHxHEIGHT, such as 64 or 96x64. Received: {text}.")
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _sides_of(text: str) -> list[int]:
+    """The numbers between the x in "96x64"; none for another text."""
+    sides = text.lower().replace(" ", "").split("x")
+    return [int(side) for side in sides] if all(side.isdecimal() for side in sides) else []
 
 
 def demo_arguments() -> Arguments:

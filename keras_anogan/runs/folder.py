@@ -197,12 +197,17 @@ class Run:
         return footage
 
 
-def load_run(run: Any) -> Run:
+def load_run(run: Any, alpha: float | None = None) -> Run:
     """A finished run.
+
+    Args:
+        run: its folder.
+        alpha: another false-alarm rate than it was trained for, from the calibration scores that its threshold keeps.
 
     Raises:
         FileNotFoundError: if the folder is not a finished run.
-        ValueError: if another version of the package wrote it, or a file is damaged.
+        ValueError: if another version of the package wrote it, a file is damaged, or there are too few calibration
+            scores for `alpha`.
     """
     run = pathlib.Path(run)
     if not (run / "config.json").exists():
@@ -213,11 +218,12 @@ def load_run(run: Any) -> Run:
             f"Expected a finished run. Received: {run}, which is unfinished; repeat the command that began it."
         )
     try:
-        return Run(run, config, keras.models.load_model(run / "detector.keras"))
+        fitted = keras.models.load_model(run / "detector.keras")
     except Exception as error:  # whatever a damaged archive makes Keras raise
         raise ValueError(
             f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
         ) from error
+    return Run(run, config, fitted if alpha is None else fitted.at(alpha))
 
 
 def check_csv(out: pathlib.Path, data: Any) -> None:

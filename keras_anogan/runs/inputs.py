@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
+from keras_anogan.datasets import (
+    ImageFolder,
+    ImageRows,
+    gather_images,
+    is_table,
+    load_image,
+    normal_rows,
+    read_table,
+    scan_image_folder,
+)
+from keras_anogan.datasets.image_folder import check_depth
+from keras_anogan.datasets.image_remarks import on_new
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.folder import Run
 from keras_anogan.runs.tasks import load_task
+from keras_anogan.serving.preprocessing import white_level
 from keras_anogan.video import Footage, VideoWindows
 
 
@@ -39,7 +52,8 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
 
     Args:
         run: a finished run.
-        data: "mnist" or "digits" (the run's own test rows), a folder of images, a table file, or footage.
+        data: "mnist" or "digits" (the run's own test rows), a folder of images, image files, patterns and lists of
+            these (see `datasets.gather_images`), a table file, or footage.
         skip_broken: leave out image files that can't be read.
         labels: of footage: file with one 0 or 1 for each frame, or an array; None where nobody knows.
 
@@ -55,8 +69,10 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     if labels is not None:
         raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
     data = data[0] if isinstance(data, (list, tuple)) and len(data) == 1 else data
+    if isinstance(data, (list, tuple)) and run.kind == "images":
+        return _images(run, data, skip_broken)
     if isinstance(data, (list, tuple)):
-        raise ValueError(f"Expected one folder or table to score. Received: {len(data)}, {data[0]} and others.")
+        raise ValueError(f"Expected one table to score. Received: {len(data)}, {data[0]} and others.")
     if (run.kind == "table") != is_table(data):
         wanted = "a table" if run.kind == "table" else "images"
         raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
@@ -65,23 +81,29 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
-def _images(run: Run, data: str, skip_broken: bool) -> Inputs:
+def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
     arguments = run.arguments
-    if data in NAMED_SETS:
+    if isinstance(data, str) and data in NAMED_SETS:
         if data != arguments.data:
             raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
         task = load_task(arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
-    folder = scan_image_folder(data, skip_broken=skip_broken, need_train=False)
-    channels = run.fitted.detector.sample_shape[-1]
-    if folder.channels != channels:
-        kinds = {1: "grey", 3: "RGB"}
-        raise ValueError(
-            f"Expected {kinds[channels]} images, as the run was trained on. Received: {kinds[folder.channels]} images."
-        )
+    folder = _folder(data, skip_broken)
+    fitted = run.fitted
+    channels, dtype, white = fitted.detector.sample_shape[-1], fitted.raw_dtype, white_level(fitted.preprocessing)
+    check_depth(folder.facts, dtype)
     paths, labels = (folder.test, folder.labels) if folder.test else (folder.train, None)
     ids = [path.relative_to(folder.root).as_posix() for path in paths]
-    return Inputs(ImageRows(paths, run.fitted.preprocess), {"id": ids}, labels)
+    load = functools.partial(load_image, channels=channels, dtype=dtype, white=white)
+    remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks)
+    return Inputs(ImageRows(paths, fitted.preprocess, load=load), {"id": ids}, labels, remarks)
+
+
+def _folder(data: Any, skip_broken: bool) -> ImageFolder:
+    """One folder, whose layout may tell labels, or images from here and there."""
+    if not isinstance(data, (list, tuple)) and pathlib.Path(data).is_dir():
+        return scan_image_folder(data, skip_broken=skip_broken, need_train=False)
+    return gather_images(data if isinstance(data, (list, tuple)) else [data], skip_broken)
 
 
 def _table(run: Run, data: str) -> Inputs:

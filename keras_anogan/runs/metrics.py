@@ -1,13 +1,17 @@
-"""What calibration and test rows say of a detector, and of PCA on the same rows."""
+"""What calibration and test rows say of a detector, and of plain baselines on the same rows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan.models import PCA
+from keras_anogan.detector import AnomalyDetector
+from keras_anogan.models import PCA, Gaussian, Neighbors
+from keras_anogan.models.baselines import forest_scores
+from keras_anogan.models.composed import MapDetector
 from keras_anogan.runs.arguments import RunArguments
 from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
@@ -28,30 +32,50 @@ def measure(
     metrics: dict[str, Any] = {
         "threshold": fitted.threshold.threshold,
         "alpha": arguments.alpha,
+        "reduction": getattr(arguments, "reduction", None),
         "keeps_alpha": fitted.threshold.keeps_alpha,
         "calibration_alarms": float(np.mean(calibration > fitted.threshold.threshold)),
         "rows": task.counts,
     }
     if task.kind == "footage":
         metrics["frames"] = len(task.train.footage)
-    if fitted.map_threshold is not None:
-        metrics["map_threshold"] = fitted.map_threshold.threshold
+    if fitted.pixel_threshold is not None:
+        metrics["map_threshold"] = fitted.pixel_threshold
     if task.test is None:
         return metrics, {}, {}
     scores = Scorer(fitted).numbers(task.test)
-    size = batch_size(task.shape)
-    pca = PCA(task.shape, seed=arguments.seed)
-    components = pca.n_components
-    pca.compile()
-    pca.fit(task.train)
-    baseline = numbers_of(pca.explain, task.test, size)["score"]
     metrics |= _separation(task, scores["score"])
-    metrics["baselines"] = {f"pca_{components}": _separation(task, baseline)}
     if task.labels is not None:
         metrics |= _alarms(task.labels, scores["is_anomaly"])
-    if fitted.map_threshold is not None and task.masks is not None and 0 < task.masks.sum() < task.masks.size:
-        metrics["pixels"] = _measure_maps(fitted, pca, task, size)
-    return metrics, scores, {f"PCA-{components}": baseline} if task.known else {}
+    has_masks = task.masks is not None and 0 < task.masks.sum() < task.masks.size
+    pixels = _measure_maps(fitted, task) if fitted.pixel_threshold is not None and has_masks else None
+    metrics["baselines"], curves = {}, {}
+    for title, baseline, found in _baselines(fitted, task, arguments.seed):
+        key = title.lower().replace("-", "_")
+        metrics["baselines"][key] = {"title": title, **_separation(task, found)}
+        curves[title] = found
+        if pixels is not None and baseline is not None:
+            pixels[key] = _measure_map(baseline, task)
+    if pixels is not None:
+        metrics["pixels"] = pixels
+    return metrics, scores, curves if task.known else {}
+
+
+def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[str, Any, np.ndarray]]:
+    """(title, detector or None, scores of the test rows) of each, with the map's reduction of the run's detector."""
+    reduced: Any = fitted.detector
+    detectors: list[Any] = [PCA(task.shape, seed=seed), Neighbors(task.shape, seed=seed)]
+    if task.kind == "table":
+        detectors.append(Gaussian(task.shape, seed=seed))
+    for detector in detectors:
+        title = f"PCA-{detector.n_components}" if isinstance(detector, PCA) else type(detector).__name__
+        detector.compile()
+        detector.fit(task.train)
+        if reduced.tags.scores_map:
+            detector = MapDetector(detector, reduced.reduction, reduced.share, reduced.sigma)
+        yield title, detector, numbers_of(detector.explain, task.test, batch_size(task.shape))["score"]
+    if task.kind == "table":
+        yield "IsolationForest", None, forest_scores(task.train, task.test, seed)
 
 
 def _separation(task: Task, scores: np.ndarray) -> dict[str, float | None]:
@@ -73,26 +97,30 @@ def _alarms(labels: np.ndarray, alarms: np.ndarray) -> dict[str, Any]:
     return {**evaluation.alarm_rates(labels, alarms), "alarms": counts}
 
 
-def _measure_maps(fitted: FittedDetector, pca: PCA, task: Task, size: int) -> dict[str, Any]:
-    """What the maps say of the masks, at the size of the detector's input."""
-    assert fitted.map_threshold is not None
+def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:
+    """What the maps and masks say of the true masks, at the size of the detector's input."""
     assert task.masks is not None
     assert task.labels is not None
-    maps, baseline = (
-        np.concatenate([part["anomaly_map"] for part in explain_rows(detector.explain, task.test, size)])
-        for detector in (fitted.detector, pca)
-    )
-    marked = maps > fitted.map_threshold.threshold
+    parts = [(part["anomaly_map"], part["anomaly_mask"]) for part in Scorer(fitted).explain(task.test)]
+    maps, marked = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     normal = task.labels == 0
     return {
-        "auroc": evaluation.pixel_auroc(task.masks, maps),
-        "pro": evaluation.per_region_overlap(task.masks, maps),
-        "threshold": fitted.map_threshold.threshold,
+        **_map_numbers(task, maps),
+        "threshold": fitted.pixel_threshold,
         "normal_images": int(normal.sum()),
         "normal_images_marked": int(marked[normal].any(axis=(1, 2)).sum()),
         "detected_pixels": float(marked[task.masks].mean()),
-        "pca_32": {
-            "auroc": evaluation.pixel_auroc(task.masks, baseline),
-            "pro": evaluation.per_region_overlap(task.masks, baseline),
-        },
+    }
+
+
+def _measure_map(detector: AnomalyDetector, task: Task) -> dict[str, float]:
+    """What a baseline's maps say of the true masks."""
+    parts = explain_rows(detector.explain, task.test, batch_size(task.shape))
+    return _map_numbers(task, np.concatenate([part["anomaly_map"] for part in parts]))
+
+
+def _map_numbers(task: Task, maps: np.ndarray) -> dict[str, float]:
+    return {
+        "auroc": evaluation.pixel_auroc(task.masks, maps),
+        "pro": evaluation.per_region_overlap(task.masks, maps),
     }

@@ -34,6 +34,7 @@ def score(
     skip_broken: bool = False,
     labels: Any = None,
     annotate: Any = None,
+    alpha: float | None = None,
     kind: str | None = None,
     say: Say = print,
 ) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def score(
         labels: footage: file with one 0 or 1 for each frame, in order (.npy or text), or an array.
         annotate: footage: video file to write, of the source's size: a red edge at alarms, and the score; None for
             none.
+        alpha: another false-alarm rate than the run was trained for.
         kind: "images", "table" or "footage": the only kind of run that is taken; None takes all.
         say: takes one line of news at a time.
 
@@ -67,7 +69,7 @@ def score(
     """
     out = pathlib.Path(out)
     _check_targets(out, data, maps, annotate)
-    loaded = load_run(run)
+    loaded = load_run(run, alpha)
     if kind is not None and loaded.kind != kind:
         raise ValueError(f"Expected a run of {kind}. Received: {loaded.folder}, of {loaded.what}; `score` takes it.")
     scorer = Scorer(loaded.fitted)
@@ -211,10 +213,15 @@ def _report_alarms(
         annotate_video(pathlib.Path(annotate), footage, frames["score"], alarms, fitted.threshold.threshold)
 
 
-def export(run: Any, folder: Any) -> None:
+def export(run: Any, folder: Any, alpha: float | None = None) -> None:
     """Write the SavedModel of a finished run to `folder`, after proving that it scores as `predict` does.
+
+    Args:
+        run: run folder.
+        folder: new folder, e.g. serving/1.
+        alpha: another false-alarm rate than the run was trained for.
 
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
-    load_run(run).fitted.export(folder)
+    load_run(run, alpha).fitted.export(folder)

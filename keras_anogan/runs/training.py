@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_anogan._version import versions
 from keras_anogan.callbacks import (
@@ -24,15 +25,17 @@ from keras_anogan.callbacks import (
     read_backup,
 )
 from keras_anogan.files import write_json
-from keras_anogan.models import Phases, build_phases, steps_per_epoch
-from keras_anogan.models.composed import SmoothedDetector
+from keras_anogan.models import Phases, build_phases
+from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
-from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
+from keras_anogan.runs.budget import Plan, plan_training
+from keras_anogan.runs.folder import Say, check_folder, continues, read_config, save_fitted, write_history
+from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
-from keras_anogan.runs.tasks import Task, check_calibration, load_task
+from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.serving.scoring import as_rows, batch_size, numbers_of
+from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
@@ -65,22 +68,32 @@ def train(
     out = pathlib.Path(out)
     check_folder(arguments, arguments.sources, out)
     _make_folder(tensorboard)
-    _build_early(arguments)
+    share = _check_early(arguments)
     task = load_task(arguments)
-    phases = build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **arguments.built_with)
-    check_calibration(arguments, task)
+    if task.kind == "images" and share > 0.3:  # three channels, or a larger batch, may take several times as much
+        check_memory(arguments, task.shape, task.counts["train"])
     config = _config(arguments, task)
+    check_calibration(settle_alpha(arguments, task), task)
+    plan = None
     if continues(out, config):
         if (out / "metrics.json").exists():
             shutil.rmtree(out / ".backup", ignore_errors=True)
             say(f"{out} is finished already; nothing to do.")
             return json.loads((out / "metrics.json").read_text())
         say(f"Resuming the unfinished run in {out}.")
+        plan = read_config(out).get("plan")  # timed once: a second measurement would plan another training
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "config.json", config)
-    _introduce(task, phases, arguments, say)
+    arguments = settle_alpha(arguments, task)
+    _introduce(task, arguments, say)
+    plan = Plan(**plan) if plan else plan_training(arguments, task)
+    write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
+    phases = build_phases(
+        str(arguments.detector), task.shape, seed=arguments.seed, **{**arguments.built_with, **plan.params}
+    )
+    arguments = _settle_reduction(arguments, list(phases.values())[-1])
+    _forewarn(task, phases, plan, say)
 
-    seconds, warnings = _fit(phases, task, arguments, out, say, progress, tensorboard)
+    seconds, warnings = _fit(phases, task, arguments, plan, out, say, progress, tensorboard)
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     write_history(out / "history.csv", history)
 
@@ -91,7 +104,8 @@ def train(
     seconds["evaluation"] = time.perf_counter() - start
     metrics["warnings"] = warnings
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
-    report_training(out, config, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
+    settled = _config(arguments, task)
+    report_training(out, settled, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
     write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
@@ -107,12 +121,17 @@ def _make_folder(tensorboard: Any) -> None:
         ) from error
 
 
-def _build_early(arguments: RunArguments) -> None:
-    """Build the networks for what the arguments tell of the data, so that a wrong size is told before any are read."""
-    if isinstance(arguments, Arguments):
-        size = arguments.image_size
-        shape = (8,) if size is None else (size, size, 1)
-        build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
+def _check_early(arguments: RunArguments) -> float:
+    """Refuse what the arguments tell to be wrong before any data are read; returns the share of memory it takes."""
+    if not isinstance(arguments, Arguments):
+        return 0.0
+    shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
+    share = check_memory(arguments, shape)
+    if arguments.reduction is not None:
+        with tf.Graph().as_default():  # in which weights take no memory
+            phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
+            _settle_reduction(arguments, list(phases.values())[-1])
+    return share
 
 
 def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
@@ -127,25 +146,43 @@ def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
     }
 
 
-def _introduce(task: Task, phases: Phases, arguments: RunArguments, say: Say) -> None:
-    """Say what is trained on what, and what was done to the data without being asked."""
+def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
+    """Say what is trained on, and what was done to the data without being asked."""
     for remark in task.remarks:
         say(remark)
     sizes = ", ".join(f"{key} {count:,}" for key, count in task.counts.items())
     say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
+    if arguments.alpha is not None and arguments.build_threshold().keeps_alpha:
+        say(
+            f"Alarms at a false-alarm rate of {100 * arguments.alpha:.3g} %; "
+            f"{task.counts['calibrate']:,} normal {task.noun} calibrate it."
+        )
+
+
+def _forewarn(task: Task, phases: Phases, plan: Plan, say: Say) -> None:
+    """Say how long it is going to take."""
+    for remark in plan.remarks:
+        say(remark)
     detector: Any = list(phases.values())[-1]
     if detector.tags.search_at_query:
         count = task.counts["calibrate"] + task.counts.get("test", 0)
-        say(f"After training, {arguments.detector} searches {detector.steps} steps for each of {count:,} rows.")
+        say(f"After training, {type(detector).__name__} searches {detector.steps} steps for each of {count:,} rows.")
 
 
 def _fit(
-    phases: Phases, task: Task, arguments: RunArguments, out: pathlib.Path, say: Say, progress: Progress, board: Any
+    phases: Phases,
+    task: Task,
+    arguments: RunArguments,
+    plan: Plan,
+    out: pathlib.Path,
+    say: Say,
+    progress: Progress,
+    board: Any,
 ) -> tuple[dict[str, float], list[str]]:
     """Fit every phase; returns the seconds of each, and warnings about the GAN."""
     seconds, warnings = {}, []
     for phase, model in phases.items():
-        watchers = progress(phase, arguments.epochs)
+        watchers = progress(phase, plan.epochs)
         monitor = None if hasattr(model, "explain") else _monitor(task.stop, say)  # a GAN that is trained by itself
         if monitor is not None:
             watchers = [monitor, *watchers]
@@ -153,13 +190,20 @@ def _fit(
             watchers.append(TensorBoardLogs(pathlib.Path(board) / phase, stop=as_rows(task.stop)))
         elif board is not None:
             say(f"{phase} is solved, not trained: there is nothing to write for TensorBoard.")
-        seconds[phase] = _fit_phase(phase, model, task, arguments, out, say, watchers)
+        seconds[phase] = _fit_phase(phase, model, task, arguments, plan, out, say, watchers)
         warnings += [monitor.warning] if monitor is not None and monitor.warning else []
     return seconds, warnings
 
 
 def _fit_phase(
-    phase: str, model: Any, task: Task, arguments: RunArguments, out: pathlib.Path, say: Say, watchers: list
+    phase: str,
+    model: Any,
+    task: Task,
+    arguments: RunArguments,
+    plan: Plan,
+    out: pathlib.Path,
+    say: Say,
+    watchers: list,
 ) -> float:
     """Fit one phase, or what is left of it; returns the seconds it took, those before an interruption included."""
     rate = float(arguments.learning_rate or 0)
@@ -170,20 +214,19 @@ def _fit_phase(
         return time.perf_counter() - start
     folder = out / ".backup" / phase
     if done := len(read_backup(folder)[0]):
-        say(f"{phase}: {done} of {arguments.epochs} epochs are done.")
+        say(f"{phase}: {done} of {plan.epochs} epochs are done.")
     guard, backup = TerminateOnNonFinite(), EpochBackup(folder, every_seconds=2.0)
-    callbacks = [guard, *_callbacks(model, task, arguments, out, folder), *watchers]
+    callbacks = [guard, *_callbacks(model, task, arguments, plan, out, folder), *watchers]
     windows = hasattr(task.train, "as_dataset")  # they come in batches; rows are made into some
     if hasattr(model, "explain"):
         held_out = {"validation_data": task.stop.as_dataset() if windows else task.stop}
     else:
         held_out = {}
-    steps = steps_per_epoch(str(arguments.detector), task.shape, task.counts["train"], arguments.batch_size)
     model.fit(
         (task.train, task.train_classes) if model.uses_labels else task.train,
-        batch_size=None if windows else arguments.batch_size,
-        epochs=arguments.epochs,
-        steps_per_epoch=(1 if windows else None) if arguments.smoke else steps,
+        batch_size=None if windows else plan.batch_size,
+        epochs=plan.epochs,
+        steps_per_epoch=plan.steps,
         verbose=0,
         callbacks=[*callbacks, backup],  # last: what an epoch leaves behind is there before it counts as done
         **held_out,
@@ -193,10 +236,12 @@ def _fit_phase(
     return backup.seconds
 
 
-def _callbacks(model: Any, task: Task, arguments: RunArguments, out: pathlib.Path, folder: pathlib.Path) -> list[Any]:
+def _callbacks(
+    model: Any, task: Task, arguments: RunArguments, plan: Plan, out: pathlib.Path, folder: pathlib.Path
+) -> list[Any]:
     """What a phase is trained with: pictures of a GAN, the best epoch and averages of a detector."""
     if not hasattr(model, "explain"):
-        return [ImageGrid(out / "samples", every_epochs=max(1, arguments.epochs // 20))]
+        return [ImageGrid(out / "samples", every_epochs=max(1, plan.epochs // 20))]
     callbacks: list[Any] = []
     patience = getattr(arguments, "patience", None)
     if patience is not None:
@@ -215,16 +260,38 @@ def _monitor(stop: Any, say: Say) -> CollapseMonitor | None:
         return None
 
 
+def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
+    """The arguments with the way in which an image's map becomes its score.
+
+    Raises:
+        ValueError: for a reduction of maps with a detector that has none.
+    """
+    if not isinstance(arguments, Arguments) or arguments.is_table or arguments.reduction == "paper":
+        return arguments
+    if "anomaly_map" in explained_names(detector):
+        default = "top" if arguments.sources else "paper"  # a folder's anomalies may be small
+        return dataclasses.replace(arguments, reduction=arguments.reduction or default)
+    if arguments.reduction is not None:
+        raise ValueError(
+            f"Expected a detector with maps for --reduction {arguments.reduction}. Received: {arguments.detector}."
+        )
+    return dataclasses.replace(arguments, reduction="paper")
+
+
 def _calibrated(detector: Any, task: Task, arguments: RunArguments) -> tuple[FittedDetector, np.ndarray]:
     """The detector with thresholds of the calibration data, and the scores (n,) that they have seen."""
+    assert arguments.alpha is not None
+    detector.forget_training()
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
         detector = SmoothedDetector(detector, arguments.smooth, name="smoothed")
+    if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
+        detector = MapDetector(detector, str(arguments.reduction), name="mapped")
     found = numbers_of(detector.explain, task.calibrate, batch_size(detector.sample_shape))
     have = len(found["score"])
     threshold = arguments.build_threshold(capacity=have)
     threshold.adapt(found["score"], **({} if task.groups is None else {"groups": task.groups}))
     map_threshold = None
-    if "peak" in found and have >= calibration_needed(arguments.alpha):
+    if "peak" in found and not detector.tags.scores_map and have >= calibration_needed(arguments.alpha):
         map_threshold = QuantileThreshold(arguments.alpha, capacity=have).adapt(found["peak"])
     fitted = FittedDetector(
         task.preprocessing,

@@ -32,7 +32,8 @@ class FittedDetector(keras.Model):
         raw_dtype: dtype of raw input. Default: "uint8" for images with a preprocessing, else "float32".
             Another dtype is refused: float images in [0, 1] given to a uint8 model would turn black.
         map_threshold: a threshold layer for pixels, or None. Adapted to the largest value in the anomaly map of each
-            calibration image, it marks any pixel of a normal image with probability at most its alpha.
+            calibration image, it marks any pixel of a normal image with probability at most its alpha. A detector whose
+            score is a mean of pixels (`Tags.scores_map`, see `MapDetector`) needs none: one threshold is for both.
     """
 
     def __init__(
@@ -93,14 +94,48 @@ class FittedDetector(keras.Model):
         """Add alarms to a dict that has `score`.
 
         That is `is_anomaly` (bool), `p_value` where the threshold knows one, and `anomaly_mask` (bool (batch, H, W))
-        where there is a `map_threshold`.
+        where there is a threshold for pixels. A mask marks nothing in an image that is no alarm. So an image without an
+        alarm has no marked pixel, and the rate of false alarms that was asked for is that of masks too.
         """
-        result = {**explained, "is_anomaly": self.threshold(explained["score"])}
+        alarm = self.threshold(explained["score"])
+        result = {**explained, "is_anomaly": alarm}
         if hasattr(self.threshold, "p_value"):
             result["p_value"] = self.threshold.p_value(explained["score"])
-        if self.map_threshold is not None and "anomaly_map" in explained:
-            result["anomaly_mask"] = self.map_threshold(explained["anomaly_map"])
+        layer = self._pixel_layer
+        if layer is not None and "anomaly_map" in explained:
+            result["anomaly_mask"] = layer(explained["anomaly_map"]) & keras.ops.reshape(alarm, (-1, 1, 1))
         return result
+
+    @property
+    def _pixel_layer(self) -> Any:
+        """What pixels of the map are judged by: the score's own threshold where the score is a mean of pixels."""
+        return self.threshold if self.detector.tags.scores_map else self.map_threshold
+
+    @property
+    def pixel_threshold(self) -> float | None:
+        """The number that a pixel of the map is compared with; None where pixels are not judged."""
+        return None if self._pixel_layer is None else self._pixel_layer.threshold
+
+    def at(self, alpha: float) -> FittedDetector:
+        """The same detector for another rate of false alarms, from the calibration scores that its thresholds keep.
+
+        Args:
+            alpha: false-alarm rate, 0 < alpha < 1.
+
+        Returns:
+            A new `FittedDetector` that shares detector and preprocessing.
+
+        Raises:
+            ValueError: for a threshold that does not keep its scores, or too few of them for `alpha`.
+        """
+        return FittedDetector(
+            self.preprocessing,
+            self.detector,
+            self.threshold.at(alpha),
+            raw_shape=None if self.raw.columns is not None else self.raw_shape,
+            raw_dtype=None if self.raw.columns is not None else self.raw_dtype,
+            map_threshold=None if self.map_threshold is None else self.map_threshold.at(alpha),
+        )
 
     def check_raw(self, raw: Any) -> Any:
         """Raw input as an array, or dict of columns, or a sentence that says what is wrong with it.

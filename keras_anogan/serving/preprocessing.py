@@ -20,18 +20,28 @@ from keras_anogan.training.batches import check_rows, check_shape
 Shape = tuple[int | None, ...]
 
 
-def image_preprocessing(height: int, width: int) -> keras.Layer:
-    """Raw images (batch, any, any, C) in [0, 255] to float32 (batch, height, width, C) in [-1, 1].
+def image_preprocessing(height: int, width: int, white: int = 255) -> keras.Layer:
+    """Raw images (batch, any, any, C) in [0, white] to float32 (batch, height, width, C) in [-1, 1].
 
-    Bilinear with anti-aliasing, so that a large photograph shrinks without speckles.
+    Bilinear with anti-aliasing, so that a large photograph shrinks without speckles. What is brighter than white
+    becomes more than 1.
     """
     resizing = keras.layers.Resizing(height, width, antialias=True, dtype="float32")
-    return keras.Sequential([resizing, rescaling()], name="preprocessing")
+    return keras.Sequential([resizing, rescaling(white=white)], name="preprocessing")
 
 
-def rescaling(name: str | None = None) -> keras.Layer:
-    """Bytes in [0, 255] to float32 in [-1, 1]."""
-    return keras.layers.Rescaling(BYTE_SCALE, offset=BYTE_OFFSET, dtype="float32", name=name)
+def rescaling(name: str | None = None, white: int = 255) -> keras.Layer:
+    """Whole numbers in [0, white] to float32 in [-1, 1]."""
+    scale = BYTE_SCALE if white == 255 else 2.0 / white
+    return keras.layers.Rescaling(scale, offset=BYTE_OFFSET, dtype="float32", name=name)
+
+
+def white_level(preprocessing: Any) -> int:
+    """The value that `image_preprocessing` takes for white; 255 for another preprocessing."""
+    for layer in getattr(preprocessing, "layers", ()):
+        if isinstance(layer, keras.layers.Rescaling):
+            return round(2.0 / float(layer.scale))
+    return 255
 
 
 def raw_input(preprocessing: keras.Layer | None, sample_shape: Shape, shape: Shape | None, dtype: str | None) -> Any:
@@ -78,11 +88,12 @@ class RawArrays:
             raw = np.asarray(raw)
         except ValueError:
             raise ValueError("Expected samples of one size in a call. Received: samples of several shapes.") from None
-        if self.dtype != "uint8":
+        if self.dtype not in ("uint8", "uint16"):
             return check_rows(raw, self.shape, "The model")
-        if raw.dtype != np.uint8:
+        if raw.dtype != self.dtype:
             span = f" in [{raw.min():g}, {raw.max():g}]" if raw.size and raw.dtype.kind in "fiu" else ""
-            raise ValueError(f"Expected raw images of dtype uint8 in [0, 255]. Received: dtype {raw.dtype}{span}.")
+            wanted = f"{self.dtype} in [0, {white_level(self.preprocessing)}]"
+            raise ValueError(f"Expected raw images of dtype {wanted}. Received: dtype {raw.dtype}{span}.")
         check_shape(raw, self.shape, "The model")
         return raw
 
@@ -99,8 +110,8 @@ class RawArrays:
         inner = self.sample_shape if len(self.sample_shape) == len(self.shape) else (8,) * len(self.shape)
         sizes = [side or (own or 8) + (own or 8) // 2 + 1 for side, own in zip(self.shape, inner, strict=True)]
         draw = np.random.default_rng(0)
-        if self.dtype == "uint8":
-            return draw.integers(0, 256, (rows, *sizes), dtype="uint8")
+        if self.dtype in ("uint8", "uint16"):
+            return draw.integers(0, white_level(self.preprocessing) + 1, (rows, *sizes), dtype=self.dtype)
         return draw.uniform(-1.0, 1.0, (rows, *sizes)).astype(self.dtype)
 
 

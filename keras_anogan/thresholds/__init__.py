@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from keras_anogan.thresholds.base import Threshold
 from keras_anogan.thresholds.conformal import (
+    LEAST_ALPHA,
     ConformalThreshold,
     QuantileThreshold,
     calibration_needed,
     false_discovery_control,
+    proposed_alpha,
 )
 from keras_anogan.thresholds.running import (
     CumulativeAggregation,
@@ -53,6 +55,7 @@ def build_threshold(name: str, alpha: float = 0.01, k: float = 3.0, capacity: in
 
 
 __all__ = [
+    "LEAST_ALPHA",
     "THRESHOLDS",
     "ConformalThreshold",
     "CumulativeAggregation",
@@ -65,4 +68,5 @@ __all__ = [
     "build_threshold",
     "calibration_needed",
     "false_discovery_control",
+    "proposed_alpha",
 ]

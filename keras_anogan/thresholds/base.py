@@ -73,6 +73,17 @@ class Threshold(keras.Layer):
         """Learn from more scores, shape (n,), of normal data; returns the layer itself."""
         raise NotImplementedError(f"{type(self).__name__} has to define update_state(scores).")
 
+    def at(self, alpha: float) -> Threshold:
+        """The threshold for another rate of false alarms: a new layer that has learned from the same scores.
+
+        Raises:
+            ValueError: for a threshold that does not keep the scores, or too few of them for `alpha`.
+        """
+        raise ValueError(
+            f"Expected a threshold that keeps its calibration scores, conformal or quantile, for another alpha. "
+            f"Received: {type(self).__name__}; train again with --alpha {alpha:g}."
+        )
+
     def save_state(self, path: Any) -> None:
         """Write what was learned: a small file, whatever model the layer is part of."""
         if not self.built:

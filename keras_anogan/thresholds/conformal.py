@@ -11,6 +11,8 @@ from keras import ops
 
 from keras_anogan.thresholds.base import Threshold, check_share, read
 
+LEAST_ALPHA = 0.01  # that is proposed
+
 
 def calibration_needed(alpha: float) -> int:
     """How many calibration scores a false-alarm rate takes: the smallest n with n >= 1/alpha - 1, at least one.
@@ -27,6 +29,22 @@ def calibration_needed(alpha: float) -> int:
         ValueError: for another alpha.
     """
     return max(1, math.ceil(1.0 / check_share("alpha", alpha) - 1.0 - 1e-9))  # 1e-9: 1/0.01 may be a little over 100
+
+
+def proposed_alpha(n: int) -> float:
+    """The false-alarm rate to ask for with n calibration scores: 1 %, or the lowest that they allow.
+
+    It is rounded up to a tenth of a percent.
+
+    >>> proposed_alpha(1000), proposed_alpha(17)
+    (0.01, 0.056)
+
+    Raises:
+        ValueError: for no scores at all.
+    """
+    if n < 1:
+        raise ValueError(f"Expected at least one calibration score. Received: {n}.")
+    return max(LEAST_ALPHA, math.ceil(1000.0 / (n + 1.0) - 1e-9) / 1000.0)
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
@@ -119,6 +137,21 @@ class QuantileThreshold(Threshold):
             scores = np.concatenate([np.asarray(self.calibration)[:n], scores])
             groups = np.concatenate([np.asarray(self.groups)[:n], groups])
         return self._fit(scores, groups)
+
+    def at(self, alpha: float) -> QuantileThreshold:
+        """The threshold for another rate of false alarms: a new layer that has learned from the same scores.
+
+        >>> layer = QuantileThreshold(alpha=0.05).adapt(np.arange(1.0, 100.0))
+        >>> layer.at(0.10).threshold
+        90.0
+
+        Raises:
+            ValueError: for an alpha outside (0, 1), too few scores for it, or a layer that is not adapted.
+        """
+        if not self.adapted:
+            raise ValueError(f"Expected a threshold that is adapted. Received: {type(self).__name__} without scores.")
+        scores, groups = np.asarray(self.calibration)[: self.seen], np.asarray(self.groups)[: self.seen]
+        return type(self)(alpha, self.capacity).adapt(scores, groups)
 
     def _check_groups(self, groups: Any, n: int) -> np.ndarray:
         groups = np.zeros(n, "int32") if groups is None else np.asarray(groups)

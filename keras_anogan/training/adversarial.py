@@ -130,6 +130,13 @@ class AdversarialModel(SeededModel, AveragedModel):
         if not self.built:
             self(keras.Input(self.call_shape))
 
+    def forget_training(self) -> None:
+        """Drop the optimizers, whose slots take twice the place of the weights in a file.
+
+        The model scores, saves and exports as before; to train it further, compile it again.
+        """
+        self.optimizers, self.compiled, self.train_function = {}, False, None
+
     def get_compile_config(self) -> dict | None:
         if not self.compiled:
             return None

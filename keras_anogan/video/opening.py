@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from keras_anogan.datasets.image_files import image_suffixes
 from keras_anogan.files import lies_in, read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
@@ -138,11 +138,11 @@ def _sources(day: pathlib.Path, deep: bool) -> list[tuple[Any, str]]:
     found: list[tuple[Any, str]] = [
         (path, path.stem) for path in files if path.suffix.lower() in (*VIDEO_SUFFIXES, ".npy")
     ]
-    if frames := [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]:
+    if frames := [path for path in files if path.suffix.lower() in image_suffixes()]:
         found.append((frames, day.name))
     if deep:
         for folder in (path for path in _listed(day) if path.is_dir()):
-            frames = [path for path in _listed(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+            frames = [path for path in _listed(folder) if path.suffix.lower() in image_suffixes()]
             found += [(frames, folder.name)] if frames else []
             found += [
                 (path, f"{folder.name}_{path.stem}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets.image_folder import load_image
+from keras_anogan.datasets.image_files import load_image
 
 
 class ArrayRecording:
@@ -149,7 +149,7 @@ class FrameFolder:
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Frames, uint8 (k, H, W, C), at ascending indices."""
-        return np.stack([_fit(load_image(self.paths[i]), self.size, self.grey) for i in indices])
+        return np.stack([_fit(load_image(self.paths[i], white=65535), self.size, self.grey) for i in indices])
 
 
 class Fitted(ArrayRecording):
@@ -175,7 +175,7 @@ class Fitted(ArrayRecording):
 
 def _shape_of(path: pathlib.Path) -> tuple[int, ...] | None:
     try:
-        return load_image(path).shape
+        return load_image(path, white=65535).shape
     except (ValueError, OSError):
         return None
 

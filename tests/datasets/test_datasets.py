@@ -2,28 +2,22 @@
 
 import hashlib
 import pathlib
-import shutil
 import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_anogan import image_preprocessing
 from keras_anogan.datasets import (
-    ImageRows,
     data_dir,
     fanogan_exercise,
     hold_out,
     load_digits,
-    load_image,
-    load_masks,
     load_mnist,
     load_ped2,
     mnist,
     one_anomalous,
     one_class,
-    scan_image_folder,
     three_ways,
 )
 
@@ -156,175 +150,6 @@ def test_bad_protocols_are_refused_with_the_value():
         three_ways(1, 0.1, 0.2, 0)
     with pytest.raises(ValueError, match=r"stop=-0\.1"):
         three_ways(10, -0.1, 0.2, 0)
-
-
-# Image folders.
-
-
-def write_images(folder, n, mode="L", size=(12, 10), seed=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    draw = np.random.default_rng(seed)
-    for i in range(n):
-        pixels = draw.integers(0, 256, (*size, 3) if mode == "RGB" else size, "uint8")
-        Image.fromarray(pixels, mode).save(folder / f"{i:03d}.png")
-
-
-@pytest.fixture
-def mvtec(tmp_path):
-    root = tmp_path / "bottle"
-    write_images(root / "train" / "good", 5, "RGB")
-    write_images(root / "test" / "good", 2, "RGB", seed=1)
-    write_images(root / "test" / "broken", 3, "RGB", seed=2)
-    write_images(root / "ground_truth" / "broken", 3, "L", seed=3)
-    return root
-
-
-def test_mvtec_layout(mvtec):
-    folder = scan_image_folder(mvtec)
-    assert (len(folder.train), len(folder.test), folder.channels) == (5, 5, 3)
-    kinds = [path.parent.name for path in folder.test]
-    assert [kind != "good" for kind in kinds] == folder.labels.astype(bool).tolist()
-    assert not any("ground_truth" in path.parts for path in (*folder.train, *folder.test))
-
-
-def test_masks_are_found_by_name_and_shrunk_by_area(mvtec):
-    folder = scan_image_folder(mvtec)
-    mask = np.zeros((12, 10), "uint8")
-    mask[:6, :5] = 255
-    mask[11, 9] = 9  # any value but black counts
-    Image.fromarray(mask).save(mvtec / "ground_truth" / "broken" / "000.png")
-    (mvtec / "ground_truth" / "broken" / "001.png").rename(mvtec / "ground_truth" / "broken" / "001_mask.png")
-    again = scan_image_folder(mvtec)
-    assert [mask is None for mask in again.masks] == [label == 0 for label in again.labels]
-    assert again.fingerprint != folder.fingerprint
-    (mask,) = load_masks([next(filter(None, again.masks))], (4, 2))
-    want = np.zeros((4, 2), bool)
-    want[:2, 0] = True  # the single pixel covers a fifteenth of the last one
-    np.testing.assert_array_equal(mask, want)
-    assert not load_masks([None], (4, 4)).any()
-    Image.fromarray(np.zeros((10, 12), "uint8")).save(mvtec / "ground_truth" / "broken" / "001_mask.png")
-    with pytest.raises(ValueError, match=r"a mask of 10 x 12 pixels for .*001.png. Received: .*12 x 10 pixels"):
-        scan_image_folder(mvtec)
-    next(filter(None, again.masks)).unlink()
-    with pytest.raises(ValueError, match="ground_truth has to be complete"):
-        scan_image_folder(mvtec)
-    assert scan_image_folder(mvtec, need_train=False).masks is None  # scoring has no use for them
-    Image.fromarray(np.zeros((8, 8), "uint8")).save(mvtec / "black.png")
-    with pytest.raises(ValueError, match=r"black.png, which is all black"):
-        load_masks([mvtec / "black.png"], (4, 4))
-
-
-def test_a_defect_too_small_for_half_a_pixel_is_not_lost(tmp_path):
-    mask = np.zeros((64, 64), "uint8")
-    mask[40, 9] = 255
-    Image.fromarray(mask).save(tmp_path / "m.png")
-    (shrunk,) = load_masks([tmp_path / "m.png"], (8, 8))
-    assert np.argwhere(shrunk).tolist() == [[5, 1]]
-    large = np.zeros((2048, 2048), "uint8")
-    large[2047, 0] = 255
-    Image.fromarray(large).save(tmp_path / "large.png")
-    assert np.argwhere(load_masks([tmp_path / "large.png"], (32, 32))[0]).tolist() == [[31, 0]]
-
-
-def test_a_flat_folder_is_all_normal_and_its_fingerprint_is_its_content(tmp_path):
-    write_images(tmp_path / "a", 3)
-    (tmp_path / "a" / "notes.txt").write_text("not an image")
-    folder = scan_image_folder(tmp_path / "a")
-    assert (len(folder.train), len(folder.test), folder.channels) == (3, 0, 1)
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
-    assert scan_image_folder(tmp_path / "b").fingerprint == folder.fingerprint
-    write_images(tmp_path / "b", 1, seed=9)
-    assert scan_image_folder(tmp_path / "b").fingerprint != folder.fingerprint
-
-
-def test_rows_are_decoded_preprocessed_and_remembered_within_bounds(tmp_path):
-    write_images(tmp_path, 3, size=(12, 10))
-    write_images(tmp_path / "larger", 1, size=(30, 40))
-    folder = scan_image_folder(tmp_path)
-    calls = []
-    preprocess = image_preprocessing(8, 8)
-    rows = ImageRows(folder.train, lambda raw: calls.append(raw.shape) or preprocess(raw), cache_bytes=2 * 8 * 8 * 4)
-    batch = rows[np.array([0, 3, 0])]
-    assert (batch.shape, batch.dtype) == ((3, 8, 8, 1), np.float32)
-    np.testing.assert_array_equal(batch[0], np.asarray(preprocess(load_image(folder.train[0])[None]))[0])
-    np.testing.assert_array_equal(batch[0], batch[2])
-    assert {shape[1:3] for shape in calls} == {(12, 10), (30, 40)}
-    rows[np.array([0, 1, 2, 3])]
-    rows[np.array([2])]
-    assert len(rows._cache) == 2
-    assert len(rows.take([1, 2])) == 2
-
-
-@pytest.mark.parametrize(
-    ("mode", "value", "channels", "pixel"),
-    [
-        ("1", 1, 1, 255),
-        ("L", 7, 1, 7),
-        ("P", 3, 3, None),
-        ("RGBA", (1, 2, 3, 4), 3, 1),
-        ("I;16", 512, 1, 2),
-        ("CMYK", (0, 0, 0, 0), 3, 255),
-    ],
-)
-def test_every_kind_of_image_becomes_grey_or_rgb_bytes(mode, value, channels, pixel, tmp_path):
-    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
-    Image.new(mode, (4, 3), value).save(path)
-    image = load_image(path)
-    assert (image.shape, image.dtype) == ((3, 4, channels), np.uint8)
-    assert pixel is None or image[0, 0, 0] == pixel
-
-
-def test_broken_files_are_named_and_skipped_only_on_request(mvtec):
-    good = mvtec / "train" / "good"
-    (good / "zero.png").write_bytes(b"")
-    (good / "half.png").write_bytes((good / "000.png").read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"half\.png \(and 1 more\); --skip-broken"):
-        scan_image_folder(mvtec)
-    folder = scan_image_folder(mvtec, skip_broken=True)
-    assert (len(folder.train), len(folder.skipped)) == (5, 2)
-    with pytest.raises(ValueError, match=r"zero\.png"):
-        load_image(good / "zero.png")
-
-
-def test_what_cannot_be_opened_is_broken_too_and_hidden_files_are_not_there(mvtec):
-    good = mvtec / "train" / "good"
-    (good / "folder.png").mkdir()
-    (good / ".hidden.png").write_bytes(b"")
-    write_images(good / ".cache", 1, "L")
-    (good / "dangling.png").symlink_to("nowhere")
-    with pytest.raises(ValueError, match=r"dangling\.png"):
-        scan_image_folder(mvtec)
-    assert len(scan_image_folder(mvtec, skip_broken=True).train) == 5
-
-
-def test_test_images_of_no_kind_are_refused(mvtec):
-    write_images(mvtec / "test", 1, "RGB")
-    with pytest.raises(ValueError, match=r"test.000\.png, of which nobody knows"):
-        scan_image_folder(mvtec)
-
-
-def test_folders_that_cannot_be_used_get_a_sentence(tmp_path, mvtec):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="not a folder"):
-        scan_image_folder(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="Received: none"):
-        scan_image_folder(tmp_path / "empty")
-    write_images(mvtec / "test" / "grey", 1)
-    with pytest.raises(ValueError, match=r"grey.000\.png is grey and .* is RGB"):
-        scan_image_folder(mvtec)
-    shutil.rmtree(mvtec / "train" / "good")
-    with pytest.raises(ValueError, match=r"normal images in .*good"):
-        scan_image_folder(mvtec)
-    shutil.rmtree(mvtec / "train")
-    with pytest.raises(ValueError, match=r"normal images in .*good"):
-        scan_image_folder(mvtec)
-    shutil.rmtree(mvtec / "test" / "grey")
-    assert len(scan_image_folder(mvtec, need_train=False).train) == 0
-    Image.new("F", (3, 3), 0.5).save(tmp_path / "empty" / "x.tif")
-    with pytest.raises(ValueError, match=r"x\.tif, an image of floats"):
-        scan_image_folder(tmp_path / "empty")
-    with pytest.raises(ValueError, match="only files that can't be read"):
-        scan_image_folder(tmp_path / "empty", skip_broken=True)
 
 
 # UCSD Ped2.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from keras_anogan.runs.arguments import NAMED_SETS, Arguments, RunArguments, VideoArguments
@@ -9,9 +11,9 @@ from keras_anogan.runs.tasks.base import Task
 from keras_anogan.runs.tasks.footage import footage_name, load_footage
 from keras_anogan.runs.tasks.images import load_folder, load_named
 from keras_anogan.runs.tasks.tables import TableTask, load_table, split_table
-from keras_anogan.thresholds import calibration_needed
+from keras_anogan.thresholds import LEAST_ALPHA, calibration_needed, proposed_alpha
 
-__all__ = ["TableTask", "Task", "check_calibration", "footage_name", "load_task", "split_table"]
+__all__ = ["TableTask", "Task", "check_calibration", "footage_name", "load_task", "settle_alpha", "split_table"]
 
 
 def load_task(arguments: RunArguments) -> Task:
@@ -27,12 +29,24 @@ def load_task(arguments: RunArguments) -> Task:
     return load(arguments)
 
 
+def settle_alpha(arguments: RunArguments, task: Task) -> RunArguments:
+    """The arguments with a false-alarm rate: the one asked for, or 1 %, or the lowest that the data allow."""
+    if arguments.alpha is not None:
+        return arguments
+    have = task.counts["calibrate"]
+    if task.groups is not None:  # each day has its own threshold
+        have = int(np.unique(task.groups, return_counts=True)[1].min())
+    takes_any = not arguments.build_threshold().takes_groups  # what does not count calibration scores
+    return dataclasses.replace(arguments, alpha=LEAST_ALPHA if takes_any else proposed_alpha(have))
+
+
 def check_calibration(arguments: RunArguments, task: Task) -> None:
     """Refuse too few calibration data before hours of training.
 
     Raises:
         ValueError: one sentence that says how many the threshold needs, or which rate would do.
     """
+    assert arguments.alpha is not None
     have, needed = task.counts["calibrate"], calibration_needed(arguments.alpha)
     threshold = arguments.build_threshold(capacity=have)
     if threshold.takes_groups and task.groups is None and have < needed:  # one rate for all, by an order statistic

@@ -16,7 +16,8 @@ class Task:
 
     Attributes:
         kind: "images", "table" or "footage".
-        train, stop, calibrate: normal data: rows float32 (n, size, size, channels) or (n, features), or `VideoWindows`.
+        train, stop, calibrate: normal data: rows float32 (n, height, width, channels) or (n, features), or
+            `VideoWindows`.
         preprocessing: Keras layer from raw input to such rows.
         fingerprint: SHA-256 of the data.
         name: what is normal, in a few words.
@@ -24,11 +25,12 @@ class Task:
         labels: (len(test),): 1 anomalous, 0 normal; or None.
         test_ids: names of the test rows.
         raw_shape, raw_dtype: of one raw sample, where a `FittedDetector` can't tell by itself.
-        masks: bool (len(test), size, size), True where a pixel is anomalous; None where nobody knows.
+        masks: bool (len(test), height, width), True where a pixel is anomalous; None where nobody knows.
         raw_test: the test rows of a table as they stand in the file, a DataFrame.
         remarks: what was done to the data without being asked, one sentence each.
         train_classes: (len(train),) classes of the training rows, where there are any.
         groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
+        test_kinds: for each test image "good", or the kind of its defect; None where nobody knows.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Task:
     remarks: tuple[str, ...] = ()
     train_classes: np.ndarray | None = None
     groups: np.ndarray | None = None
+    test_kinds: list[str] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

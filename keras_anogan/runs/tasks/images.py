@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from keras_anogan.datasets import (
     scan_image_folder,
     three_ways,
 )
+from keras_anogan.datasets.image_remarks import on_sides
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import image_preprocessing
@@ -73,42 +76,54 @@ def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
 
 
 def load_folder(arguments: Arguments) -> Task:
-    """A folder, flat or in MVTec-AD's layout."""
-    folder = scan_image_folder(arguments.data, skip_broken=arguments.skip_broken)
-    rows = ImageRows(folder.train, image_preprocessing(*arguments.sides))
+    """A folder: flat, in MVTec-AD's layout, or with folders that the arguments name."""
+    folder = scan_image_folder(
+        arguments.data,
+        skip_broken=arguments.skip_broken,
+        color=arguments.color,
+        normal_dirs=arguments.normal_dir or (),
+        abnormal_dirs=arguments.abnormal_dir or (),
+        flat=arguments.flat,
+    )
+    preprocess = image_preprocessing(*arguments.sides, white=folder.white)
+    rows = ImageRows(folder.train, preprocess, load=folder.load)
     total = len(rows)
     if total < 8:
         raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
-    paths: Any
-    masks: Any
-    if folder.test:
+    remarks = [*folder.remarks, *on_sides(folder.facts, arguments.sides)]
+    paths: Sequence[pathlib.Path]
+    kinds: Sequence[str]
+    masks: Sequence[pathlib.Path | None] | None
+    if (folder.labels == 0).any():
         train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
-        test, labels, paths = ImageRows(folder.test, rows.preprocess), folder.labels, folder.test
-        masks = folder.masks
-    else:  # nobody knows an anomaly: keep some normal images to measure the false alarms on
+        paths, labels, kinds, masks = folder.test, folder.labels, folder.kinds, folder.masks
+    else:  # nobody has set normal images aside: keep some to measure the false alarms on
         rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
         part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
         train, stop, calibrate = (rest[indices] for indices in part)
-        test, labels = rows.take(tested), np.zeros(len(tested), "int64")
-        paths, masks = test.paths, None
+        paths = (*(folder.train[i] for i in tested), *folder.test)
+        labels = np.concatenate([np.zeros(len(tested), "int64"), folder.labels])
+        kinds = (*["good"] * len(tested), *folder.kinds)
+        masks = None if folder.masks is None else (*[None] * len(tested), *folder.masks)
     limit = 256 if arguments.smoke else max(total, len(paths))
     if len(paths) > limit:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
-        test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
+        paths, kinds, labels = [paths[i] for i in some], [kinds[i] for i in some], labels[some]
         masks = None if masks is None else [masks[i] for i in some]
-    lost = f"Left out {len(folder.skipped)} image file(s) that can't be read."
     train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
     return Task(
         kind="images",
         train=rows.take(train),
         stop=rows.take(stop),
         calibrate=rows.take(calibrate),
-        test=test,
+        test=ImageRows(paths, preprocess, load=folder.load),
         labels=labels,
         test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
-        preprocessing=rows.preprocess,
+        preprocessing=preprocess,
         fingerprint=folder.fingerprint,
         name=f"{folder.root.name}: {total:,} normal images",
-        remarks=(lost,) if folder.skipped else (),
+        remarks=tuple(remarks),
         masks=None if masks is None else load_masks(masks, arguments.sides),
+        raw_dtype=folder.dtype,
+        test_kinds=list(kinds),
     )

@@ -1,0 +1,112 @@
+"""How long to train: as many updates as fit into a time, which is told before training begins.
+
+Epochs are the wrong unit for a folder: twenty of them are forty updates of 84 images, and half an hour of a thousand.
+So the first steps are timed, on networks that are thrown away, and the number of updates follows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import keras
+
+from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
+from keras_anogan.runs.arguments import Arguments, RunArguments
+from keras_anogan.runs.tasks import Task
+
+EPOCHS = 20  # so many times held-out data are scored, and a backup is written
+ENOUGH = 1_000  # updates: with fewer a narrower network is taken
+LEAST = 300  # updates: with fewer nothing much is learned
+TIMED = 4  # steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How each phase is trained.
+
+    Attributes:
+        epochs: of each phase.
+        steps: training steps of an epoch; None for one pass over the rows.
+        batch_size: rows of one player's batch.
+        params: what the budget chose of the detector's parameters.
+        remarks: what there is to say about it.
+    """
+
+    epochs: int
+    steps: int | None
+    batch_size: int
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def plan_training(arguments: RunArguments, task: Task) -> Plan:
+    """How to train what was asked for; steps are timed where a budget rules, which takes some seconds."""
+    rows = task.counts["train"]
+    batch = arguments.batch_size or fitting_batch(rows)
+    if arguments.epochs is not None:
+        steps = steps_per_epoch(str(arguments.detector), task.shape, rows, batch)
+        if arguments.smoke:
+            steps = 1 if task.kind == "footage" else None
+        return Plan(arguments.epochs, steps, batch)
+    assert isinstance(arguments, Arguments)
+    assert arguments.budget is not None
+    if arguments.entry.tags.closed_form:
+        return Plan(1, None, batch)
+    found: list[tuple[int, dict[str, Any]]] = []
+    for params in _widths(arguments):
+        seconds = _seconds_per_update(arguments, task, batch, params)
+        found.append((max(1, int(arguments.budget / seconds)), params))
+        if found[-1][0] >= ENOUGH:
+            break
+    updates, params = found[-1]
+    epochs = min(EPOCHS, updates)
+    steps = math.ceil(updates / epochs)
+    return Plan(epochs, steps, batch, params, tuple(_remarks(arguments, task, epochs * steps, batch, params)))
+
+
+def fitting_batch(rows: int) -> int:
+    """Rows of a batch: 64, or fewer where that would be more than half of them: a power of two, 8 at least."""
+    return max(8, min(64, 2 ** int(math.log2(max(1, rows // 2)))))
+
+
+def _widths(arguments: Arguments) -> list[dict[str, Any]]:
+    """Widths to try, the detector's own first, then a half and a quarter; nothing to choose if it was said."""
+    known = parameters_of(str(arguments.detector))
+    if "filters" in arguments.built_with or "filters" not in known:
+        return [{}]
+    return [{}, *({"filters": max(8, known["filters"].default // part)} for part in (2, 4))]
+
+
+def _seconds_per_update(arguments: Arguments, task: Task, batch: int, params: dict[str, Any]) -> float:
+    """Seconds of one step of every phase together, on networks like the ones that will be trained."""
+    built = {**arguments.built_with, **params}
+    total = 0.0
+    for model in build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **built).values():
+        model.compile(optimizers={player: keras.optimizers.Adam(0.0) for player in model.players})
+        rows = (task.train, task.train_classes) if model.uses_labels else task.train
+        settings: dict[str, Any] = {"batch_size": batch, "epochs": 1, "verbose": 0}
+        model.fit(rows, steps_per_epoch=1, **settings)  # the first one is traced, and reads the images
+        start = time.perf_counter()
+        model.fit(rows, steps_per_epoch=TIMED, **settings)
+        total += (time.perf_counter() - start) / TIMED
+    return total
+
+
+def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params: dict[str, Any]) -> list[str]:
+    """What is going to happen, and whether it can be enough."""
+    minutes = float(arguments.budget or 0) / 60.0
+    width = f", {params['filters']} filters" if params else ""
+    remarks = [
+        f"Training takes some {minutes:.3g} minutes: {updates:,} updates in batches of {batch}{width} "
+        "(--budget or --epochs changes that)."
+    ]
+    if updates < LEAST:
+        enough = math.ceil(minutes * LEAST / updates)
+        remarks.append(
+            f"{updates:,} updates are too few to learn from, {LEAST:,} are the least. --budget {enough}m, a smaller "
+            "--image-size, or --detector pca, which is solved at once, would do."
+        )
+    return remarks
