@@ -24,7 +24,7 @@ from keras_anogan.datasets.street import KINDS
 from keras_anogan.runs import load_run, score, train, watch, watching
 from keras_anogan.runs.alarms import find_events
 from keras_anogan.runs.arguments import VideoArguments, parse_size
-from keras_anogan.streams import Frame
+from keras_anogan.streams import Feed, Frame
 from keras_anogan.thresholds import ConformalThreshold
 from keras_anogan.video import VideoWindows, open_footage, prepare, split_footage
 from keras_anogan.video.clock import clock, duration
@@ -458,7 +458,7 @@ def test_a_csv_file_of_a_camera_is_gone_on_with(solved, street, tmp_path, monkey
             yield Frame(first + i, frames.read([i])[0], time=begun + datetime.timedelta(seconds=i))
 
     monkeypatch.setattr(watching, "read_frames", camera)
-    monkeypatch.setattr(watching.Feed, "drop", False, raising=False)
+    monkeypatch.setattr(watching, "Feed", lambda source, timeout, drop: Feed(source, timeout))  # nothing is dropped
     out, news = tmp_path / "w.csv", []
     for _ in range(2):
         watch(solved, "rtsp://camera", out, say=news.append)
