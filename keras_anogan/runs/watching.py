@@ -90,7 +90,7 @@ def watch(
                     break
     finally:  # a live stream ends by a timeout, or by Ctrl-C
         stream.close()
-        watcher.close()
+        watcher.close(over=False)
         if state is not None:
             iftm.save_state(state)
     if watcher.counts["judged"] == 0:
@@ -192,10 +192,10 @@ def _moment(frame: Frame) -> str:
 def _length(first: Frame, last: Frame) -> str:
     """How long it was from one frame to another, for a sentence."""
     if first.time is not None and last.time is not None:
-        return f" after {duration((last.time - first.time).total_seconds())}"
+        return f", after {duration((last.time - first.time).total_seconds())}"
     if first.seconds is None or last.seconds is None:
         return ""
-    return f" after {duration(last.seconds - first.seconds)}"
+    return f", after {duration(last.seconds - first.seconds)}"
 
 
 class _Watcher:
@@ -229,8 +229,9 @@ class _Watcher:
                 alarm_picture(path, result, self.run.fitted, _moment(frame))
         self.last, self.peak = frame, max(self.peak, result.error)
 
-    def close(self) -> None:
-        """Say that the event that goes on is over, if there is one."""
+    def close(self, over: bool = True) -> None:
+        """Say of the event that goes on, if there is one, that it is over, or that it is not where the stream ends."""
         if self.first is not None and self.last is not None:
-            self.say(f"Alarm over at {_moment(self.last)}{_length(self.first, self.last)}: up to {self.peak:.4g}.")
+            ends = f"{_moment(self.last)}{_length(self.first, self.last)}: up to {self.peak:.4g}"
+            self.say(f"Alarm over at {ends}." if over else f"Alarm still on at the end, {ends}.")
         self.first = self.last = None

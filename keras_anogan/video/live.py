@@ -96,10 +96,10 @@ def _from_camera(
     address: str, size: tuple[int, int] | None, grey: bool, timeout: float, say: Callable[[str], None]
 ) -> Iterator[tuple[np.ndarray | None, float | None, bool]]:
     """(frame, its time, whether a connection begins anew with it) of one connection after the other."""
-    heard, lost, pause, limit = time.monotonic(), 0.0, PAUSE, timeout
+    heard, lost, pause, limits = time.monotonic(), 0.0, PAUSE, (timeout, min(timeout / 2.0, SILENCE))
     name = without_password(address)
     while True:
-        connection = _connected(address, size, grey, limit, again=lost > 0.0)
+        connection = _connected(address, size, grey, limits, again=lost > 0.0)
         try:
             for pixels, seconds in connection:
                 if lost:
@@ -111,26 +111,28 @@ def _from_camera(
             why = str(error)
         if not lost:
             lost = time.monotonic()
-            say(f"{name} hung up ({why}); connecting again for up to {timeout:g} s.")
+            say(f"{name} hung up ({why}); connecting again until {timeout:g} s after its last frame.")
         left = heard + timeout - time.monotonic() - pause
         if left <= 0.0:
             raise TimeoutError(f"Expected frames from {name}. Received: none for {timeout:g} s ({why}).")
         time.sleep(pause)
-        pause, limit = min(2.0 * pause, LONGEST_PAUSE), min(left, timeout / 2.0, SILENCE)
+        pause, limits = min(2.0 * pause, LONGEST_PAUSE), (min(left, limits[1]), limits[1])
 
 
 def _connected(
-    address: str, size: tuple[int, int] | None, grey: bool, limit: float, again: bool
+    address: str, size: tuple[int, int] | None, grey: bool, limits: tuple[float, float], again: bool
 ) -> Iterator[tuple[np.ndarray | None, float | None]]:
     """(frame, or None where it can't be decoded; its time) of one connection; it returns at the end of a recording.
 
+    `limits` are the seconds that a camera may take to answer, and then to send a frame.
+
     Raises:
-        _HungUp: if a camera ends it, is silent for `limit` seconds, or does not answer when it is asked `again`.
+        _HungUp: if a camera ends it, is silent for too long, or does not answer when it is asked `again`.
         ValueError: if nothing answers the first time.
     """
     with contextlib.ExitStack() as stack:
         try:
-            container = stack.enter_context(opened_video(address, timeout=limit))
+            container = stack.enter_context(opened_video(address, timeout=limits))
         except ValueError as error:
             if not again:
                 raise
@@ -143,6 +145,9 @@ def _connected(
                 else:
                     yield pixels_of(frame, size or shown_size(frame, stream), grey), frame.time
         except av_error() as error:
-            raise _HungUp(error.strerror or type(error).__name__) from error
+            silent = type(error).__name__ == "ExitError"  # what PyAV raises at its own time limit
+            raise _HungUp(
+                f"silent for {limits[1]:g} s" if silent else error.strerror or type(error).__name__
+            ) from error
         if container.duration is None:  # a recording says how long it is
             raise _HungUp("the stream ended")

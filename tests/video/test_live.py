@@ -23,7 +23,7 @@ def picture():
 
 @pytest.fixture
 def camera():
-    """Starts a camera: (frames of each connection before it hangs up; None refuses it) -> its address."""
+    """Starts a camera: frames of each connection before it hangs up; below 0, before it is silent; None refuses it."""
     servers = []
 
     def start(*connections):
@@ -41,10 +41,11 @@ def camera():
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=f")
                 self.end_headers()
-                for _ in range(count):
+                for _ in range(abs(count)):
                     head = b"--f\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(frame)
                     self.wfile.write(head + frame + b"\r\n")
                     time.sleep(0.005)
+                time.sleep(5.0 if count < 0 else 0.0)
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -70,7 +71,7 @@ def test_a_camera_that_hangs_up_is_connected_to_again_and_the_index_jumps(camera
     assert [frame.index for frame in found] == [*range(25), *range(26, 31)]
     assert all(frame.image.shape == (32, 48, 3) and not frame.problem for frame in found)
     assert "hung up" in news[0]
-    assert "for up to 4 s" in news[0]
+    assert "until 4 s after its last frame" in news[0]
     assert "is back after" in news[1]
     assert len(news) == 2  # not a line for each attempt
     clock = [frame.time for frame in found]
@@ -86,6 +87,14 @@ def test_a_camera_that_stays_away_is_given_up_after_the_timeout(camera):
     assert time.monotonic() - begun < 3.0
     with pytest.raises(ValueError, match="Could not open the video http"):
         next(read_frames(camera(None), timeout=1.0))  # a wrong address is told of at once
+
+
+def test_a_camera_that_is_silent_without_hanging_up_is_connected_to_again(camera):
+    news = []
+    frames = read_frames(camera(-9, 9), timeout=2.0, say=news.append)
+    assert [frame.index for frame in itertools.islice(frames, 12)] == [*range(9), 10, 11, 12]
+    frames.close()
+    assert "hung up (silent for 1 s)" in news[0]
 
 
 def test_every_and_the_first_index_hold_across_a_lost_connection(camera):
