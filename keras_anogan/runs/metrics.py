@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,7 @@ def measure(
     pixels = _measure_maps(fitted, task) if fitted.pixel_threshold is not None and has_masks else None
     metrics["baselines"], curves = {}, {}
     for title, baseline, found in _baselines(fitted, task, arguments.seed):
-        key = title.lower().replace("-", "_")
+        key = re.sub("(?<=[a-z])(?=[A-Z])", "_", title).lower().replace("-", "_")  # PCA-32: pca_32
         metrics["baselines"][key] = {"title": title, **_separation(task, found)}
         curves[title] = found
         if pixels is not None and baseline is not None:

@@ -328,7 +328,7 @@ def one_sentence(capsys, word):
         (["train", "digits", "--out", "{tmp}/r"], "--normal DIGIT or --abnormal DIGIT"),
         (["train", "digits", "--normal", 1, "--abnormal", 2, "--out", "{tmp}/r"], "Received: both"),
         (["train", "digits", "--normal", 11, "--alpha", 0.1, "--out", "{tmp}/r"], "Received: 11"),
-        (["train", "digits", "--normal", 1, "--out", "{tmp}/r"], "at least 99 images .* --alpha 0.0"),
+        (["train", "digits", "--normal", 1, "--alpha", 0.01, "--out", "{tmp}/r"], "at least 99 images .* --alpha 0.0"),
         (["train", "digits", "--normal", 1, "--alpha", 1.5, "--out", "{tmp}/r"], "0 < --alpha < 1"),
         (["train", "digits", "--normal", 1, "--epochs", 0, "--out", "{tmp}/r"], "--epochs >= 1"),
         (["train", "digits", "--normal", 1, "--epochs", "many", "--out", "{tmp}/r"], "--epochs.*integer"),

@@ -310,7 +310,7 @@ def test_train_on_a_table_writes_a_whole_run(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["auroc"] > 0.8
     assert metrics["rows"]["test"] == 70 + 126
-    assert list(metrics["baselines"]) == ["pca_3"]
+    assert list(metrics["baselines"]) == ["pca_3", "neighbors", "gaussian", "isolation_forest"]
     page = (run / "report.html").read_text()
     assert "deviates in" in page
     assert "size, mm" in page
@@ -357,7 +357,7 @@ def test_score_knows_labels_where_the_condition_can_be_asked(run, tmp_path, caps
         (("--detector", "fanogan"), "alad, anogan, autoencoder, efficientgan"),
         (("--image-size", "32"), "--image-size"),
         (("--patience", "0"), "--patience"),
-        ((), "at least 99 rows"),
+        (("--alpha", "0.01"), "at least 99 rows"),
     ],
 )
 def test_mistakes_with_tables_end_with_a_sentence(arguments, word, tmp_path, capsys):

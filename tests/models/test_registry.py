@@ -14,7 +14,7 @@ from keras_anogan.models import Autoencoder, FAnoGAN, check_parameters, entry, p
 
 
 def test_detectors_are_listed_by_the_kind_of_data():
-    assert list_detectors("window") == ("cvgan", "pca")
+    assert list_detectors("window") == ("cvgan", "neighbors", "pca")
     assert {"fanogan", "siamese", "gan_discriminator"} == set(list_detectors("image")) - set(list_detectors("table"))
     assert set(list_detectors()) == {name for kind in ("image", "table", "window") for name in list_detectors(kind)}
     with pytest.raises(ValueError, match="Received: 'sound'"):
