@@ -25,6 +25,7 @@ class Inputs:
         labels: (lines,): 1 anomalous, 0 normal; None where nobody knows.
         remarks: what should be told of the data, one sentence each.
         footage: of which the lines are the frames; None for images and tables, whose lines are the rows.
+        raw: the rows of a table as they stand in the file, a DataFrame.
     """
 
     rows: Any
@@ -32,6 +33,7 @@ class Inputs:
     labels: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
     footage: Footage | None = None
+    raw: Any = None
 
 
 def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = None) -> Inputs:
@@ -95,7 +97,7 @@ def _table(run: Run, data: str) -> Inputs:
                 labels = (~normal).astype("int64")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
-    return Inputs(encoder.encode(raw), {"id": [f"row-{i + 1}" for i in range(len(frame))]}, labels, remarks)
+    return Inputs(encoder.encode(raw), {"id": [f"row-{i + 1}" for i in range(len(frame))]}, labels, remarks, raw=frame)
 
 
 def _footage(run: Run, days: Any, labels: Any) -> Inputs:

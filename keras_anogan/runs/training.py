@@ -27,10 +27,12 @@ from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases, steps_per_epoch
 from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
+from keras_anogan.runs.examples import ScoredRows
 from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task
+from keras_anogan.runs.verdict import add_chances
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
@@ -89,6 +91,8 @@ def train(
     save_fitted(fitted, out)
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
+    if task.test is not None:
+        add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
     metrics["warnings"] = warnings
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     report_training(out, config, metrics, task, fitted, scores or {"score": calibration}, baselines, history)

@@ -29,6 +29,7 @@ class Task:
         remarks: what was done to the data without being asked, one sentence each.
         train_classes: (len(train),) classes of the training rows, where there are any.
         groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
+        test_kinds: what each test row is, "good" for normal ones; None where nobody knows.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Task:
     remarks: tuple[str, ...] = ()
     train_classes: np.ndarray | None = None
     groups: np.ndarray | None = None
+    test_kinds: list[str] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
