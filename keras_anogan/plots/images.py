@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_anogan.pictures import to_pixels
 
@@ -19,7 +20,9 @@ def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
     """
     names = list(lines[0][1])
     height, width = next(iter(lines[0][1].values())).shape[:2]
-    figure = Figure(figsize=(2.6 * len(names), (2.5 * height / width + 0.55) * len(lines)), layout="constrained")
+    tall = 2.5 * height / width + 0.7 + 0.16 * max(title.count("\n") for title, _ in lines)
+    layout = ConstrainedLayoutEngine(h_pad=0.08)
+    figure = Figure(figsize=(max(4.0, 2.6 * len(names)), tall * len(lines)), layout=layout)
     grid = figure.subplots(len(lines), len(names), squeeze=False)
     for row, (title, pictures) in zip(grid, lines, strict=True):
         for axes, name in zip(row, names, strict=True):

@@ -94,13 +94,22 @@ class RowExample(Judged):
 
 @dataclasses.dataclass(frozen=True)
 class Example(Judged):
-    """One image in the report, and what the detector saw; None where it has no such thing."""
+    """One image in the report, and what the detector saw; None where it has no such thing.
+
+    Attributes:
+        image, reconstruction: (h, w, C) in [-1, 1].
+        anomaly_map: (h, w).
+        marked: bool (h, w), above the threshold for maps.
+        mask: bool (h, w), what is really anomalous.
+        scale: of the map, what is drawn in the brightest colour.
+    """
 
     image: np.ndarray
     reconstruction: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
     marked: np.ndarray | None = None
     mask: np.ndarray | None = None
+    scale: float = 1.0
 
     @property
     def pixels(self) -> dict[str, np.ndarray]:
@@ -109,7 +118,7 @@ class Example(Judged):
         if self.reconstruction is not None:
             found["reconstruction"] = pictures.to_pixels(self.reconstruction)
         if self.anomaly_map is not None:
-            found["difference"] = plots.heat_pixels(self.anomaly_map)
+            found["difference"] = plots.heat_pixels(self.anomaly_map / self.scale)
         if self.marked is not None:
             found["marked"] = pictures.marked_pixels(self.image, self.marked, self.mask)
         elif self.mask is not None:
@@ -126,6 +135,15 @@ def kinds_of(ids: list[str]) -> list[str] | None:
     """The kinds that names such as "test/scratch/01.png" tell, or None if one of them tells none."""
     parts = [name.split("/") for name in ids]
     return [names[1] for names in parts] if all(len(names) > 2 and names[0] == "test" for names in parts) else None
+
+
+def map_scale(fitted: FittedDetector) -> float:
+    """The value of a map that pictures show in the brightest colour: twice the threshold for maps, or else 1.
+
+    Maps of a good detector are small almost everywhere; from 0 to 1 most of them would be black.
+    """
+    threshold = 0.0 if fitted.map_threshold is None else float(fitted.map_threshold.threshold)
+    return 2.0 * threshold if np.isfinite(threshold) and threshold > 0.0 else 1.0
 
 
 def examples_of(numbers: Iterable[int], scored: ScoredRows, fitted: FittedDetector) -> dict[int, Any]:
@@ -149,6 +167,7 @@ def _images(order: np.ndarray, scored: ScoredRows, fitted: FittedDetector) -> di
             found[int(row)] = Example(
                 **_what_is_known(row, scored),
                 image=images[i],
+                scale=map_scale(fitted),
                 mask=None if scored.masks is None else scored.masks[row],
                 **{name: values[i] for name, values in known.items()},
             )

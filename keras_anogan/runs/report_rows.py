@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_anogan import plots
-from keras_anogan.runs.examples import ScoredRows, examples_of
+from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.page import write_page
 from keras_anogan.runs.tiles import kind_lines, row_tiles
 from keras_anogan.runs.verdict import judge
@@ -79,7 +79,8 @@ def rows_values(
         line["worst"] = examples[int(worst[line["kind"]])] if line["kind"] in worst and scored.raw is None else None
     return {
         "tiles": row_tiles(metrics, asked),
-        "figures": _figures(scored, fitted, asked, baselines),
+        "figures": _figures(scored, fitted, asked, baselines, metrics.get("what", "test rows")),
+        "scale": map_scale(fitted),
         "kinds": kinds,
         "groups": groups,
         "has_p": "p_value" in scored.results,
@@ -103,7 +104,7 @@ def promise_of(alpha: float, k: float, fitted: FittedDetector, noun: str) -> tup
 
 
 def _figures(
-    scored: ScoredRows, fitted: FittedDetector, asked: str, baselines: dict[str, np.ndarray]
+    scored: ScoredRows, fitted: FittedDetector, asked: str, baselines: dict[str, np.ndarray], what: str
 ) -> dict[str, Any]:
     scores, labels = scored.results["score"], scored.labels
     threshold: Any = fitted.threshold
@@ -111,7 +112,7 @@ def _figures(
     known: Any = labels if labels is not None and 0 < labels.sum() < len(labels) else None
     draw: Any = plots.themed_uris
     return {
-        "histogram": draw(lambda: plots.plot_histogram(scores, labels, threshold.threshold, asked, calibration)),
+        "histogram": draw(lambda: plots.plot_histogram(scores, labels, threshold.threshold, asked, calibration, what)),
         "roc": None if known is None else draw(lambda: plots.plot_roc(known, scores, baselines)),
         "pr": None if known is None else draw(lambda: plots.plot_precision_recall(known, scores, baselines)),
         "history": [],

@@ -12,7 +12,7 @@ from keras_anogan import plots
 from keras_anogan.datasets.image_folder import load_image
 from keras_anogan.files import replacing
 from keras_anogan.pictures import overlaid_pixels, to_pixels
-from keras_anogan.runs.examples import ScoredRows, examples_of
+from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.inputs import Inputs
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer
@@ -27,10 +27,10 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
     Args:
         scorer, inputs: the detector, and the images.
         maps: folder for heat maps at the size of the detector's input, black for 0 to yellow for 1 and more.
-        overlay: folder for photographs at their own size with the map laid over, clearer where it is higher, and the
-            outline of the pixels above the threshold for maps.
+        overlay: folder for photographs at their own size with the map laid over, denser where it is higher, and the
+            outline of the pixels above the threshold for maps. The brightest colour stands for twice that threshold.
     """
-    number = 0
+    number, scale = 0, map_scale(scorer.fitted)
     for batch in scorer.explain(inputs.rows):
         for i, anomaly_map in enumerate(batch["anomaly_map"]):
             name = f"{inputs.ids['id'][number]}.png"  # the id with its own suffix: a.png and a.jpg have two maps
@@ -38,9 +38,11 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
                 _save(maps / name, plots.heat_pixels(anomaly_map))
             if overlay is not None:
                 marked = batch["anomaly_mask"][i] if "anomaly_mask" in batch else None
-                strength = 0.75 * np.clip(anomaly_map, 0.0, 1.0) ** 0.5
-                heat = plots.heat_pixels(np.clip(anomaly_map, 0.0, 1.0) ** 0.5)
-                _save(overlay / name, overlaid_pixels(_photograph(inputs.rows, number), heat, strength, marked))
+                shares = np.clip(anomaly_map / scale, 0.0, 1.0)
+                pixels = overlaid_pixels(
+                    _photograph(inputs.rows, number), plots.heat_pixels(shares), 0.5 * shares, marked
+                )
+                _save(overlay / name, pixels)
             number += 1
 
 
