@@ -11,7 +11,7 @@ from keras_anogan import plots
 from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.page import write_page
 from keras_anogan.runs.tiles import kind_lines, row_tiles
-from keras_anogan.runs.verdict import judge
+from keras_anogan.runs.verdict import baseline_name, judge
 from keras_anogan.serving.fitted import FittedDetector
 
 MOST_IMAGES, MOST_ROWS = 8, 12  # in one section of a report
@@ -66,6 +66,7 @@ def rows_values(
         asked: the rate that was asked for, in a few words.
         baselines: scores of the rows by name, for the curves.
     """
+    named = {baseline_name(name): values for name, values in baselines.items()}
     kinds = kind_lines(metrics)
     groups = _groups(scored)
     worst = {line["kind"]: missed[-1] for line in kinds if len(missed := scored.misses(line["kind"]))}
@@ -79,7 +80,7 @@ def rows_values(
         line["worst"] = examples[int(worst[line["kind"]])] if line["kind"] in worst and scored.raw is None else None
     return {
         "tiles": row_tiles(metrics, asked),
-        "figures": _figures(scored, fitted, asked, baselines, metrics.get("what", "test rows")),
+        "figures": _figures(scored, fitted, asked, named, metrics.get("what", "test rows")),
         "scale": map_scale(fitted),
         "kinds": kinds,
         "groups": groups,

@@ -138,6 +138,7 @@ def test_the_report_stands_alone_and_escapes_file_names(digits_run, folder_run):
         assert "http://" not in page.replace("http://www.w3.org", "")
         assert "https://" not in page
         assert page.count("data:image/") >= 4
+        assert "Generated samples, epoch 000" in page
     assert "tiles &lt;b&gt;&amp;" in page
     assert "tiles <b>" not in page
 
