@@ -53,6 +53,103 @@ def alarm_rates(labels: Any, alarms: Any) -> dict[str, float | None]:
     }
 
 
+def alarm_counts(labels: Any, alarms: Any) -> dict[str, int]:
+    """Needs labels: `normal_rows`, `false_alarms` of these, `anomalous_rows`, `detected` of these.
+
+    Args:
+        labels, alarms: as in `alarm_rates`.
+    """
+    labels, alarms = np.asarray(labels).astype(bool), np.asarray(alarms).astype(bool)
+    return {
+        "normal_rows": int((~labels).sum()),
+        "false_alarms": int((alarms & ~labels).sum()),
+        "anomalous_rows": int(labels.sum()),
+        "detected": int((alarms & labels).sum()),
+    }
+
+
+def rate_interval(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a rate (Clopper and Pearson, 1934), for rows that do not depend on each other.
+
+    >>> low, high = rate_interval(2, 40)
+    >>> round(low, 3), round(high, 3)
+    (0.006, 0.169)
+
+    Args:
+        hits: how many rows.
+        of: of how many; with none of 0 nothing is known, and the interval is [0, 1].
+        confidence: probability that the interval contains the true rate, at least.
+
+    Raises:
+        ValueError: for other counts than 0 <= hits <= of.
+    """
+    from scipy import stats
+
+    if not 0 <= hits <= of:
+        raise ValueError(f"Expected 0 <= hits <= of. Received: {hits} of {of}.")
+    if of == 0:
+        return 0.0, 1.0
+    found = stats.binomtest(hits, of).proportion_ci(confidence, method="exact")
+    return float(found.low), float(found.high)
+
+
+def auroc_interval(labels: Any, scores: Any) -> tuple[float, float]:
+    """Needs labels: 95 % interval of the AUROC over test rows as these (DeLong et al., 1988).
+
+    Student's quantile stands for the normal one, with one degree of freedom fewer than the rarer class has rows. Scores
+    that separate the rows perfectly have no spread; there it is the exact interval of as many hits as that class has
+    rows. Arguments as in `auroc`.
+    """
+    labels, scores = _check(labels, scores)
+    found = auroc(labels, scores)
+    half = _half_width(*_placements(labels, scores))
+    if half == 0.0 and found in (0.0, 1.0):
+        rarer = int(min(labels.sum(), (1 - labels).sum()))
+        return rate_interval(round(found * rarer), rarer)
+    return max(0.0, found - half), min(1.0, found + half)
+
+
+def auroc_difference(labels: Any, scores: Any, others: Any) -> tuple[float, float, float]:
+    """Needs labels: the AUROC of `scores` minus that of `others` of the same rows, and its 95 % interval.
+
+    The interval is DeLong's for two correlated curves, with Student's quantile as in `auroc_interval`. If it does not
+    contain 0, the difference is more than the choice of test rows explains.
+
+    Args:
+        labels, scores, others: (n,), as in `auroc`.
+
+    Returns:
+        difference, low end, high end; the interval is [-1, 1] where a class has a single row.
+    """
+    labels, scores = _check(labels, scores)
+    _, others = _check(labels, others)
+    pairs = zip(_placements(labels, scores), _placements(labels, others), strict=True)
+    difference = auroc(labels, scores) - auroc(labels, others)
+    half = _half_width(*(one - other for one, other in pairs))
+    return difference, max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each anomalous row the share of normal ones below it, for each normal row that of anomalous ones above it."""
+    from scipy.stats import rankdata
+
+    ranks, anomalous = rankdata(scores), labels == 1
+    below = (ranks[anomalous] - rankdata(scores[anomalous])) / (~anomalous).sum()
+    above = 1.0 - (ranks[~anomalous] - rankdata(scores[~anomalous])) / anomalous.sum()
+    return below, above
+
+
+def _half_width(anomalous: np.ndarray, normal: np.ndarray) -> float:
+    """Half of DeLong's interval for placements, or their differences, of either class."""
+    from scipy import stats
+
+    rarer = min(len(anomalous), len(normal))
+    if rarer < 2:
+        return 1.0
+    spread = np.sqrt(anomalous.var(ddof=1) / len(anomalous) + normal.var(ddof=1) / len(normal))
+    return float(stats.t.ppf(0.975, rarer - 1) * spread)
+
+
 def best_f1(labels: Any, scores: Any) -> float:
     """Needs labels: the highest F1 over all thresholds, an oracle's number; arguments as in `auroc`."""
     from sklearn.metrics import precision_recall_curve
@@ -109,6 +206,32 @@ def detection_by_kind(labels: Any, alarms: Any, kinds: Any, least: int = 10) -> 
     """Needs labels: share of each kind of anomaly with an alarm; arguments as in `alarm_rates`, `auroc_by_kind`."""
     labels, alarms, kinds = np.asarray(labels), np.asarray(alarms).astype(bool), np.asarray(kinds)
     return {kind: float(alarms[kinds == kind].mean()) for kind in _frequent(labels, kinds, least)}
+
+
+def kinds_table(labels: Any, scores: Any, alarms: Any, kinds: Any) -> list[dict[str, Any]]:
+    """Needs labels: for each kind of anomaly `kind`, `count`, `found` of these, and `auroc` against all normal rows.
+
+    Kinds stand in the order of the share that was found, the least found first; `auroc` is None without normal rows.
+
+    Args:
+        labels, scores: as in `auroc`.
+        alarms: bool (n,).
+        kinds: what each row is, (n,).
+    """
+    labels, scores, alarms = np.asarray(labels), np.asarray(scores), np.asarray(alarms).astype(bool)
+    kinds, lines = np.asarray(kinds), []
+    for kind in _frequent(labels, kinds, least=1):
+        rows = (labels == 1) & (kinds == kind)
+        compared = rows | (labels == 0)
+        lines.append(
+            {
+                "kind": kind,
+                "count": int(rows.sum()),
+                "found": int(alarms[rows].sum()),
+                "auroc": auroc(rows[compared], scores[compared]) if (labels == 0).any() else None,
+            }
+        )
+    return sorted(lines, key=lambda line: line["found"] / line["count"])
 
 
 def _frequent(labels: np.ndarray, kinds: np.ndarray, least: int) -> list[str]:

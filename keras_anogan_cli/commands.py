@@ -28,8 +28,12 @@ def score(
     maps: Annotated[
         pathlib.Path | None, typer.Option(help="Images: folder for a heat map of each, black 0 to yellow 1.")
     ] = None,
+    overlay: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Images: folder for each photograph with its map laid over it, and what is marked outlined."),
+    ] = None,
     grid_lines: Annotated[
-        int, typer.Option(min=0, help="Images: lines of a picture beside the CSV: input | reconstruction | difference.")
+        int, typer.Option(min=0, help="Images: lines of a picture beside the CSV: input, reconstruction, difference.")
     ] = 0,
     skip_broken: options.SkipBroken = False,
     labels: options.Labels = None,
@@ -38,14 +42,8 @@ def score(
     config: options.Config = None,
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
-    given: dict[str, Any] = {
-        "maps": maps,
-        "grid_lines": grid_lines,
-        "skip_broken": skip_broken,
-        "labels": labels,
-        "annotate": annotate,
-    }
-    given["alpha"] = alpha
+    given: dict[str, Any] = {"maps": maps, "overlay": overlay, "grid_lines": grid_lines, "skip_broken": skip_broken}
+    given |= {"labels": labels, "annotate": annotate, "alpha": alpha}
     _score(run, data if len(data) > 1 else data[0], out, **given)
 
 
@@ -207,9 +205,10 @@ def _score(run: pathlib.Path, data: Any, out: pathlib.Path, **given: Any) -> Non
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
     if "frames" not in summary:
         say(f"Scored {summary['rows']:,} {summary['what']}, {summary['alarms']:,} alarms{auroc}: {out}")
-        return
-    say(
-        f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
-        f"{summary['events']:,} events{auroc}: {out}"
-    )
+    else:
+        say(
+            f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
+            f"{summary['events']:,} events{auroc}: {out}"
+        )
+    say(summary["verdict"])
     say(f"Report: {out.with_suffix('.html').resolve()}")

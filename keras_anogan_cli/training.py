@@ -189,16 +189,17 @@ def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
     from keras_anogan import runs
-    from keras_anogan.runs.tiles import baseline_of
+    from keras_anogan.runs.verdict import best_baseline, verdict
 
     metrics = runs.train(arguments, out, say=say, progress=progress, tensorboard=tensorboard)
     if arguments.kind == "footage":
         say(f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above.")
     if metrics.get("auroc") is not None:
-        name, pca = baseline_of(metrics)
         epoch = "solved" if arguments.entry.tags.closed_form else "last epoch"
         epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
-        say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
+        best = best_baseline(metrics)
+        beside = f" ({best[0]}: {best[1]['auroc']:.4f})" if best else ""
+        say(f"AUROC {metrics['auroc']:.4f}{beside}, {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
         asked = f"asked for: {metrics['alpha']:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
@@ -206,4 +207,5 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
             f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"
         )
+    say(verdict(metrics, arguments.entry.tags.closed_form))
     say(f"Report: {(out / 'report.html').resolve()}")

@@ -70,3 +70,56 @@ def test_bad_maps_are_refused(masks, maps, word):
             number(masks, maps)
     with pytest.raises(ValueError, match="false_positive_limit"):
         evaluation.per_region_overlap(np.eye(2)[None], np.eye(2)[None], 0.0)
+
+
+def test_rates_have_exact_intervals(draw):
+    """Of all true rates, those that make what was seen, or more, as rare as one in forty are left out."""
+    from scipy.stats import binom
+
+    low, high = evaluation.rate_interval(3, 40)
+    assert binom.sf(2, 40, low) == pytest.approx(0.025)
+    assert binom.cdf(3, 40, high) == pytest.approx(0.025)
+    assert evaluation.rate_interval(0, 24) == pytest.approx((0.0, 1 - 0.025 ** (1 / 24)))
+    assert evaluation.rate_interval(0, 0) == (0.0, 1.0)
+    with pytest.raises(ValueError, match=r"Received: 3 of 2\."):
+        evaluation.rate_interval(3, 2)
+
+
+def test_auroc_intervals_contain_the_truth_about_as_often_as_they_say(draw):
+    """Of two normal distributions 1 apart the AUROC is 0.760; a second score of the same rows has the same."""
+    labels = np.repeat([0, 1], [25, 15])
+    hits = differences = 0
+    for _ in range(200):
+        shared = draw.normal(labels / 2, 0.5)
+        scores, others = (shared + draw.normal(labels / 2, np.sqrt(0.75)) for _ in range(2))
+        low, high = evaluation.auroc_interval(labels, scores)
+        hits += low <= 0.7602 <= high
+        difference, low, high = evaluation.auroc_difference(labels, scores, others)
+        assert difference == pytest.approx(roc_auc_score(labels, scores) - roc_auc_score(labels, others))
+        differences += low <= 0 <= high
+    assert 180 <= hits <= 199
+    assert 180 <= differences <= 199
+
+
+def test_perfect_scores_of_few_rows_prove_little():
+    assert evaluation.auroc_interval([0, 0, 1, 1], [1, 2, 3, 4])[0] == pytest.approx(0.025 ** (1 / 2))
+    assert evaluation.auroc_interval([0, 0, 1, 1], [3, 4, 1, 2])[1] == pytest.approx(1 - 0.025 ** (1 / 2))
+    assert evaluation.auroc_interval([0, 0, 1, 1], [1, 1, 1, 1]) == (0.5, 0.5)
+    assert evaluation.auroc_difference([0, 0, 1], [1, 2, 3], [3, 2, 1]) == (1.0, 0.0, 1.0)  # a single row: anything
+
+
+def test_kinds_stand_in_the_order_of_what_was_found():
+    labels = np.array([0, 0, 1, 1, 1, 1])
+    scores = np.array([0.1, 0.4, 0.9, 0.8, 0.3, 0.7])
+    lines = evaluation.kinds_table(labels, scores, scores > 0.5, ["good", "good", "hole", "hole", "dent", "dent"])
+    assert lines == [
+        {"kind": "dent", "count": 2, "found": 1, "auroc": 0.75},
+        {"kind": "hole", "count": 2, "found": 2, "auroc": 1.0},
+    ]
+    alone = evaluation.kinds_table(labels[2:], scores[2:], scores[2:] > 0.5, ["hole", "hole", "dent", "dent"])
+    assert [line["auroc"] for line in alone] == [None, None]
+
+
+def test_alarms_are_counted_in_either_class():
+    counts = evaluation.alarm_counts([0, 0, 0, 1, 1], [True, False, False, True, True])
+    assert counts == {"normal_rows": 3, "false_alarms": 1, "anomalous_rows": 2, "detected": 2}

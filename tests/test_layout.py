@@ -133,7 +133,7 @@ def test_heavy_libraries_have_few_doors():
         "sklearn": {"nn/bijections", "plots", "evaluation", "datasets", "models", "recipes", "wrappers"},
         "PIL": {"datasets", "pictures", "runs", "video"},
         "av": {"video/files"},
-        "jinja2": {"runs/report"},
+        "jinja2": {"runs/page"},
         "pandas": {"datasets", "runs/tasks/tables", "serving/tables"},
     }
     for path in modules():

@@ -7,23 +7,63 @@ from keras_anogan import plots
 
 
 @pytest.mark.parametrize(
-    ("scores", "scale"),
+    ("scores", "threshold", "scale"),
     [
-        ([0.01, 0.1, 1.0], "log"),
-        ([-3.0, 0.5, 1.0], "linear"),  # a logit, or less than no bits
-        ([0.0, 0.5, 1.0], "linear"),
-        ([10.0, 11.0, 12.0], "linear"),
-        ([2.0, 2.0, 2.0], "linear"),
+        ([0.01, 0.1, 1.0], 1.0, "log"),
+        ([0.01, 0.1, 1.0], 20.0, "log"),  # the threshold lies beyond every score
+        ([-3.0, 0.5, 1.0], 1.0, "linear"),  # a logit, or less than no bits
+        ([0.0, 0.5, 1.0], -2.0, "linear"),
+        ([10.0, 11.0, 12.0], 10.5, "linear"),
+        ([2.0, 2.0, 2.0], 2.0, "linear"),
+        ([2.0, 2.0, 2.0], np.inf, "linear"),
     ],
 )
-def test_every_score_is_in_the_histogram(scores, scale):
-    figure = plots.plot_histogram(np.array(scores, "float32"), np.array([0, 0, 1]), threshold=1.0, note="k = 3")
+def test_every_score_and_the_threshold_are_in_the_histogram(scores, threshold, scale):
+    figure = plots.plot_histogram(np.array(scores, "float32"), np.array([0, 0, 1]), threshold, note="k = 3")
     (axes,) = figure.axes
     assert axes.get_xscale() == scale
-    assert sum(patch.get_height() for patch in axes.patches) == pytest.approx(2.0)  # all of either group
+    assert shares(axes) == pytest.approx([1.0, 1.0])  # all of either group
     low, high = axes.get_xlim()
-    assert low <= min(scores)
-    assert max(scores) <= high
+    assert low < min(scores)
+    assert max(scores) < high
+    assert np.isinf(threshold) or low < threshold < high
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["normal (2)", "anomalous (1)", f"threshold {threshold:.4g} (k = 3)"]
+
+
+def shares(axes):
+    """Of each outline, what its bins hold together."""
+    return [patch.get_data().values.sum() for patch in axes.patches if not patch.get_fill()]
+
+
+def test_one_far_score_does_not_press_all_others_into_one_bin():
+    scores = np.append(np.random.default_rng(0).normal(size=999), 1e6)
+    calibration = np.random.default_rng(1).normal(size=200)
+    (axes,) = plots.plot_histogram(scores, None, 2.0, calibration=calibration, what="images").axes
+    assert shares(axes) == pytest.approx([1.0, 1.0])
+    assert max(axes.patches[0].get_data().values) < 0.3
+    assert axes.get_xlabel().endswith("outer bins: this and beyond")
+
+
+@pytest.mark.parametrize(("rows", "least", "most"), [(12, 6, 9), (4000, 25, 60)])
+def test_the_number_of_bins_fits_the_number_of_rows(rows, least, most):
+    scores = np.random.default_rng(0).normal(size=rows)
+    (axes,) = plots.plot_histogram(scores, None, 0.0).axes
+    assert least <= len(axes.patches[0].get_data().values) <= most
+
+
+def test_every_loss_has_a_panel_of_its_own():
+    logs = [{"critic_loss": 900.0 - i, "loss": 0.1, "diversity": 1.0, "balance": 0.5} for i in range(3)]
+    panels = plots.plot_history("wgan_gp", [logs[0] | {"late": 1.0}, *logs[1:]]).axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["critic loss", "loss", "late"]
+    assert panels[1].get_ylim()[1] < 1.0
+
+
+def test_a_file_name_is_no_formula():
+    pixels = np.zeros((4, 4), "uint8")
+    figure = plots.plot_panels([("a$\\frac{b$.png", {"input": pixels})])
+    figure.canvas.draw()  # matplotlib raises for half a formula
+    assert figure.axes[0].get_title(loc="left") == "a$\\frac{b$.png"
 
 
 def test_a_curve_by_steps_begins_at_zero_steps():

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 
-WIDTHS = (1100, 420)
+from PIL import Image, ImageChops
+
+WIDTHS, HEIGHT = (1200, 420), 16000  # what lies below the page is cut off
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -39,7 +41,7 @@ def main(report: str, folder: str) -> None:
                         *QUIET,
                         f"--user-data-dir={profile}",
                         f"--blink-settings=preferredColorScheme={scheme}",
-                        f"--window-size={width},{7200 if width < 600 else 4300}",
+                        f"--window-size={width},{HEIGHT}",
                         f"--screenshot={target}",
                         pathlib.Path(report).resolve().as_uri(),
                     ],
@@ -47,7 +49,17 @@ def main(report: str, folder: str) -> None:
                     capture_output=True,
                     timeout=120,
                 )
+            cut_bottom(target)
             print(target)
+
+
+def cut_bottom(path: pathlib.Path) -> None:
+    """Cut off what has one colour only, below the last thing on a page."""
+    with Image.open(path) as image:
+        page = image.convert("RGB")
+    paper = Image.new("RGB", page.size, page.getpixel((0, page.height - 1)))
+    box = ImageChops.difference(page, paper).getbbox()
+    page.crop((0, 0, page.width, min(page.height, (box[3] if box else 0) + 40))).save(path)
 
 
 if __name__ == "__main__":

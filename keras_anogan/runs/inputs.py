@@ -38,6 +38,7 @@ class Inputs:
         labels: (lines,): 1 anomalous, 0 normal; None where nobody knows.
         remarks: what should be told of the data, one sentence each.
         footage: of which the lines are the frames; None for images and tables, whose lines are the rows.
+        raw: the rows of a table as they stand in the file, a DataFrame.
     """
 
     rows: Any
@@ -45,6 +46,7 @@ class Inputs:
     labels: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
     footage: Footage | None = None
+    raw: Any = None
 
 
 def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = None) -> Inputs:
@@ -125,7 +127,7 @@ def _table(run: Run, data: str) -> Inputs:
         ids[row_id] = frame[row_id].tolist()
     elif row_id is not None:
         remarks.append(f"The table has no column {row_id!r} (--id-column): rows go by their place.")
-    return Inputs(encoder.encode(raw), ids, labels, tuple(remarks))
+    return Inputs(encoder.encode(raw), ids, labels, tuple(remarks), raw=frame)
 
 
 def _footage(run: Run, days: Any, labels: Any) -> Inputs:

@@ -88,14 +88,7 @@ def _separation(task: Task, scores: np.ndarray) -> dict[str, float | None]:
 
 def _alarms(labels: np.ndarray, alarms: np.ndarray) -> dict[str, Any]:
     """Rates and counts of alarms at the threshold."""
-    normal = labels == 0
-    counts = {
-        "normal_rows": int(normal.sum()),
-        "false_alarms": int(alarms[normal].sum()),
-        "anomalous_rows": int((~normal).sum()),
-        "detected": int(alarms[~normal].sum()),
-    }
-    return {**evaluation.alarm_rates(labels, alarms), "alarms": counts}
+    return {**evaluation.alarm_rates(labels, alarms), "alarms": evaluation.alarm_counts(labels, alarms)}
 
 
 def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reports: one HTML file each, that needs nothing else."""
+"""Reports of a training, and of scored footage: one HTML file each, that needs nothing else."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ import numpy as np
 
 from keras_anogan import plots
 from keras_anogan.files import replacing
+from keras_anogan.models import entry
 from keras_anogan.runs.alarms import EVENT_GAP, Event, alarm_panels, frame_title
-from keras_anogan.runs.examples import image_examples, row_examples
+from keras_anogan.runs.examples import ScoredRows
+from keras_anogan.runs.page import last_samples, panel_lines, write_page
+from keras_anogan.runs.report_rows import promise_of, rows_values
 from keras_anogan.runs.tasks import Task, footage_name
-from keras_anogan.runs.tiles import baseline_of, footage_tiles, row_tiles, seconds_of
+from keras_anogan.runs.tiles import baseline_lines, footage_tiles, seconds_of
+from keras_anogan.runs.verdict import judge
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.video import Footage, scores_by_frame
 
@@ -55,6 +59,7 @@ def report_training(
         "seconds": seconds_of(metrics),
         "losses": {key for logs in history.values() for line in logs for key in line},
         "tags": fitted.detector.tags,
+        "verdict": judge(metrics, entry(config["arguments"]["detector"]).tags.closed_form),
     }
     draw(out, values, figures, task, fitted, scores, baselines)
 
@@ -88,17 +93,18 @@ def report_scoring(
         with replacing(out.with_name(f"{out.stem}_alarms.png")) as partial:
             plots.save_panels(panels, partial)
     titles = [event.title for event in loudest]
-    _render(
+    write_page(
         out.with_suffix(".html"),
         "footage.html.jinja",
         title=f"Alarms in {footage_name(footage)}",
         config=None,
         warnings=[],
+        verdict=judge(summary),
         trained=False,
         pictures="Alarms",
         run=str(run),
         tiles=footage_tiles(summary, fitted.threshold.threshold),
-        panels=_lines(zip(titles, (pictures for _, pictures in panels), strict=True)),
+        panels=panel_lines(zip(titles, (pictures for _, pictures in panels), strict=True)),
         **_of_footage(footage, fitted, frames["score"], labels, {"history": []}),
     )
 
@@ -113,31 +119,19 @@ def _rows_trained(
     baselines: dict[str, np.ndarray],
 ) -> None:
     """The report of images or of a table."""
-    metrics = values["metrics"]
-    asked, promise = _promise(values["config"]["arguments"], fitted, task.noun)
-    labels: Any = task.labels
-    draw: Any = plots.themed_uris
-    figures["histogram"] = draw(lambda: plots.plot_histogram(scores["score"], labels, metrics["threshold"], asked))
-    figures["roc"] = draw(lambda: plots.plot_roc(labels, scores["score"], baselines)) if task.known else None
-    figures["pr"] = (
-        draw(lambda: plots.plot_precision_recall(labels, scores["score"], baselines)) if task.known else None
-    )
-    ranked = np.argsort(-scores["score"], kind="stable")
-    shown = min(20 if task.raw_test is not None else 6, len(ranked))
-    describe = image_examples if task.raw_test is None else row_examples
-    _render(
+    arguments, metrics = values["config"]["arguments"], values["metrics"]
+    asked, promise = promise_of(arguments["alpha"], arguments["k"], fitted, task.noun)
+    shown = rows_values(ScoredRows.of_task(task, scores), fitted, metrics, asked, baselines)
+    shown["figures"] |= figures
+    write_page(
         out / "report.html",
         "rows.html.jinja",
         **values,
-        tiles=row_tiles(metrics, asked),
-        baseline=baseline_of(metrics)[0],
-        figures=figures,
+        **shown,
         promise=promise,
-        has_p="p_value" in scores,
-        examples=[
-            ("Most anomalous", describe(ranked[:shown], task, fitted, scores)),
-            ("Least anomalous", describe(ranked[::-1][:shown], task, fitted, scores)),
-        ],
+        baselines=baseline_lines(metrics, arguments["detector"]),
+        samples=last_samples(out),
+        columns=metrics.get("columns") or getattr(task, "columns", None) or [],
     )
 
 
@@ -158,7 +152,7 @@ def _footage_trained(
         place = int(windows.starts[number]) + windows.sample_size - 1
         title = f"{what} score of the calibration: {found[number]:.4g} ({frame_title(windows.footage, place)})"
         panels.append((title, alarm_panels(fitted, windows.footage, place)))
-    _render(
+    write_page(
         out / "report.html",
         "footage.html.jinja",
         **values,
@@ -166,7 +160,7 @@ def _footage_trained(
         pictures="What forecasts look like" if getattr(fitted.detector, "horizon", 0) else "Frames of the calibration",
         run=str(out),
         tiles=footage_tiles(values["metrics"], fitted.threshold.threshold),
-        panels=_lines(panels),
+        panels=panel_lines(panels),
         **_of_footage(windows.footage, fitted, scores_by_frame(windows, found), None, figures),
     )
 
@@ -196,22 +190,6 @@ def _of_footage(
     }
 
 
-def _promise(arguments: dict[str, Any], fitted: FittedDetector, noun: str) -> tuple[str, str]:
-    """What the threshold keeps of normal rows: in a few words, and in a sentence."""
-    rate = f"{100 * arguments['alpha']:.4g} %"
-    if fitted.threshold.takes_groups:
-        return f"asked for: {rate}", (
-            f"On average over such calibrations at most {rate} of normal {noun} raise an alarm, as long as they "
-            "resemble those."
-        )
-    if fitted.threshold.keeps_alpha:
-        return f"asked for: {rate}", f"It lies where the tail of their scores leaves {rate} of normal {noun}."
-    return f"k = {arguments['k']:g}", (
-        f"It is a mean of their scores plus {arguments['k']:g} standard deviations, as "
-        f"{type(fitted.threshold).__name__} forms them."
-    )
-
-
 def _settings(arguments: dict[str, Any]) -> list[tuple[str, str]]:
     """The arguments as lines of a table; those that were not given are left out."""
     lines = []
@@ -237,23 +215,3 @@ def _healths(history: dict[str, list[dict[str, float]]]) -> list[dict[str, str]]
     draw: Any = plots.themed_uris
     monitored = [logs for logs in history.values() if logs and plots.plot_health(logs) is not None]
     return [draw(functools.partial(plots.plot_health, logs)) for logs in monitored]
-
-
-def _lines(panels: Any) -> list[dict[str, Any]]:
-    """(title, name -> picture) as the template takes them: pictures as data URIs."""
-    return [
-        {"title": title, "pictures": [(key, plots.pixels_uri(pixels)) for key, pixels in pictures.items()]}
-        for title, pictures in panels
-    ]
-
-
-def _render(path: pathlib.Path, template: str, **values: Any) -> None:
-    """Fill a template, and write the page whole or not at all."""
-    import jinja2
-
-    folder = pathlib.Path(__file__).parent / "templates"
-    loader = jinja2.FileSystemLoader(folder)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.get_template(template).render(**values)
-    with replacing(path) as partial:
-        partial.write_text(page, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import pathlib
 import time
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 
 from keras_anogan import evaluation
 from keras_anogan.files import replacing
-from keras_anogan.pictures import save_grid
 from keras_anogan.runs.alarms import annotate_video, find_events, write_events
 from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.examples import ScoredRows, kinds_of
 from keras_anogan.runs.folder import Run, Say, check_csv, check_outside, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import EVENTS, report_scoring
+from keras_anogan.runs.report_rows import report_rows
+from keras_anogan.runs.score_pictures import check_grid, write_grid, write_maps
+from keras_anogan.runs.verdict import add_chances, verdict
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
 
@@ -30,6 +34,7 @@ def score(
     data: Any,
     out: Any,
     maps: Any = None,
+    overlay: Any = None,
     grid_lines: int = 0,
     skip_broken: bool = False,
     labels: Any = None,
@@ -48,10 +53,13 @@ def score(
             is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells.
             Footage: day, recording, frame, seconds in the recording if known, label if known, anomaly_score, p_value if
             known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
-            `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png` and `<out>.html`.
+            `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png`.
+            Beside all of them the report `<out>.html`.
         maps: images: folder for one heat map each, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
-        grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`: input | reconstruction |
-            difference, from the most to the least anomalous image; 0 for none.
+        overlay: images: folder for the photographs at their own size, `<id>.png`, with the map laid over them and the
+            outline of what is marked; None for none.
+        grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`, at most 60: input, reconstruction,
+            difference and marked pixels, from the most to the least anomalous image; 0 for none.
         skip_broken: leave out image files that can't be read.
         labels: footage: file with one 0 or 1 for each frame, in order (.npy or text), or an array.
         annotate: footage: video file to write, of the source's size: a red edge at alarms, and the score; None for
@@ -61,21 +69,24 @@ def score(
         say: takes one line of news at a time.
 
     Returns:
-        `rows` (lines), `what` they are, `judged`, `alarms`, `remarks`; `auroc`, `false_alarm_rate`, `detection_rate`
-        where labels are known; of footage also `frames` and `events`.
+        `rows` (lines), `what` they are, `judged`, `alarms`, `remarks`, `verdict` (a sentence); `auroc`,
+        `false_alarm_rate`, `detection_rate` where labels are known; of footage also `frames` and `events`.
 
     Raises:
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    _check_targets(out, data, maps, annotate)
+    for folder, what in ((maps, "maps"), (overlay, "overlays")):
+        _check_folder(folder, data, what)
+    _check_targets(out, data, annotate)
+    check_grid(grid_lines)
     loaded = load_run(run, alpha)
     if kind is not None and loaded.kind != kind:
         raise ValueError(f"Expected a run of {kind}. Received: {loaded.folder}, of {loaded.what}; `score` takes it.")
     scorer = Scorer(loaded.fitted)
     if loaded.kind == "footage":
         check_outside(out, data)
-    _check_pictures(loaded, scorer, maps is not None or grid_lines > 0, annotate is not None)
+    _check_pictures(loaded, scorer, bool(maps or overlay or grid_lines), annotate is not None)
     inputs = read_inputs(loaded, data, skip_broken, labels)
     begun = time.perf_counter()
     results: Results = dict(scorer.numbers(inputs.rows))
@@ -88,21 +99,23 @@ def score(
         results = {key: scores_by_frame(inputs.rows, values) for key, values in results.items()}
         write_scores(out, inputs, {key: results[key] for key in ("score", "p_value", "is_anomaly") if key in results})
     summary = _summary(loaded, inputs, results)
-    if maps is not None:
-        _write_maps(pathlib.Path(maps), scorer, inputs)
-    if grid_lines > 0:
-        _write_grid(out, scorer, inputs, results["score"], grid_lines)
+    if maps is not None or overlay is not None:
+        write_maps(scorer, inputs, *(folder and pathlib.Path(folder) for folder in (maps, overlay)))
     if inputs.footage is not None:
         _report_alarms(out, loaded, inputs, results, summary, annotate, say)
+    else:
+        _report(out, loaded, inputs, results, summary, grid_lines)
     return summary
 
 
-def _check_targets(out: pathlib.Path, data: Any, maps: Any, annotate: Any) -> None:
+def _check_folder(folder: Any, data: Any, what: str) -> None:
+    if folder is not None and not (isinstance(data, str) and data in NAMED_SETS):
+        check_outside(folder, data, what=f"a folder for the {what} outside the data")
+
+
+def _check_targets(out: pathlib.Path, data: Any, annotate: Any) -> None:
     """Refuse to write into the data, or where nothing can be written, before anything is loaded."""
-    named = isinstance(data, str) and data in NAMED_SETS
     check_csv(out, ())
-    if maps is not None and not named:
-        check_outside(maps, data, what="a folder for the maps outside the data")
     if annotate is not None:
         check_video_target(annotate)
         check_outside(annotate, data)
@@ -111,10 +124,11 @@ def _check_targets(out: pathlib.Path, data: Any, maps: Any, annotate: Any) -> No
 def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> None:
     """Refuse pictures that there are not for this kind of run."""
     if maps and run.kind != "images":
-        raise ValueError(f"Expected images for maps and a grid. Received: a run of {run.what}.")
+        raise ValueError(f"Expected images for maps, overlays and a grid. Received: a run of {run.what}.")
     if maps and "anomaly_map" not in scorer.names():
         raise ValueError(
-            f"Expected a run of a detector with maps for maps and a grid. Received: one of {run.arguments.detector}."
+            "Expected a run of a detector with maps for maps, overlays and a grid. "
+            f"Received: one of {run.arguments.detector}."
         )
     if annotate and run.kind != "footage":
         raise ValueError(f"Expected footage for an annotated video. Received: a run of {run.what}.")
@@ -169,29 +183,27 @@ def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
             writer.writerow([*line, int(results["is_anomaly"][i]), *(results[key][i] for key in ends)])
 
 
-def _write_maps(folder: pathlib.Path, scorer: Scorer, inputs: Inputs) -> None:
-    from PIL import Image
-
-    from keras_anogan.plots import heat_pixels
-
-    names = iter(inputs.ids["id"])
-    for batch in scorer.explain(inputs.rows):
-        for anomaly_map in batch["anomaly_map"]:
-            path = folder / f"{next(names)}.png"  # the id with its own suffix: a.png and a.jpg have two maps
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial:
-                Image.fromarray(heat_pixels(anomaly_map)).save(partial, format="PNG")
-
-
-def _write_grid(out: pathlib.Path, scorer: Scorer, inputs: Inputs, scores: np.ndarray, lines: int) -> None:
-    ranked = np.argsort(-scores, kind="stable")
-    chosen = ranked[np.linspace(0, len(ranked) - 1, min(lines, len(ranked))).astype(int)]
-    x = np.asarray(inputs.rows[chosen])
-    x_hat = np.concatenate([batch["reconstruction"] for batch in scorer.explain(x)])
-    difference = np.clip(np.abs(x - x_hat), 0.0, 1.0) * 2.0 - 1.0
-    panels = np.stack([x, x_hat, difference], axis=1).reshape(-1, *x.shape[1:])
-    target = out.with_suffix("")
-    save_grid(panels, target.with_name(f"{target.name}_grid.png"), columns=3)
+def _report(
+    out: pathlib.Path, run: Run, inputs: Inputs, results: Results, summary: dict[str, Any], grid_lines: int
+) -> None:
+    """The report of scored images or rows, and, if asked for, a sheet of images."""
+    ids = list(inputs.ids["id"])
+    kinds = None if inputs.labels is None else kinds_of(ids)
+    scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw)
+    trained = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    threshold = run.fitted.threshold
+    summary |= {"threshold": threshold.threshold, "keeps_alpha": threshold.keeps_alpha, "alpha": getattr(threshold, "alpha", None)}
+    metrics = {**summary, "rows": trained["rows"]}
+    if run.fitted.pixel_threshold is not None:
+        metrics["map_threshold"] = run.fitted.pixel_threshold
+    if inputs.labels is not None:
+        metrics["alarms"] = evaluation.alarm_counts(inputs.labels, results["is_anomaly"])
+        add_chances(metrics, inputs.labels, kinds, results, {})
+    report_rows(out.with_suffix(".html"), run.folder, scored, run.fitted, metrics, run.arguments)
+    summary["verdict"] = verdict(metrics)
+    if grid_lines > 0:
+        target = out.with_suffix("")
+        write_grid(target.with_name(f"{target.name}_grid.png"), scored, run.fitted, grid_lines)
 
 
 def _report_alarms(
@@ -208,6 +220,7 @@ def _report_alarms(
         say(f"Alarm in {event.title}.")
     if len(events) > EVENTS:
         say(f"{len(events) - EVENTS:,} more events: {out.stem}_events.csv.")
+    summary["verdict"] = verdict(summary)
     report_scoring(out, run.folder, footage, fitted, frames, inputs.labels, events, summary)
     if annotate is not None:
         annotate_video(pathlib.Path(annotate), footage, frames["score"], alarms, fitted.threshold.threshold)

@@ -30,11 +30,13 @@ from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
+from keras_anogan.runs.examples import ScoredRows
 from keras_anogan.runs.folder import Say, check_folder, continues, read_config, save_fitted, write_history
 from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
+from keras_anogan.runs.verdict import add_chances
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
@@ -103,6 +105,8 @@ def train(
     save_fitted(fitted, out)
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
+    if task.test is not None:
+        add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
     metrics["warnings"] = warnings
     if task.columns:
         metrics["columns"] = [column.as_dict() for column in task.columns]

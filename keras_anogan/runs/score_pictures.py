@@ -1,0 +1,90 @@
+"""Pictures of scored images: maps, photographs with maps laid over them, and one sheet of examples."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_anogan import plots
+from keras_anogan.datasets.image_folder import load_image
+from keras_anogan.files import replacing
+from keras_anogan.pictures import overlaid_pixels, to_pixels
+from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
+from keras_anogan.runs.inputs import Inputs
+from keras_anogan.serving.fitted import FittedDetector
+from keras_anogan.serving.scoring import Scorer
+
+MOST_LINES = 60  # of a sheet
+LONGEST_NAME = 60  # letters
+
+
+def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overlay: pathlib.Path | None) -> None:
+    """Write a picture of each image into one folder or two.
+
+    Args:
+        scorer, inputs: the detector, and the images.
+        maps: folder for heat maps at the size of the detector's input, black for 0 to yellow for 1 and more.
+        overlay: folder for photographs at their own size with the map laid over, denser where it is higher, and the
+            outline of the pixels above the threshold for maps. The brightest colour stands for twice that threshold.
+    """
+    number, scale = 0, map_scale(scorer.fitted)
+    for batch in scorer.explain(inputs.rows):
+        for i, anomaly_map in enumerate(batch["anomaly_map"]):
+            name = f"{inputs.ids['id'][number]}.png"  # the id with its own suffix: a.png and a.jpg have two maps
+            if maps is not None:
+                _save(maps / name, plots.heat_pixels(anomaly_map))
+            if overlay is not None:
+                marked = batch["anomaly_mask"][i] if "anomaly_mask" in batch else None
+                shares = np.clip(anomaly_map / scale, 0.0, 1.0)
+                pixels = overlaid_pixels(
+                    _photograph(inputs.rows, number), plots.heat_pixels(shares), 0.5 * shares, marked
+                )
+                _save(overlay / name, pixels)
+            number += 1
+
+
+def write_grid(path: pathlib.Path, scored: ScoredRows, fitted: FittedDetector, lines: int) -> None:
+    """Write a sheet of images, evenly from the most to the least anomalous: each with its name, its score and whether
+    it is an alarm, and under every picture what it shows."""
+    ranked = scored.ranked
+    chosen = ranked[np.linspace(0, len(ranked) - 1, min(lines, len(ranked))).astype(int)]
+    examples = examples_of(chosen, scored, fitted)
+    shown = []
+    for number in dict.fromkeys(chosen.tolist()):
+        example = examples[number]
+        name = example.name if len(example.name) <= LONGEST_NAME else f"…{example.name[-LONGEST_NAME:]}"
+        said = "alarm" if example.alarm else "no alarm"
+        title = f"{name}{', ' + example.what if example.what else ''}\nA = {example.score:.4g}, {said}"
+        shown.append((title, example.pixels))
+    with replacing(path) as partial:
+        plots.save_panels(shown, partial)
+
+
+def check_grid(lines: int) -> None:
+    """Refuse a sheet that is too long.
+
+    Raises:
+        ValueError: for more lines than a picture can hold.
+    """
+    if lines > MOST_LINES:
+        raise ValueError(
+            f"Expected at most {MOST_LINES} --grid-lines. Received: {lines}; --maps and --overlay write a picture of "
+            "each image."
+        )
+
+
+def _photograph(rows: Any, number: int) -> np.ndarray:
+    """An image at its own size, uint8 (H, W, 1 or 3)."""
+    if hasattr(rows, "paths"):
+        return load_image(rows.paths[number])
+    pixels = to_pixels(np.asarray(rows[np.array([number])])[0])
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _save(path: pathlib.Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        Image.fromarray(pixels).save(partial, format="PNG")
