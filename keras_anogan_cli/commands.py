@@ -36,8 +36,13 @@ def score(
     config: options.Config = None,
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
-    given = {"maps": maps, "grid_lines": grid_lines, "skip_broken": skip_broken, "labels": labels, "annotate": annotate}
-    _score(run, data if len(data) > 1 else data[0], out, **given)
+    given: dict[str, Any] = {
+        "maps": maps,
+        "grid_lines": grid_lines,
+        "labels": labels,
+        "annotate": annotate,
+    }
+    _score(run, data if len(data) > 1 else data[0], out, skip_broken, **given)
 
 
 @app.command()
@@ -75,6 +80,9 @@ def watch(
     config: options.Config = None,
 ) -> None:
     """Judge a stream frame by frame as it comes, and say when an alarm begins."""
+    from keras_anogan.runs.checks import check_watching
+
+    check_watching(run, source, out, learn, most)
     import_tensorflow()
     from keras_anogan import runs
 
@@ -104,6 +112,9 @@ def export(
     ],
 ) -> None:
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
+    from keras_anogan.runs.checks import check_export
+
+    check_export(run, folder)
     import_tensorflow()
     from keras_anogan import runs
 
@@ -125,12 +136,15 @@ def prepare(
     """Convert days of video files or frames once to a store with random access; an interrupted one goes on."""
     if len(raw) < 2:
         raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
-    import_tensorflow()
-    from keras_anogan import video
     from keras_anogan.runs.arguments import parse_size
+    from keras_anogan.runs.checks import check_preparing
 
     sides = parse_size(size)
     *days, out = raw
+    check_preparing(days, out, every)
+    import_tensorflow()
+    from keras_anogan import video
+
     reading = (None if sides is None else sides[::-1], True if grey else None, every)
     footage = video.prepare(days[0] if len(days) == 1 else days, out, *reading, say=say)
     height, width, channels = footage.frame_shape
@@ -141,13 +155,12 @@ def prepare(
 @app.command()
 def detectors() -> None:
     """List the detectors: what each is for, its paper, its parameters and their defaults (for --set)."""
-    import_tensorflow()
-    from keras_anogan.models import entry, list_detectors, parameters_of
+    from keras_anogan.catalogue import list_detectors, listing
 
     for name in list_detectors():
-        found = entry(name)
+        found = listing(name)
         say(f"{name}: {', '.join(found.inputs)}. {found.paper}")
-        for key, parameter in parameters_of(name).items():
+        for key, parameter in found.parameters.items():
             say(f"    {key} = {parameter.default!r}")
 
 
@@ -161,6 +174,9 @@ def reproduce(
     config: options.Config = None,
 ) -> None:
     """Run a published experiment for every seed and write its result, whatever it is."""
+    from keras_anogan.catalogue import check_recipe
+
+    check_recipe(name)
     import_tensorflow()
     from keras_anogan import recipes
 
@@ -174,12 +190,15 @@ def reproduce(
     )
 
 
-def _score(run: pathlib.Path, data: Any, out: pathlib.Path, **given: Any) -> None:
+def _score(run: pathlib.Path, data: Any, out: pathlib.Path, skip_broken: bool = False, **given: Any) -> None:
+    from keras_anogan.runs.checks import check_scoring
+
+    check_scoring(run, data, out, **given)
     import_tensorflow()
     from keras_anogan import runs
 
     with console.status("Scoring ..."):
-        summary = runs.score(run, data, out, say=say, **given)
+        summary = runs.score(run, data, out, skip_broken=skip_broken, say=say, **given)
     for remark in summary["remarks"]:
         say(remark)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""

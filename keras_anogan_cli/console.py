@@ -96,6 +96,7 @@ def import_tensorflow() -> None:
 
             tf.get_logger().setLevel("ERROR")
             tf.function(tf.identity, jit_compile=True)(0.0)  # devices and XLA speak up when they are first used
+            import keras_anogan.exports  # noqa: F401  saved classes are found once they are registered
         finally:
             os.dup2(saved, 2)
             os.close(saved)

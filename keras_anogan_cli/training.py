@@ -17,8 +17,7 @@ def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the run.")] = pathlib.Path("runs/demo"),
 ) -> None:
     """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
-    import_tensorflow()
-    from keras_anogan.runs import demo_arguments
+    from keras_anogan.runs.arguments import demo_arguments
 
     _train(demo_arguments(), out)
 
@@ -88,7 +87,6 @@ def train(
     normal, or those that --normal-where tells.
     The same command on an unfinished run goes on where it stopped.
     """
-    import_tensorflow()
     from keras_anogan.runs.arguments import Arguments, parse_parameters
 
     settings = {key: value for key, value in locals().items() if key in Arguments.__dataclass_fields__}
@@ -136,7 +134,6 @@ def train_video(
     config: options.Config = None,
 ) -> None:
     """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
-    import_tensorflow()
     from keras_anogan.runs.arguments import VideoArguments, parse_parameters, parse_size
 
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
@@ -154,19 +151,25 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
     """Refuse options that were given and that the detector has no use for."""
-    from keras_anogan.models import parameters_of
+    from keras_anogan.catalogue import listing
 
-    if arguments.entry.tags.closed_form and _is_given(context, "epochs"):
-        raise ValueError(
-            f"Expected no --epochs with {arguments.detector}, which is solved at once. "
-            f"Received: --epochs {arguments.epochs}."
-        )
+    for name in ("epochs", "batch_size", "learning_rate"):
+        if arguments.tags.closed_form and _is_given(context, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"Expected no {option} with {arguments.detector}, which is solved at once. "
+                f"Received: {option} {getattr(arguments, name)}."
+            )
     for name in names:
-        if _is_given(context, name) and name not in parameters_of(arguments.detector):
+        if _is_given(context, name) and name not in listing(arguments.detector).parameters:
             raise ValueError(f"Expected no --{name} with {arguments.detector}. Received: {getattr(arguments, name)}.")
 
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
+    from keras_anogan.runs.checks import check_training
+
+    check_training(arguments, out, tensorboard)
+    import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.runs.tiles import baseline_of
 
@@ -175,7 +178,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         say(f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above.")
     if metrics.get("auroc") is not None:
         name, pca = baseline_of(metrics)
-        epoch = "solved" if arguments.entry.tags.closed_form else "last epoch"
+        epoch = "solved" if arguments.tags.closed_form else "last epoch"
         epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
         say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:

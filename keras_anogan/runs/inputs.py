@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets import ImageRows, is_table, normal_rows, read_table, scan_image_folder
+from keras_anogan.datasets import ImageRows, normal_rows, read_table, scan_image_folder
 from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.checks import check_inputs
 from keras_anogan.runs.folder import Run
 from keras_anogan.runs.tasks import load_task
 from keras_anogan.video import Footage, VideoWindows
@@ -46,25 +47,16 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     Raises:
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
     """
+    check_inputs(run.config, data, labels)
     if run.kind == "footage":
         return _footage(run, data, labels)
-    if labels is not None:
-        raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
-    data = data[0] if isinstance(data, (list, tuple)) and len(data) == 1 else data
-    if isinstance(data, (list, tuple)):
-        raise ValueError(f"Expected one folder or table to score. Received: {len(data)}, {data[0]} and others.")
-    if (run.kind == "table") != is_table(data):
-        wanted = "a table" if run.kind == "table" else "images"
-        raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
+    data = data[0] if isinstance(data, (list, tuple)) else data
     return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
 def _images(run: Run, data: str, skip_broken: bool) -> Inputs:
-    arguments = run.arguments
     if data in NAMED_SETS:
-        if data != arguments.data:
-            raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
-        task = load_task(arguments)
+        task = load_task(run.arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
     folder = scan_image_folder(data, skip_broken=skip_broken, need_train=False)
     channels = run.fitted.detector.sample_shape[-1]
@@ -116,8 +108,6 @@ def _read_labels(labels: Any, n: int) -> np.ndarray | None:
         return None
     if not hasattr(labels, "shape"):
         path = pathlib.Path(labels)
-        if not path.exists():
-            raise FileNotFoundError(f"Expected labels in {path}. Received: no such file.")
         try:
             labels = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
         except (ValueError, OSError, EOFError) as error:

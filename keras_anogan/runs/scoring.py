@@ -13,8 +13,8 @@ from keras_anogan import evaluation
 from keras_anogan.files import replacing
 from keras_anogan.pictures import save_grid
 from keras_anogan.runs.alarms import annotate_video, find_events
-from keras_anogan.runs.arguments import NAMED_SETS
-from keras_anogan.runs.folder import Run, Say, check_csv, check_outside, load_run
+from keras_anogan.runs.checks import check_export, check_scoring
+from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import report_scoring
 from keras_anogan.serving.scoring import Scorer, column_deviations
@@ -62,12 +62,15 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    _check_targets(out, data, maps, annotate)
+    check_scoring(run, data, out, maps, grid_lines, labels, annotate)
+    if annotate is not None:
+        check_video_target(annotate)
     loaded = load_run(run)
     scorer = Scorer(loaded.fitted)
-    if loaded.kind == "footage":
-        check_outside(out, data)
-    _check_pictures(loaded, scorer, maps is not None or grid_lines > 0, annotate is not None)
+    if (maps is not None or grid_lines > 0) and "anomaly_map" not in scorer.names():
+        raise ValueError(
+            f"Expected a run of a detector with maps for maps and a grid. Received: one of {loaded.arguments.detector}."
+        )
     inputs = read_inputs(loaded, data, skip_broken, labels)
     begun = time.perf_counter()
     results: Results = dict(scorer.numbers(inputs.rows))
@@ -87,29 +90,6 @@ def score(
     if inputs.footage is not None:
         _picture_alarms(out, loaded, inputs, results, summary, annotate)
     return summary
-
-
-def _check_targets(out: pathlib.Path, data: Any, maps: Any, annotate: Any) -> None:
-    """Refuse to write into the data, or where nothing can be written, before anything is loaded."""
-    named = isinstance(data, str) and data in NAMED_SETS
-    check_csv(out, ())
-    if maps is not None and not named:
-        check_outside(maps, data, what="a folder for the maps outside the data")
-    if annotate is not None:
-        check_video_target(annotate)
-        check_outside(annotate, data)
-
-
-def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> None:
-    """Refuse pictures that there are not for this kind of run."""
-    if maps and run.kind != "images":
-        raise ValueError(f"Expected images for maps and a grid. Received: a run of {run.what}.")
-    if maps and "anomaly_map" not in scorer.names():
-        raise ValueError(
-            f"Expected a run of a detector with maps for maps and a grid. Received: one of {run.arguments.detector}."
-        )
-    if annotate and run.kind != "footage":
-        raise ValueError(f"Expected footage for an annotated video. Received: a run of {run.what}.")
 
 
 def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:
@@ -206,4 +186,5 @@ def export(run: Any, folder: Any) -> None:
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
+    check_export(run, folder)
     load_run(run).fitted.export(folder)

@@ -27,7 +27,8 @@ from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases, steps_per_epoch
 from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
-from keras_anogan.runs.folder import Say, check_folder, continues, save_fitted, write_history
+from keras_anogan.runs.checks import check_training
+from keras_anogan.runs.folder import Say, continues, save_fitted, write_history
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task
@@ -63,8 +64,7 @@ def train(
         RuntimeError: if a loss becomes NaN or infinite, or the exported model scores differently.
     """
     out = pathlib.Path(out)
-    check_folder(arguments, arguments.sources, out)
-    _make_folder(tensorboard)
+    check_training(arguments, out, tensorboard)
     _build_early(arguments)
     task = load_task(arguments)
     phases = build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **arguments.built_with)
@@ -95,16 +95,6 @@ def train(
     write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
-
-
-def _make_folder(tensorboard: Any) -> None:
-    try:
-        if tensorboard is not None:
-            pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
-        ) from error
 
 
 def _build_early(arguments: RunArguments) -> None:

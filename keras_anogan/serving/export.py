@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.files import check_new_folder
+
 SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
 SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
 
@@ -18,8 +20,7 @@ SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
 def export(fitted: Any, path: Any, sample: Any = None) -> None:
     """Write a `FittedDetector` as a SavedModel; see `FittedDetector.export`."""
     path = pathlib.Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(f"Expected a new or empty folder to export to. Received: {path}, which is not empty.")
+    check_new_folder(path)
     sample = fitted.raw.sample() if sample is None else fitted.check_raw(sample)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as work:
