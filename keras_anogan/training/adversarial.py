@@ -10,10 +10,12 @@ import inspect
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_anogan.training.averages import AveragedModel
 from keras_anogan.training.batches import Batches, EpochBatches, Rows, check_rows, data_of, with_batches_of_validation
+from keras_anogan.training.given import checked_batches, refuse_arguments, warn_of_range
 from keras_anogan.training.noise import SeededModel
 from keras_anogan.training.replicas import agree_on_overflow, replicas
 
@@ -211,22 +213,29 @@ class AdversarialModel(SeededModel, AveragedModel):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False or a validation_split.
+            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False, a validation_split, weights
+                of samples or classes.
+
+        Images or windows that do not lie in [-1, 1] are trained on as they are, with a warning.
         """
+        owner = type(self).__name__
+        refuse_arguments(owner, kwargs)
         data = data_of(x, y)
+        kwargs = with_batches_of_validation(kwargs, self.sample_shape, owner)
         if isinstance(data, Rows):
             data = self._batched(data, batch_size or 32, kwargs.pop("steps_per_epoch", None))
         given = kwargs.pop("callbacks", None) or []
         callbacks = [_EpochStart(data), *(given if isinstance(given, (list, tuple)) else [given])]
         self._remember(data)
         if not isinstance(data, EpochBatches):
-            return self._fit(data.x, data.y, batch_size=batch_size, callbacks=callbacks, **kwargs)
+            labels = data.y if self.uses_labels else None
+            batches = checked_batches(data.x, self.sample_shape, owner)
+            return self._fit(batches, labels, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
         if kwargs.pop("validation_split", 0):
             raise ValueError("Expected rows held out by you, as `validation_data`. Received: validation_split.")
         dataset = data.as_dataset(kwargs.pop("steps_per_epoch", None))
-        kwargs = with_batches_of_validation(kwargs)
         try:
             return self._fit(dataset, callbacks=callbacks, shuffle=False, **kwargs)
         except tf.errors.OpError:
@@ -237,6 +246,8 @@ class AdversarialModel(SeededModel, AveragedModel):
     def _batched(self, data: Rows, batch_size: int, steps: int | None) -> EpochBatches:
         """Rows, checked, as batches of `batch_size` for each player."""
         rows, labels = self.check_rows(data.rows), data.labels if self.uses_labels else None
+        if isinstance(rows, np.ndarray):
+            warn_of_range(float(rows.min()), float(rows.max()), self.sample_shape, type(self).__name__)
         return EpochBatches(Batches(rows, self.rows_per_step(batch_size), self.seed, labels, steps))
 
     def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
