@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.catalogue import Tags as Tags
-from keras_anogan.training.adversarial import AdversarialModel
+from keras_anogan.training.adversarial import AdversarialModel, check_keras_file
 from keras_anogan.training.batches import KerasData, data_of, with_batches_of_validation
 from keras_anogan.training.given import checked_batches, refuse_arguments, warn_of_range
 
@@ -158,6 +158,11 @@ class Explainer(keras.Model):
         if hasattr(x, "__array__"):
             x, batch_size = self.detector.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `save`, to a `.keras` file; raises ValueError for another suffix."""
+        check_keras_file(filepath, type(self).__name__, **kwargs)
+        super().save(filepath, *args, **kwargs)
 
     def get_config(self) -> dict:
         return {"detector": keras.saving.serialize_keras_object(self.detector), "name": self.name}

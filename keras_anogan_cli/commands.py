@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from keras_anogan_cli import options, training  # noqa: F401  those that train stand first
 from keras_anogan_cli.app import app
-from keras_anogan_cli.console import console, import_tensorflow, say
+from keras_anogan_cli.console import console, import_tensorflow, say, settings, show
 
 
 @app.command()
@@ -85,6 +86,7 @@ def watch(
     check_watching(run, source, out, learn, most)
     import_tensorflow()
     from keras_anogan import runs
+    from keras_anogan.words import counted
 
     counts = runs.watch(
         run,
@@ -98,9 +100,10 @@ def watch(
         most=most,
         say=say,
     )
-    say(
-        f"Watched {counts['frames']:,} frames, {counts['judged']:,} judged: {counts['alarms']:,} alarms in "
-        f"{counts['events']:,} events, {counts['problems']:,} frames of no use: {out}"
+    show(
+        f"Watched {counted(counts['frames'], 'frames')}, {counts['judged']:,} judged: "
+        f"{counted(counts['alarms'], 'alarms')} in {counted(counts['events'], 'events')}, "
+        f"{counted(counts['problems'], 'frames')} of no use: {out}"
     )
 
 
@@ -119,7 +122,7 @@ def export(
     from keras_anogan import runs
 
     runs.export(run, folder)
-    say(f"Exported, scores agree: {folder}")
+    show(f"Exported, scores agree: {folder}")
 
 
 @app.command()
@@ -144,12 +147,15 @@ def prepare(
     check_preparing(days, out, every)
     import_tensorflow()
     from keras_anogan import video
+    from keras_anogan.words import counted
 
     reading = (None if sides is None else sides[::-1], True if grey else None, every)
     footage = video.prepare(days[0] if len(days) == 1 else days, out, *reading, say=say)
     height, width, channels = footage.frame_shape
     kind = "grey" if channels == 1 else "RGB"
-    say(f"{len(footage):,} frames, {width} x {height}, {kind}, of {len(footage.days)} day(s): {out}")
+    show(
+        f"{counted(len(footage), 'frames')}, {width} x {height}, {kind}, of {counted(len(footage.days), 'days')}: {out}"
+    )
 
 
 @app.command()
@@ -159,9 +165,9 @@ def detectors() -> None:
 
     for name in list_detectors():
         found = listing(name)
-        say(f"{name}: {', '.join(found.inputs)}. {found.paper}")
+        show(f"{name}: {', '.join(found.inputs)}. {found.paper}")
         for key, parameter in found.parameters.items():
-            say(f"    {key} = {parameter.default!r}")
+            show(f"    {key} = {parameter.default!r}")
 
 
 @app.command()
@@ -184,7 +190,7 @@ def reproduce(
     published = f", published {result['published']['value']}" if result["published"] else ""
     target = "none" if result["target"] is None else result["target"]
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
-    say(
+    show(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
         f"(target {target}{published}); {baselines}; {result['minutes']} minutes"
     )
@@ -196,17 +202,20 @@ def _score(run: pathlib.Path, data: Any, out: pathlib.Path, skip_broken: bool = 
     check_scoring(run, data, out, **given)
     import_tensorflow()
     from keras_anogan import runs
+    from keras_anogan.words import counted
 
-    with console.status("Scoring ..."):
+    with contextlib.nullcontext() if settings.quiet else console.status("Scoring ..."):
         summary = runs.score(run, data, out, skip_broken=skip_broken, say=say, **given)
     for remark in summary["remarks"]:
-        say(remark)
+        show(remark)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
     if "frames" not in summary:
-        say(f"Scored {summary['rows']:,} {summary['what']}, {summary['alarms']:,} alarms{auroc}: {out}")
+        show(
+            f"Scored {counted(summary['rows'], summary['what'])}, {counted(summary['alarms'], 'alarms')}{auroc}: {out}"
+        )
         return
-    say(
-        f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
-        f"{summary['events']:,} events{auroc}: {out}"
+    show(
+        f"Judged {summary['judged']:,} of {counted(summary['frames'], 'frames')}: "
+        f"{counted(summary['alarms'], 'alarms')} in {counted(summary['events'], 'events')}{auroc}: {out}"
     )
-    say(f"Report: {out.with_suffix('.html').resolve()}")
+    show(f"Report: {out.with_suffix('.html').resolve()}")

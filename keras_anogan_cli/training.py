@@ -9,7 +9,7 @@ import typer
 
 from keras_anogan_cli import options
 from keras_anogan_cli.app import app
-from keras_anogan_cli.console import import_tensorflow, progress, say
+from keras_anogan_cli.console import import_tensorflow, progress, say, show
 
 
 @app.command()
@@ -172,20 +172,23 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
     import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.runs.tiles import baseline_of
+    from keras_anogan.words import counted
 
     metrics = runs.train(arguments, out, say=say, progress=progress, tensorboard=tensorboard)
     if arguments.kind == "footage":
-        say(f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above.")
+        show(
+            f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above."
+        )
     if metrics.get("auroc") is not None:
         name, pca = baseline_of(metrics)
         epoch = "solved" if arguments.tags.closed_form else "last epoch"
         epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
-        say(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
+        show(f"AUROC {metrics['auroc']:.4f} ({name}: {pca['auroc']:.4f}), {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
         asked = f"asked for: {arguments.alpha:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
-        say(
-            f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
+        show(
+            f"False alarms: {alarms['false_alarms']:,} of {counted(alarms['normal_rows'], 'normal test rows')}, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"
         )
-    say(f"Report: {(out / 'report.html').resolve()}")
+    show(f"Report: {(out / 'report.html').resolve()}")

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "keras_anogan"
 ARROWS = {
     "_version": set(),
     "catalogue": set(),
+    "words": set(),
     "evaluation": set(),
     "files": set(),
     "pictures": {"files"},
@@ -49,6 +50,7 @@ ARROWS = {
         "thresholds",
         "training",
         "video",
+        "words",
     },
     "recipes": {
         "_version",

@@ -144,12 +144,19 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
             each one means.
 
     Raises:
-        ValueError: for an unknown name or parameter, or a shape that the detector is not for.
+        ValueError: for an unknown name or parameter, a shape that the detector is not for, or images where Keras is set
+            to channels_first.
     """
     found = entry(name)
     check_parameters(name, {key: value for key, value in params.items() if key != "seed"})
     shape = tuple(getattr(input_spec, "shape", input_spec))
     shape = shape[1:] if hasattr(input_spec, "shape") else shape
+    if len(shape) >= 3 and keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Expected Keras's image_data_format 'channels_last': images are (H, W, C) here. Received: "
+            f"{keras.config.image_data_format()!r}; keras.config.set_image_data_format('channels_last') or keras.json "
+            "sets it."
+        )
     try:
         return found.build(shape, **params)
     except TypeError as error:

@@ -64,6 +64,9 @@ def check_scoring(
         check_outside(maps, data, what="a folder for the maps outside the data")
     if (maps is not None or grid_lines > 0) and config["kind"] != "images":
         raise ValueError(f"Expected images for maps and a grid. Received: a run of {what}.")
+    for path in (maps, annotate):
+        if path is not None:
+            check_writable(path)
     if annotate is not None:
         check_outside(annotate, data)
         if not footage:
@@ -100,6 +103,7 @@ def check_export(run: Any, folder: Any) -> None:
     """
     check_run(run)
     check_new_folder(folder)
+    check_writable(folder)
 
 
 def check_preparing(days: Sequence[Any], out: Any, every: int) -> None:
@@ -114,6 +118,7 @@ def check_preparing(days: Sequence[Any], out: Any, every: int) -> None:
         _check_footage(pathlib.Path(day))
     if pathlib.Path(out).is_file():
         raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
+    check_writable(out)
 
 
 def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
@@ -172,6 +177,22 @@ def _check_footage(day: pathlib.Path) -> None:
         raise FileNotFoundError(f"Expected footage in {day}. Received: nothing is there.")
 
 
+def check_writable(path: Any) -> None:
+    """Refuse a path below a file, or below a folder that can't be written to, before hours are spent on its content.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    place = pathlib.Path(path).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    is_there = place == pathlib.Path(path).absolute()
+    if not (place.is_dir() or (is_there and place.is_file())):
+        raise ValueError(f"Expected a place to write {path} to. Received: {place}, which is a file.")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"Expected a place to write {path} to. Received: no permission to write {place}.")
+
+
 def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None:
     """Refuse a folder that holds something else, or lies in the data, before any data are read.
 
@@ -185,6 +206,7 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
+    check_writable(out)
     for source in data:
         if lies_in(out, source):
             raise ValueError(
@@ -266,6 +288,7 @@ def check_csv(out: pathlib.Path, data: Any) -> None:
     if out.suffix.lower() in (".html", ".png"):
         raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
     check_outside(out, data)
+    check_writable(out)
 
 
 def check_outside(path: Any, data: Any, what: str = "a file outside the data to write") -> None:

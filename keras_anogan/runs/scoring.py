@@ -19,6 +19,7 @@ from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import report_scoring
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
+from keras_anogan.words import counted
 
 TERMS = ("img_distance", "feature_distance", "score", "z_distance")  # f-AnoGAN's, in the order of its published code
 NO_TERMS = ("p_value", "is_anomaly", "deviates_in", "peak")
@@ -79,7 +80,7 @@ def score(
         _name_columns(loaded, inputs, results)
         write_scores(out, inputs, results)
     else:
-        say(f"Judged {len(results['score']):,} windows in {time.perf_counter() - begun:.1f} s.")
+        say(f"Judged {counted(len(results['score']), 'windows')} in {time.perf_counter() - begun:.1f} s.")
         results = {key: scores_by_frame(inputs.rows, values) for key, values in results.items()}
         write_scores(out, inputs, {key: results[key] for key in ("score", "p_value", "is_anomaly") if key in results})
     summary = _summary(loaded, inputs, results)

@@ -25,7 +25,7 @@ def image_preprocessing(height: int, width: int) -> keras.Layer:
 
     Bilinear with anti-aliasing, so that a large photograph shrinks without speckles.
     """
-    resizing = keras.layers.Resizing(height, width, antialias=True, dtype="float32")
+    resizing = keras.layers.Resizing(height, width, antialias=True, data_format="channels_last", dtype="float32")
     return keras.Sequential([resizing, rescaling()], name="preprocessing")
 
 

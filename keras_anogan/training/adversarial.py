@@ -7,6 +7,7 @@ replicas too), logs, saves and loads. It has no `train_step`: that is what a pap
 from __future__ import annotations
 
 import inspect
+import pathlib
 from typing import Any, ClassVar
 
 import keras
@@ -243,6 +244,15 @@ class AdversarialModel(SeededModel, AveragedModel):
                 raise data.error from None  # what could not be read, said by who read it
             raise
 
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `save`, to a `.keras` file.
+
+        Raises:
+            ValueError: for another suffix: what HDF5 would hold could not be loaded.
+        """
+        check_keras_file(filepath, type(self).__name__, **kwargs)
+        super().save(filepath, *args, **kwargs)
+
     def _batched(self, data: Rows, batch_size: int, steps: int | None) -> EpochBatches:
         """Rows, checked, as batches of `batch_size` for each player."""
         rows, labels = self.check_rows(data.rows), data.labels if self.uses_labels else None
@@ -281,6 +291,19 @@ class AdversarialModel(SeededModel, AveragedModel):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
         return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+def check_keras_file(path: Any, owner: str, zipped: bool | None = None, **_: Any) -> None:
+    """Refuse to save to a file that Keras could not load again, such as HDF5, which knows no models of several parts.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    if zipped is not False and not str(path).endswith(".keras") and "://" not in str(path):
+        raise ValueError(
+            f"{owner} expected a file that ends in .keras. Received: {path}; "
+            f"{pathlib.Path(path).with_suffix('.keras')} would do."
+        )
 
 
 class _EpochStart(keras.callbacks.Callback):

@@ -23,6 +23,7 @@ from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.training.batches import gathered, in_batches
+from keras_anogan.words import counted
 
 
 def load_named(arguments: Arguments) -> Task:
@@ -96,7 +97,7 @@ def load_folder(arguments: Arguments) -> Task:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
         test, labels, paths = test.take(some), labels[some], [paths[i] for i in some]
         masks = None if masks is None else [masks[i] for i in some]
-    lost = f"Left out {len(folder.skipped)} image file(s) that can't be read."
+    lost = f"Left out {counted(len(folder.skipped), 'image files')} that can't be read."
     train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
     return Task(
         kind="images",
@@ -108,7 +109,7 @@ def load_folder(arguments: Arguments) -> Task:
         test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
         preprocessing=rows.preprocess,
         fingerprint=folder.fingerprint,
-        name=f"{folder.root.name}: {total:,} normal images",
+        name=f"{folder.root.name}: {counted(total, 'normal images')}",
         remarks=(lost,) if folder.skipped else (),
         masks=None if masks is None else load_masks(masks, arguments.sides),
     )
