@@ -283,7 +283,7 @@ def test_a_network_that_ends_in_half_precision_is_given_advice(tiny_images):
         detector.compile(jit_compile=False)
         return detector
 
-    with pytest.raises(AssertionError, match=r"'autoencoder' returns bfloat16 .* end the network in a float32 layer"):
+    with pytest.raises(AssertionError, match=r"a network returns bfloat16, .* end every network in a float32 layer"):
         check_detector(make, tiny_images, only=("trains_in_bfloat16",))
 
 
