@@ -87,8 +87,10 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         found = super().get_params(deep=False)
         if not deep:
             return found
-        known = parameters_of(self.detector) if self.detector in list_detectors() else {}
-        inner = {**{key: parameter.default for key, parameter in known.items()}, **(self.params or {})}
+        is_known = isinstance(self.detector, str) and self.detector in list_detectors()
+        known = parameters_of(self.detector) if is_known else {}  # scikit-learn asks before anything is checked
+        given = self.params if isinstance(self.params, dict) else {}
+        inner = {**{key: parameter.default for key, parameter in known.items()}, **given}
         return {**found, **{f"params__{key}": value for key, value in inner.items()}}
 
     def set_params(self, **params: Any) -> SKLearnOutlierDetector:
@@ -223,6 +225,8 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         return "images"
 
     def _check_parameters(self, rows: int) -> None:
+        if not isinstance(self.params, (dict, type(None))):
+            raise ValueError(f"Expected params to be a dict of the detector's parameters. Received: {self.params!r}.")
         for key in ("epochs", "batch_size"):
             value = getattr(self, key)
             if not isinstance(value, (int, np.integer)) or value < 1:

@@ -205,6 +205,7 @@ def test_it_lives_in_a_pipeline_and_survives_pickling(threes):
         ({"learning_rate": -1.0}, 40, "learning_rate > 0. Received: -1.0"),
         ({"detector": "fanogan", "params": {"mirror": True}}, 40, "images .* to mirror"),
         ({"detector": "gan"}, 40, "'gan'"),
+        ({"params": 3}, 40, "params to be a dict of the detector's parameters. Received: 3"),
         ({}, 1, "1 sample"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import pathlib
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import keras
@@ -231,6 +232,8 @@ class AdversarialModel(SeededModel, AveragedModel):
         if not isinstance(data, EpochBatches):
             labels = data.y if self.uses_labels else None
             batches = checked_batches(data.x, self.sample_shape, owner)
+            if isinstance(batches, (tf.data.Dataset, Iterator)):
+                kwargs.setdefault("shuffle", False)  # Keras can't, and would warn that it does not
             return self._fit(batches, labels, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")

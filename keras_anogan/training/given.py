@@ -65,7 +65,7 @@ def warn_of_range(low: float, high: float, shape: Shape, owner: str) -> None:
             f"{owner} expected images in [-1, 1]. Received: values from {low:g} to {high:g}; it trains on them as they "
             f"are, and {scale} would scale them.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=4,  # who called `fit`
         )
 
 

@@ -573,7 +573,11 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
         "import os\n"
         "from keras_anogan_cli import console\n"
         "console.import_tensorflow()\n"
-        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'\n"
+        "import keras\n"
+        "assert keras.saving.get_registered_object('keras_anogan>FittedDetector')\n"
+        "from keras_anogan import FAnoGAN, runs\n"
+        "assert runs.train and FAnoGAN"
     )
     subprocess.run([sys.executable, "-c", check], env=clean, check=True, capture_output=True)
 
