@@ -4,7 +4,7 @@ BIN := .venv/bin
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test lint types tests notebooks docs report-screenshots results benchmark clean
+.PHONY: help demo test lint types tests notebooks docs report-screenshots results catalogue benchmark clean
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make docs       build the pages of docs/ into site/ (half a minute; open site/index.html)"
 	@echo "make report-screenshots  the demo's report in Chromium, light and dark, wide and narrow"
+	@echo "make catalogue  write what the command line knows of the detectors without TensorFlow"
 	@echo "make results    write the tables of README and docs/ from benchmarks/results"
 
 .venv/installed: setup.cfg pyproject.toml
@@ -61,6 +62,9 @@ report-screenshots: .venv/installed
 	rm -rf runs/screenshots
 	$(BIN)/keras-anogan demo --out runs/screenshots/demo
 	$(BIN)/python tools/report_screenshots.py runs/screenshots/demo/report.html runs/screenshots
+
+catalogue: .venv/installed
+	$(BIN)/python tools/catalogue.py
 
 results: .venv/installed
 	$(BIN)/python benchmarks/render.py

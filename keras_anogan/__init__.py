@@ -1,103 +1,20 @@
 """GAN-based anomaly detection in TensorFlow/Keras."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
 
-from keras_anogan._version import __version__
-from keras_anogan.detector import AnomalyDetector, Explainer, Tags
-from keras_anogan.iftm import IFTM
-from keras_anogan.models import (
-    ALAD,
-    CVGAN,
-    PCA,
-    VAE,
-    VGAN,
-    WGANGP,
-    AnoGAN,
-    Autoencoder,
-    EfficientGAN,
-    FAnoGAN,
-    Flow,
-    GANDiscriminator,
-    Gaussian,
-    Neighbors,
-    Siamese,
-    build_detector,
-    build_phases,
-    list_detectors,
-)
-from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
-from keras_anogan.nn.scores import PredictionError
-from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.serving.preprocessing import image_preprocessing
-from keras_anogan.serving.tables import TableEncoder
-from keras_anogan.testing import check_detector
-from keras_anogan.thresholds.conformal import ConformalThreshold, QuantileThreshold, false_discovery_control
-from keras_anogan.thresholds.running import (
-    CumulativeAggregation,
-    DoubleExponentialThreshold,
-    ExponentialThreshold,
-    PeaksOverThreshold,
-    SlidingWindowThreshold,
-)
-from keras_anogan.video.opening import open_footage, prepare
-from keras_anogan.video.windows import VideoWindows
+from keras_anogan._version import __version__ as __version__
 
+# Importing the package registers its classes, or `keras.models.load_model` would not find them, and that imports
+# TensorFlow. The command line refuses mistakes before it has TensorFlow: there the names below come when asked for.
+if not TYPE_CHECKING and "keras_anogan_cli" in sys.modules and "keras" not in sys.modules:
 
-def reproduce(
-    name: str, seeds: Sequence[int] = (), out: Any = "benchmarks/results", say: Callable[[str], None] = print
-) -> dict[str, Any]:
-    """Run a published experiment; arguments and errors as in `recipes.reproduce`.
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__") or importlib.util.find_spec(f"{__name__}.{name}"):  # a module: Python imports that
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module("keras_anogan.exports"), name)
 
-    Recipes need scikit-learn and more, so that they are imported when one is run.
-    """
-    from keras_anogan import recipes
-
-    return recipes.reproduce(name, seeds, out, say)
-
-
-__all__ = [
-    "ALAD",
-    "CVGAN",
-    "IFTM",
-    "PCA",
-    "VAE",
-    "VGAN",
-    "WGANGP",
-    "AnoGAN",
-    "AnomalyDetector",
-    "Autoencoder",
-    "ConformalThreshold",
-    "CumulativeAggregation",
-    "DoubleExponentialThreshold",
-    "EfficientGAN",
-    "Explainer",
-    "ExponentialThreshold",
-    "FAnoGAN",
-    "FittedDetector",
-    "Flow",
-    "GANDiscriminator",
-    "Gaussian",
-    "MapDetector",
-    "Neighbors",
-    "PatchDetector",
-    "PeaksOverThreshold",
-    "PredictionError",
-    "QuantileThreshold",
-    "Siamese",
-    "SlidingWindowThreshold",
-    "SmoothedDetector",
-    "TableEncoder",
-    "Tags",
-    "VideoWindows",
-    "__version__",
-    "build_detector",
-    "build_phases",
-    "check_detector",
-    "false_discovery_control",
-    "image_preprocessing",
-    "list_detectors",
-    "open_footage",
-    "prepare",
-    "reproduce",
-]
+else:
+    from keras_anogan.exports import *  # noqa: F403
+    from keras_anogan.exports import __all__ as __all__

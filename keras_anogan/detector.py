@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.training.adversarial import AdversarialModel
-from keras_anogan.training.batches import Batches
-
-
-@dataclasses.dataclass(frozen=True)
-class Tags:
-    """What kind of detector a class is; `testing.check_detector`, runs and wrappers read it and never ask for a name.
-
-    Attributes:
-        input: "image" (H, W, C), "table" (features,), "window" (frames, H, W, C), or "any".
-        uses_normal_labels: the class trains on labels of normal data (never on labels of anomalies).
-        closed_form: `fit` solves for the weights; there are no players and no optimizers.
-        search_at_query: scoring runs an iterative search, so rounding is amplified.
-        averaged: momentum of the averaged weights that its authors score with (see `callbacks.NetworkEMA`), or None.
-        least_steps: fewest training steps of an epoch on tables, for a paper that takes thousands of steps however few
-            the rows are; 0 where one pass over the rows will do.
-        scores_map: whether the score is a mean of pixels of `anomaly_map`, so that one threshold serves both.
-        watchable: whether the score of held-out normal data tells when to stop; False where it falls as the network
-            learns, however well it tells samples apart.
-    """
-
-    input: str = "any"
-    uses_normal_labels: bool = False
-    closed_form: bool = False
-    search_at_query: bool = False
-    averaged: float | None = None
-    least_steps: int = 0
-    scores_map: bool = False
-    watchable: bool = True
+from keras_anogan.catalogue import Tags as Tags
+from keras_anogan.training.adversarial import AdversarialModel, check_keras_file
+from keras_anogan.training.batches import KerasData, data_of, with_batches_of_validation
+from keras_anogan.training.given import checked_batches, refuse_arguments, warn_of_range
 
 
 class AnomalyDetector(AdversarialModel):
@@ -114,18 +88,40 @@ class AnomalyDetector(AdversarialModel):
 
     # What `fit` of a detector that is solved in closed form begins and ends with.
 
-    def rows_to_solve(self, x: Any) -> Any:
+    def rows_to_solve(self, x: Any, kwargs: dict[str, Any] | None = None) -> Any:
         """The checked rows of what `fit` was given, without labels: an array, or rows to be read with integer arrays.
 
+        Args:
+            x: as in `fit`; a finite `tf.data.Dataset` is read into memory.
+            kwargs: what else `fit` was given, in which nothing may be that means something else.
+
         Raises:
-            ValueError: for fewer than two rows, a wrong shape, NaN or infinite values.
+            ValueError: for fewer than two rows, a wrong shape, NaN or infinite values, weights of samples or classes.
         """
-        x = x[0] if isinstance(x, tuple) else x
-        x = np.asarray(x) if isinstance(x, (list, tf.Tensor)) else x
-        x = self.check_rows(x.rows if isinstance(x, Batches) else x)
+        owner = type(self).__name__
+        refuse_arguments(owner, kwargs or {})
+        with_batches_of_validation(dict(kwargs or {}), self.sample_shape, owner)
+        data = data_of(x)
+        if isinstance(data, KerasData):
+            x = self._gathered(checked_batches(data.x, self.sample_shape, owner), owner)
+        else:
+            x = data.rows
+        x = self.check_rows(x)
         if len(x) < 2:
-            raise ValueError(f"{type(self).__name__} expected at least two rows. Received: {len(x)}.")
+            raise ValueError(f"{owner} expected at least two rows. Received: {len(x)}.")
+        if isinstance(x, np.ndarray):
+            warn_of_range(float(x.min()), float(x.max()), self.sample_shape, owner)
         return x
+
+    def _gathered(self, batches: Any, owner: str) -> np.ndarray:
+        """The rows of a data set of batches, whose end is known."""
+        if not isinstance(batches, tf.data.Dataset) or batches.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                f"{owner} expected rows that have an end, as it solves for its weights at once. Received: "
+                f"{type(batches).__name__}, which may have none; give an array."
+            )
+        parts = [batch[0] if isinstance(batch, tuple) else batch for batch in batches.as_numpy_iterator()]
+        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), "float32")
 
     def solved(self) -> keras.callbacks.History:
         """Count one step, and answer as Keras's `fit` does: a history, here without losses."""
@@ -162,6 +158,11 @@ class Explainer(keras.Model):
         if hasattr(x, "__array__"):
             x, batch_size = self.detector.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `save`, to a `.keras` file; raises ValueError for another suffix."""
+        check_keras_file(filepath, type(self).__name__, **kwargs)
+        super().save(filepath, *args, **kwargs)
 
     def get_config(self) -> dict:
         return {"detector": keras.saving.serialize_keras_object(self.detector), "name": self.name}

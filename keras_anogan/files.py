@@ -60,6 +60,18 @@ def read_json(path: Any) -> Any:
         raise ValueError(f"Could not read {path}: {error}.") from error
 
 
+def check_new_folder(path: Any) -> None:
+    """Refuse to export to a file, or to a folder that holds something.
+
+    Raises:
+        FileExistsError: one sentence.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "which is not empty" if path.is_dir() else "which is a file"
+        raise FileExistsError(f"Expected a new or empty folder to export to. Received: {path}, {what}.")
+
+
 def lies_in(path: Any, folder: Any) -> bool:
     """Whether a path is a folder or lies below it."""
     return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve())

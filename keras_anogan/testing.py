@@ -338,6 +338,14 @@ def _trains_under_policy(subject: Subject, policy: str) -> None:
         start = weights_by_path(detector)
         subject.fit(detector)
         scores = detector.predict(subject.x)
+    except Exception as error:
+        half = policy.removeprefix("mixed_")
+        if half not in str(error):
+            raise
+        raise AssertionError(
+            f"under {policy} a network returns {half}, which does not mix with float32 data; end every network in a "
+            "float32 layer, such as keras.layers.Activation('linear', dtype='float32')"
+        ) from error
     finally:
         keras.config.set_dtype_policy(before)
     weights = weights_by_path(detector)

@@ -11,21 +11,30 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_anogan.models import build_phases, entry, steps_per_epoch
+from keras_anogan.models import build_phases, check_parameters, entry, list_detectors, parameters_of, steps_per_epoch
 from keras_anogan.nn.scaling import far_cells
 from keras_anogan.thresholds import ConformalThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
+
+UNLIKE = 1000  # ranges of columns that differ so many times are of a series' channels, not of pixels
 
 
 class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     """A detector as a scikit-learn outlier detector.
 
-    `fit(X)` takes normal rows: (n, features), or images (n, H, W) or (n, H, W, C), as array, list or DataFrame. The
-    input size is read off them. Rows are scaled to [-1, 1] by the training rows' range, each column by its own, without
-    cells that lie far from all others (`nn.scaling.far_cells`), with a warning; images by one for all pixels.
+    `fit(X)` takes normal rows (n, features), windows of time series (n, T, F), or images (n, H, W) or (n, H, W, C), as
+    array, list or DataFrame. The input size is read off them. They are scaled to [-1, 1] by the training rows' range:
+    rows each column by its own, without cells that lie far from all others (`nn.scaling.far_cells`), with a warning;
+    windows each of their F channels by its own, images by one for all pixels. The detector
+    is given a window as a row of T * F numbers.
+
+        search = GridSearchCV(SKLearnOutlierDetector("pca"), {"params__n_components": [4, 16]}, scoring=scoring)
 
     Args:
         detector: one of `list_detectors()`, such as "fanogan", "efficientgan" or "pca".
+        kind: "rows", "series" or "images": what X holds. "auto" tells by the shape: two axes are rows, four are images.
+            Three are grey images if neither side is more than twice as long as the other, or the numbers are bytes, and
+            else series; `kind_` says what it was. Square windows of floats look like images: give "series" for them.
         contamination: "auto", or the share of outliers among the rows of `fit`, in (0, 0.5]. With "auto" the rows
             are normal, a share `calibrate` of them is kept from training, and the threshold is set on these so that
             at most `alpha` of normal rows are called outliers. With a number every row is trained on, and the
@@ -35,21 +44,24 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5. An epoch of rows has at
             least as many steps as the detector's `Tags.least_steps`.
         params: further arguments of the detector, such as {"latent_dim": 16}; `models.parameters_of` lists them.
+            `set_params(params__latent_dim=16)` sets one of them.
         random_state: seed of weights, noise, order and split.
         verbose: as in `keras.Model.fit`.
 
     Attributes:
         detector_: the trained `AnomalyDetector`; it takes scaled rows.
+        kind_: "rows", "series" or "images".
         offset_: `decision_function` is `score_samples` minus this.
         threshold_: the `ConformalThreshold`, or None with a number as contamination.
         data_min_, data_max_: what is scaled to -1 and 1.
-        n_features_in_, feature_names_in_: as everywhere in scikit-learn; for rows, not for images.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn; for rows alone.
     """
 
     def __init__(
         self,
         detector: str = "fanogan",
         *,
+        kind: str = "auto",
         contamination: float | str = "auto",
         alpha: float = 0.05,
         calibrate: float = 0.2,
@@ -61,6 +73,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         verbose: Any = 0,
     ) -> None:
         self.detector = detector
+        self.kind = kind
         self.contamination = contamination
         self.alpha = alpha
         self.calibrate = calibrate
@@ -70,6 +83,30 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         self.params = params
         self.random_state = random_state
         self.verbose = verbose
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; `deep` adds the detector's own, as params__latent_dim."""
+        found = super().get_params(deep=False)
+        if not deep:
+            return found
+        is_known = isinstance(self.detector, str) and self.detector in list_detectors()
+        known = parameters_of(self.detector) if is_known else {}  # scikit-learn asks before anything is checked
+        given = self.params if isinstance(self.params, dict) else {}
+        inner = {**{key: parameter.default for key, parameter in known.items()}, **given}
+        return {**found, **{f"params__{key}": value for key, value in inner.items()}}
+
+    def set_params(self, **params: Any) -> SKLearnOutlierDetector:
+        """Set parameters by name, one of the detector's as params__latent_dim.
+
+        Raises:
+            ValueError: for an unknown name, or one that the detector does not have.
+        """
+        inner = {key.removeprefix("params__"): params[key] for key in params if key.startswith("params__")}
+        super().set_params(**{key: value for key, value in params.items() if not key.startswith("params__")})
+        if inner:
+            check_parameters(self.detector, inner)
+            self.params = {**(self.params or {}), **inner}
+        return self
 
     def fit(self, X: Any, y: Any = None) -> SKLearnOutlierDetector:
         """Train on normal rows; `y` is ignored, except by "siamese", which needs the normal class of each row.
@@ -131,8 +168,9 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
 
     def _learn_range(self, train: np.ndarray) -> np.ndarray:
         """Learn what is scaled to -1 and 1; of rows, cells far from all others are moved to the edge of that range."""
-        if train.ndim > 2:
-            self.data_min_, self.data_max_ = train.min(), train.max()
+        if self.kind_ != "rows":
+            axes = (0, 1) if self.kind_ == "series" else None
+            self.data_min_, self.data_max_ = train.min(axis=axes), train.max(axis=axes)
             return train
         near = np.ma.array(train, mask=np.stack([far_cells(column) for column in train.T], axis=1))
         self.data_min_, self.data_max_ = near.min(axis=0).data, near.max(axis=0).data
@@ -151,11 +189,13 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
     def _scale(self, x: np.ndarray) -> np.ndarray:
         span = self.data_max_ - self.data_min_
         scaled = 2.0 * (x - self.data_min_) / np.where(span > 0, span, 1.0) - 1.0
-        return scaled.astype("float32")[..., None] if x.ndim == 3 else scaled.astype("float32")
+        shape = {"rows": x.shape, "series": (len(x), -1), "images": (*x.shape, *(1,) * (4 - x.ndim))}[self.kind_]
+        return scaled.astype("float32").reshape(shape)
 
     def _validate(self, X: Any, reset: bool) -> np.ndarray:
         axes = np.ndim(X) if isinstance(X, (list, tuple)) else getattr(X, "ndim", 2)
         images = axes > 2
+        bytes_given = getattr(X, "dtype", None) == np.uint8
         x = validate_data(
             self,
             X,
@@ -167,15 +207,43 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         )
         if x.ndim not in (2, 3, 4):
             raise ValueError(
-                f"Expected rows (n, features), or images (n, H, W) or (n, H, W, C). Received: shape {x.shape}."
+                "Expected rows (n, features), windows (n, T, F), or images (n, H, W) or (n, H, W, C). Received: shape "
+                f"{x.shape}."
             )
         if reset:
             self._sample_shape = x.shape[1:]
+            self.kind_ = self._kind_of(x, bytes_given)
         elif x.shape[1:] != self._sample_shape:
             raise ValueError(f"Expected samples of shape {self._sample_shape}. Received: shape {x.shape[1:]}.")
         return x
 
+    def _kind_of(self, x: np.ndarray, bytes_given: bool) -> str:
+        """What rows hold: as `kind` says, or by their shape."""
+        possible = {2: ("rows",), 3: ("series", "images"), 4: ("images",)}[x.ndim]
+        if self.kind in possible:
+            return self.kind
+        if self.kind != "auto":
+            raise ValueError(
+                f"Expected kind 'auto' or {' or '.join(map(repr, possible))} for shape {x.shape}. Received: "
+                f"kind={self.kind!r}."
+            )
+        if x.ndim != 3:
+            return possible[0]
+        if not bytes_given and max(x.shape[1:]) > 2 * min(x.shape[1:]):
+            return "series"
+        spans = np.ptp(x, axis=(0, 1))
+        if not bytes_given and spans.max() > UNLIKE * np.median(spans) > 0.0:
+            warnings.warn(
+                f"X of shape {x.shape} is taken for grey images with one scale, but the ranges of its columns differ "
+                f"more than {UNLIKE:,} times; kind='series' gives each its own scale, kind='images' says it is right.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return "images"
+
     def _check_parameters(self, rows: int) -> None:
+        if not isinstance(self.params, (dict, type(None))):
+            raise ValueError(f"Expected params to be a dict of the detector's parameters. Received: {self.params!r}.")
         for key in ("epochs", "batch_size"):
             value = getattr(self, key)
             if not isinstance(value, (int, np.integer)) or value < 1:

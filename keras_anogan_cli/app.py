@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keras_anogan_cli.console import console
+from keras_anogan_cli.console import console, settings
 
 app = typer.Typer(
     help="GAN-based anomaly detection: train on normal images, rows or footage, score new ones, serve the detector.",
@@ -29,5 +29,10 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors alone.")] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(help="Show what Python and TensorFlow log: debug, info, warning or error.", show_default=False),
+    ] = None,
 ) -> None:
-    pass
+    settings.set(quiet, log_level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from keras_anogan_cli import options, training  # those that train stand first
 from keras_anogan_cli.app import app
-from keras_anogan_cli.console import console, import_tensorflow, say
+from keras_anogan_cli.console import console, import_tensorflow, say, settings, show
 
 
 @app.command()
@@ -42,9 +43,9 @@ def score(
     config: options.Config = None,
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
-    given: dict[str, Any] = {"maps": maps, "overlay": overlay, "grid_lines": grid_lines, "skip_broken": skip_broken}
-    given |= {"labels": labels, "annotate": annotate, "alpha": alpha}
-    _score(run, data if len(data) > 1 else data[0], out, **given)
+    given: dict[str, Any] = {"maps": maps, "overlay": overlay, "grid_lines": grid_lines, "labels": labels}
+    given["annotate"] = annotate
+    _score(run, data if len(data) > 1 else data[0], out, skip_broken, alpha, **given)
 
 
 @app.command()
@@ -88,14 +89,16 @@ def watch(
     config: options.Config = None,
 ) -> None:
     """Judge a stream frame by frame as it comes, and say when an alarm begins and ends; a lost camera is waited for."""
-    import_tensorflow()
-    from keras_anogan import runs
-    from keras_anogan.video import is_address
+    from keras_anogan.runs.checks import check_watching
 
     if training._is_given(context, "protect") and not learn:
         raise ValueError(f"Expected --learn with --{'protect' if protect else 'learn-all'}. Received: no --learn.")
-    if training._is_given(context, "timeout") and not is_address(source):
+    if training._is_given(context, "timeout") and "://" not in source:
         raise ValueError(f"Expected --timeout with the address of a camera. Received: {source}, which ends by itself.")
+    check_watching(run, source, out, learn, most)
+    import_tensorflow()
+    from keras_anogan import runs
+    from keras_anogan.words import counted
 
     counts = runs.watch(
         run,
@@ -109,9 +112,10 @@ def watch(
         most=most,
         say=say,
     )
-    say(
-        f"Watched {counts['frames']:,} frames, {counts['judged']:,} judged: {counts['alarms']:,} alarms in "
-        f"{counts['events']:,} events, {counts['problems']:,} frames of no use: {out}"
+    show(
+        f"Watched {counted(counts['frames'], 'frames')}, {counts['judged']:,} judged: "
+        f"{counted(counts['alarms'], 'alarms')} in {counted(counts['events'], 'events')}, "
+        f"{counted(counts['problems'], 'frames')} of no use: {out}"
     )
 
 
@@ -124,11 +128,14 @@ def export(
     alpha: options.AnotherAlpha = None,
 ) -> None:
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
+    from keras_anogan.runs.checks import check_export
+
+    check_export(run, folder)
     import_tensorflow()
     from keras_anogan import runs
 
     runs.export(run, folder, alpha)
-    say(f"Exported, scores agree: {folder}")
+    show(f"Exported, scores agree: {folder}")
 
 
 @app.command()
@@ -145,30 +152,35 @@ def prepare(
     """Convert days of video files or frames once to a store with random access; an interrupted one goes on."""
     if len(raw) < 2:
         raise ValueError("Expected RAW and OUT, such as: prepare days/ store/ --size 128x64. Received: one path.")
-    import_tensorflow()
-    from keras_anogan import video
+    from keras_anogan.runs.checks import check_preparing
     from keras_anogan.runs.parsing import parse_size
 
     sides = parse_size(size)
     *days, out = raw
+    check_preparing(days, out, every)
+    import_tensorflow()
+    from keras_anogan import video
+    from keras_anogan.words import counted
+
     reading = (None if sides is None else sides[::-1], True if grey else None, every)
     footage = video.prepare(days[0] if len(days) == 1 else days, out, *reading, say=say)
     height, width, channels = footage.frame_shape
     kind = "grey" if channels == 1 else "RGB"
-    say(f"{len(footage):,} frames, {width} x {height}, {kind}, of {len(footage.days)} day(s): {out}")
+    show(
+        f"{counted(len(footage), 'frames')}, {width} x {height}, {kind}, of {counted(len(footage.days), 'days')}: {out}"
+    )
 
 
 @app.command()
 def detectors() -> None:
     """List the detectors: what each is for, its paper, its parameters and their defaults (for --set)."""
-    import_tensorflow()
-    from keras_anogan.models import entry, list_detectors, parameters_of
+    from keras_anogan.catalogue import list_detectors, listing
 
     for name in list_detectors():
-        found = entry(name)
-        say(f"{name}: {', '.join(found.inputs)}. {found.paper}")
-        for key, parameter in parameters_of(name).items():
-            say(f"    {key} = {parameter.default!r}")
+        found = listing(name)
+        show(f"{name}: {', '.join(found.inputs)}. {found.paper}")
+        for key, parameter in found.parameters.items():
+            show(f"    {key} = {parameter.default!r}")
 
 
 @app.command()
@@ -181,6 +193,9 @@ def reproduce(
     config: options.Config = None,
 ) -> None:
     """Run a published experiment for every seed and write its result, whatever it is."""
+    from keras_anogan.catalogue import check_recipe
+
+    check_recipe(name)
     import_tensorflow()
     from keras_anogan import recipes
 
@@ -188,27 +203,40 @@ def reproduce(
     published = f", published {result['published']['value']}" if result["published"] else ""
     target = "none" if result["target"] is None else result["target"]
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
-    say(
+    show(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
         f"(target {target}{published}); {baselines}; {result['minutes']} minutes"
     )
 
 
-def _score(run: pathlib.Path, data: Any, out: pathlib.Path, **given: Any) -> None:
+def _score(
+    run: pathlib.Path,
+    data: Any,
+    out: pathlib.Path,
+    skip_broken: bool = False,
+    alpha: float | None = None,
+    **given: Any,
+) -> None:
+    from keras_anogan.runs.checks import check_scoring
+
+    check_scoring(run, data, out, **given)
     import_tensorflow()
     from keras_anogan import runs
+    from keras_anogan.words import counted
 
-    with console.status("Scoring ..."):
-        summary = runs.score(run, data, out, say=say, **given)
+    with contextlib.nullcontext() if settings.quiet else console.status("Scoring ..."):
+        summary = runs.score(run, data, out, skip_broken=skip_broken, alpha=alpha, say=say, **given)
     for remark in summary["remarks"]:
-        say(remark)
+        show(remark)
     auroc = f", AUROC {summary['auroc']:.4f}" if "auroc" in summary else ""
     if "frames" not in summary:
-        say(f"Scored {summary['rows']:,} {summary['what']}, {summary['alarms']:,} alarms{auroc}: {out}")
-    else:
-        say(
-            f"Judged {summary['judged']:,} of {summary['frames']:,} frames: {summary['alarms']:,} alarms in "
-            f"{summary['events']:,} events{auroc}: {out}"
+        show(
+            f"Scored {counted(summary['rows'], summary['what'])}, {counted(summary['alarms'], 'alarms')}{auroc}: {out}"
         )
-    say(summary["verdict"])
-    say(f"Report: {out.with_suffix('.html').resolve()}")
+    else:
+        show(
+            f"Judged {summary['judged']:,} of {counted(summary['frames'], 'frames')}: "
+            f"{counted(summary['alarms'], 'alarms')} in {counted(summary['events'], 'events')}{auroc}: {out}"
+        )
+    show(summary["verdict"])
+    show(f"Report: {out.with_suffix('.html').resolve()}")

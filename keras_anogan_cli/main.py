@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
 
 from keras_anogan_cli import commands  # noqa: F401  they join the application
 from keras_anogan_cli.app import app
-from keras_anogan_cli.console import complaints, console, interrupt
+from keras_anogan_cli.console import complaints, console, interrupt, settings
+from keras_anogan_cli.options import CONFIG
 
 INTERRUPTED = 130
 
@@ -26,6 +28,7 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line on `arguments` (default: the process's); returns the exit code."""
     interrupt.asked = interrupt.training = False
+    settings.set(False, None)
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         code = app(arguments, prog_name="keras-anogan", standalone_mode=False) or 0
@@ -43,19 +46,35 @@ def run(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Any) -> int:
     """Say what went wrong in one sentence, if that is what the error is made for; returns the exit code."""
+    from keras_anogan.words import os_reason
+
     if hasattr(error, "format_message"):  # a wrong option or argument
         if error.format_message().startswith("Usage:"):  # no command at all: that is a request for help
             console.print(error.format_message(), markup=False)
             return 2
-        hint = getattr(getattr(error, "ctx", None), "command_path", "keras-anogan")
-        return _complain(f"{error.format_message()} Try '{hint} --help'.", 2)
-    if isinstance(error, (ValueError, OSError, ImportError)):
+        context = getattr(error, "ctx", None)
+        hint = getattr(context, "command_path", "keras-anogan")
+        if getattr(error, "option_name", None) in ("--quiet", "-q", "--log-level"):
+            name, command = error.option_name, hint.removeprefix("keras-anogan ")
+            return _complain(f"{name} stands before the command: keras-anogan {name} ... {command} ...", 2)
+        return _complain(f"{_origin(context, error)}{error.format_message()} Try '{hint} --help'.", 2)
+    if isinstance(error, OSError):
+        return _complain(os_reason(error), 2)
+    if isinstance(error, (ValueError, ImportError)):
         return _complain(str(error), 2)
     if isinstance(error, RuntimeError) and "\n" not in str(error):
         return _complain(str(error), 1)
     raise error
+
+
+def _origin(context: Any, error: Any) -> str:
+    """Where a wrong value stands, if that is in a file of options."""
+    name = getattr(getattr(error, "param", None), "name", None)
+    source = context.get_parameter_source(name) if context is not None and name is not None else None
+    from_file = source is not None and source.name == "DEFAULT_MAP" and CONFIG in context.meta
+    return f"In {context.meta[CONFIG]}: " if from_file else ""
 
 
 def _complain(sentence: str, code: int) -> int:

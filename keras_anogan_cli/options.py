@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+CONFIG = "keras_anogan.config"  # of a command's context: the file that its defaults come from
+
 
 def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Path | None:
     """Take a TOML file's values as the defaults of a command's options; the command line stands over them."""
@@ -32,12 +34,10 @@ def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Pa
             near = difflib.get_close_matches(name, names, n=1)
             meant = f"; did you mean {near[0].replace('_', '-')}?" if near else "."
             raise ValueError(f"Expected options of {context.command_path} in {path}. Received: {key}{meant}")
-        if isinstance(value, dict):  # [set]
-            value = [f"{key}={setting}" for key, setting in value.items()]
         parameter = next(p for p in context.command.params if p.name == names[name])
-        takes_many = getattr(parameter, "multiple", False) or parameter.nargs == -1
-        found[str(names[name])] = [value] if takes_many and not isinstance(value, list) else value
+        found[str(names[name])] = _taken(parameter, key, value, path)
     context.default_map = found
+    context.meta[CONFIG] = path
     return path
 
 
@@ -49,6 +49,22 @@ def parse_alpha(text: str | float) -> float | None:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"Expected a rate, such as 0.05, or auto. Received: {text}.") from None
+
+
+def _taken(parameter: Any, key: str, value: Any, path: pathlib.Path) -> Any:
+    """A value of a TOML file as its option takes it; numbers and words are left to the option."""
+    takes_many = getattr(parameter, "multiple", False) or parameter.nargs == -1
+    is_flag = bool(getattr(parameter, "is_flag", False))
+    if parameter.name == "params" and isinstance(value, dict):  # [set]
+        return [f"{name}={setting}" for name, setting in value.items()]
+    if is_flag != isinstance(value, bool):
+        wanted = "true or false" if is_flag else "a number or a text"
+        raise ValueError(f"Expected {key} in {path} to be {wanted}. Received: {value!r}.")
+    members = value if takes_many and isinstance(value, list) else [value]
+    if not all(isinstance(member, (str, int, float)) for member in members):
+        wanted = "a table, such as [set]" if parameter.name == "params" else "a number or a text"
+        raise ValueError(f"Expected {key} in {path} to be {wanted}. Received: {value!r}.")
+    return members if takes_many else value
 
 
 Config = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from keras_anogan_cli import options
 from keras_anogan_cli.app import app
-from keras_anogan_cli.console import import_tensorflow, progress, say
+from keras_anogan_cli.console import import_tensorflow, progress, say, show
 
 
 @app.command()
@@ -17,8 +17,7 @@ def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the run.")] = pathlib.Path("runs/demo"),
 ) -> None:
     """Train f-AnoGAN on scikit-learn's digits (nothing to download) and write a report; under two minutes."""
-    import_tensorflow()
-    from keras_anogan.runs import demo_arguments
+    from keras_anogan.runs.arguments import demo_arguments
 
     _train(demo_arguments(), out)
 
@@ -102,7 +101,6 @@ def train(
     and --abnormal-dir name. All rows of a table are normal, or those that --normal-where tells.
     The same command on an unfinished run goes on where it stopped.
     """
-    import_tensorflow()
     from keras_anogan.runs.arguments import Arguments
     from keras_anogan.runs.parsing import parse_duration, parse_image_size, parse_parameters
 
@@ -156,7 +154,6 @@ def train_video(
     config: options.Config = None,
 ) -> None:
     """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
-    import_tensorflow()
     from keras_anogan.runs.arguments import VideoArguments
     from keras_anogan.runs.parsing import parse_parameters, parse_size
 
@@ -175,37 +172,46 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
     """Refuse options that were given and that the detector has no use for."""
-    from keras_anogan.models import parameters_of
+    from keras_anogan.catalogue import listing
 
-    if arguments.entry.tags.closed_form and _is_given(context, "epochs"):
-        raise ValueError(
-            f"Expected no --epochs with {arguments.detector}, which is solved at once. "
-            f"Received: --epochs {arguments.epochs}."
-        )
+    for name in ("epochs", "batch_size", "learning_rate"):
+        if arguments.tags.closed_form and _is_given(context, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"Expected no {option} with {arguments.detector}, which is solved at once. "
+                f"Received: {option} {getattr(arguments, name)}."
+            )
     for name in names:
-        if _is_given(context, name) and name not in parameters_of(arguments.detector):
+        if _is_given(context, name) and name not in listing(arguments.detector).parameters:
             raise ValueError(f"Expected no --{name} with {arguments.detector}. Received: {getattr(arguments, name)}.")
 
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:
+    from keras_anogan.runs.checks import check_training
+
+    check_training(arguments, out, tensorboard)
+    import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.runs.verdict import best_baseline, verdict
+    from keras_anogan.words import counted
 
     metrics = runs.train(arguments, out, say=say, progress=progress, tensorboard=tensorboard)
     if arguments.kind == "footage":
-        say(f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above.")
+        show(
+            f"Threshold {metrics['threshold']:.6g}; {metrics['calibration_alarms']:.2%} of the calibration lies above."
+        )
     if metrics.get("auroc") is not None:
-        epoch = "solved" if arguments.entry.tags.closed_form else "last epoch"
+        epoch = "solved" if arguments.tags.closed_form else "last epoch"
         epoch = epoch if arguments.patience is None else "epoch of the lowest stop score"
         best = best_baseline(metrics)
         beside = f" ({best[0]}: {best[1]['auroc']:.4f})" if best else ""
-        say(f"AUROC {metrics['auroc']:.4f}{beside}, {epoch}, test rows never seen before")
+        show(f"AUROC {metrics['auroc']:.4f}{beside}, {epoch}, test rows never seen before")
     if metrics.get("false_alarm_rate") is not None:
         alarms = metrics["alarms"]
         asked = f"asked for: {metrics['alpha']:.2%}" if metrics.get("keeps_alpha", True) else f"k = {arguments.k:g}"
-        say(
-            f"False alarms: {alarms['false_alarms']:,} of {alarms['normal_rows']:,} normal test rows, "
+        show(
+            f"False alarms: {alarms['false_alarms']:,} of {counted(alarms['normal_rows'], 'normal test rows')}, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"
         )
-    say(verdict(metrics, arguments.entry.tags.closed_form))
-    say(f"Report: {(out / 'report.html').resolve()}")
+    show(verdict(metrics, arguments.tags.closed_form))
+    show(f"Report: {(out / 'report.html').resolve()}")

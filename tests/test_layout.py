@@ -14,6 +14,8 @@ PACKAGE = ROOT / "keras_anogan"
 # What a folder, or a module beside the folders, may import of the package; from the lowest floor to the highest.
 ARROWS = {
     "_version": set(),
+    "catalogue": set(),
+    "words": set(),
     "evaluation": set(),
     "files": set(),
     "pictures": {"files"},
@@ -22,18 +24,19 @@ ARROWS = {
     "datasets": {"nn"},
     "streams": {"nn"},
     "thresholds": {"files"},
-    "detector": {"training"},
+    "detector": {"catalogue", "training"},
     "plots": {"pictures"},
     "callbacks": {"evaluation", "files", "pictures", "training"},
     "video": {"datasets", "files", "nn", "streams"},
     "testing": {"detector"},
-    "models": {"detector", "nn", "training"},
+    "models": {"catalogue", "detector", "nn", "training"},
     "iftm": {"nn", "streams", "thresholds", "training"},
-    "serving": {"datasets", "detector", "nn", "training"},
+    "serving": {"datasets", "detector", "files", "nn", "training"},
     "wrappers": {"models", "nn", "thresholds", "training"},
     "runs": {
         "_version",
         "callbacks",
+        "catalogue",
         "datasets",
         "detector",
         "evaluation",
@@ -48,6 +51,7 @@ ARROWS = {
         "thresholds",
         "training",
         "video",
+        "words",
     },
     "recipes": {
         "_version",
@@ -70,7 +74,8 @@ BUILDS_ON = {"cvgan": {"cvgan_networks", "vgan"}, "cvgan_networks": {"vgan"}, "f
 
 
 def modules():
-    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+    front = (PACKAGE / "__init__.py", PACKAGE / "exports.py")
+    return sorted(path for path in PACKAGE.rglob("*.py") if path not in front)
 
 
 @functools.cache

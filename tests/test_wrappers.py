@@ -6,8 +6,10 @@ import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -113,6 +115,75 @@ def test_images_keep_their_shape_and_one_range():
         detector.predict(images[..., 0])
 
 
+def series(normal, unlike=1e5):
+    """Windows (n, 16, 2) of two channels; in an anomalous one the first, small one is noise."""
+    draw, t = np.random.default_rng(0), np.arange(2000)
+    first = np.sin(t / 7) if normal else draw.normal(size=2000)
+    both = np.stack([first, unlike * np.sin(t / 11)], axis=-1) + [0.05, 0.05 * unlike] * draw.normal(size=(2000, 2))
+    return np.stack([both[i : i + 16] for i in range(0, 1984, 8)])
+
+
+def test_each_channel_of_a_series_has_its_own_scale():
+    normal, anomalous = series(True), series(False)
+    detector = SKLearnOutlierDetector("pca", random_state=0).fit(normal[:200])
+    assert detector.kind_ == "series"
+    assert detector.detector_.sample_shape == (32,)
+    assert detector.data_min_.shape == (2,)
+    scores = detector.decision_function(np.concatenate([normal[200:], anomalous]))
+    assert roc_auc_score(np.r_[np.ones(48), np.zeros(len(anomalous))], scores) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "kind", "found"),
+    [
+        ((40, 6), "float32", "auto", "rows"),
+        ((40, 8, 8), "float32", "auto", "images"),
+        ((40, 8, 16), "float32", "auto", "images"),
+        ((40, 17, 8), "float32", "auto", "series"),
+        ((40, 17, 8), "uint8", "auto", "images"),
+        ((40, 17, 8), "float32", "images", "images"),
+        ((40, 8, 8), "float32", "series", "series"),
+        ((40, 8, 8, 3), "float32", "auto", "images"),
+    ],
+)
+def test_what_rows_hold_is_told_by_their_shape_or_by_the_user(shape, dtype, kind, found):
+    x = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype)
+    assert SKLearnOutlierDetector("pca", kind=kind, contamination=0.1).fit(x).kind_ == found
+
+
+def test_a_kind_that_the_shape_rules_out_is_refused_and_square_series_are_warned_of():
+    x = np.random.default_rng(0).normal(size=(40, 8, 8))
+    for kind, given in (("series", x[:, 0]), ("rows", x), ("sound", x)):
+        with pytest.raises(ValueError, match=f"Received: kind='{kind}'"):
+            SKLearnOutlierDetector("pca", kind=kind, contamination=0.1).fit(given)
+    with pytest.warns(UserWarning, match="kind='series' gives each its own scale"):
+        SKLearnOutlierDetector("pca", contamination=0.1).fit(x * [1, 1, 1, 1, 1, 1, 1, 1e5])
+
+
+def test_the_detectors_own_parameters_can_be_searched(threes):
+    normal = threes[0]
+    search = GridSearchCV(
+        SKLearnOutlierDetector("pca", contamination=0.1, random_state=0, params={"n_components": 3}),
+        {"params__n_components": [2, 20]},
+        scoring=lambda detector, x, y=None: detector.detector_.n_components,
+        cv=2,
+    ).fit(normal)
+    assert search.best_params_ == {"params__n_components": 20}
+    assert search.best_estimator_.detector_.n_components == 20
+    detector = SKLearnOutlierDetector("fanogan", params={"kappa": 0.5})
+    assert detector.get_params()["params__kappa"] == 0.5
+    assert detector.get_params()["params__n_critic"] == 5
+    assert "params__kappa" not in detector.get_params(deep=False)
+    detector.set_params(alpha=0.2, params__n_critic=1)
+    assert (detector.alpha, detector.params) == (0.2, {"kappa": 0.5, "n_critic": 1})
+    assert clone(detector).set_params(params__kappa=2.0).params["kappa"] == 2.0
+    assert detector.params["kappa"] == 0.5
+    with pytest.raises(ValueError, match="no parameter kapa; did you mean kappa"):
+        detector.set_params(params__kapa=1.0)
+    with pytest.raises(ValueError, match="Invalid parameter 'kappa'"):
+        detector.set_params(kappa=1.0)
+
+
 def test_it_lives_in_a_pipeline_and_survives_pickling(threes):
     normal, test, _ = threes
     pipeline = make_pipeline(StandardScaler(), SKLearnOutlierDetector("pca", alpha=0.1, random_state=1)).fit(normal)
@@ -134,6 +205,7 @@ def test_it_lives_in_a_pipeline_and_survives_pickling(threes):
         ({"learning_rate": -1.0}, 40, "learning_rate > 0. Received: -1.0"),
         ({"detector": "fanogan", "params": {"mirror": True}}, 40, "images .* to mirror"),
         ({"detector": "gan"}, 40, "'gan'"),
+        ({"params": 3}, 40, "params to be a dict of the detector's parameters. Received: 3"),
         ({}, 1, "1 sample"),
     ],
 )

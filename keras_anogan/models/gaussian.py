@@ -67,7 +67,7 @@ class Gaussian(AnomalyDetector):
         """
         from sklearn.covariance import LedoitWolf
 
-        x = self.rows_to_solve(x)
+        x = self.rows_to_solve(x, kwargs)
         x = np.asarray(x[np.arange(len(x))]).reshape(len(x), -1)
         solved = LedoitWolf(store_precision=False).fit(x)
         values, vectors = np.linalg.eigh(solved.covariance_.astype("float64"))

@@ -68,7 +68,7 @@ class PCA(AnomalyDetector):
         from sklearn.decomposition import PCA as Solver
         from sklearn.decomposition import IncrementalPCA
 
-        x = self.rows_to_solve(x)
+        x = self.rows_to_solve(x, kwargs)
         rank = min(self.n_components, len(x), int(np.prod(self.shape)))
         if isinstance(x, np.ndarray):
             solver = Solver(rank, random_state=self.seed).fit(x.reshape(len(x), -1))

@@ -14,22 +14,21 @@ share networks; the builder returns them in the order of training, the detector 
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import functools
 import inspect
-import numbers
-import types
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 
+from keras_anogan.catalogue import INPUTS, Listing, check_parameters, list_detectors, meant, members
+from keras_anogan.catalogue import add as add_listing
 from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.training.adversarial import AdversarialModel
 
 Phases = dict[str, AdversarialModel]
 Builder = Callable[..., Phases]
-INPUTS = ("image", "table", "window")
 NOT_SET_BY_USERS = ("self", "shape", "seed", "name")
 
 
@@ -79,6 +78,7 @@ def register(
         if known is not None and known.build.__module__ != build.__module__:
             raise ValueError(f"Expected a name that no detector has. Received: {name!r}, {known.detector.__name__}'s.")
         _ENTRIES[name] = Entry(name, build, detector, tuple(inputs), paper)
+        add_listing(name, functools.cache(functools.partial(listing_of, name)))
         return build
 
     return add
@@ -92,23 +92,9 @@ def entry(name: str) -> Entry:
     """
     if name not in _ENTRIES:
         raise ValueError(
-            f"Expected one of the detectors {list_detectors()}. Received: {name!r}{_meant(str(name), _ENTRIES) or '.'}"
+            f"Expected one of the detectors {list_detectors()}. Received: {name!r}{meant(str(name), _ENTRIES) or '.'}"
         )
     return _ENTRIES[name]
-
-
-def list_detectors(kind: str | None = None) -> tuple[str, ...]:
-    """Names of the detectors, in alphabetical order.
-
-    Args:
-        kind: "image", "table" or "window", for those that are trained on it; None for all.
-
-    Raises:
-        ValueError: for another kind.
-    """
-    if kind is not None and kind not in INPUTS:
-        raise ValueError(f"Expected the kind to be one of {INPUTS}, or None. Received: {kind!r}.")
-    return tuple(sorted(name for name, found in _ENTRIES.items() if kind is None or kind in found.inputs))
 
 
 def parameters_of(name: str) -> dict[str, inspect.Parameter]:
@@ -132,21 +118,19 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     return {key: merged[key] for key in merged if key not in NOT_SET_BY_USERS and not _is_network(merged[key])}
 
 
-def check_parameters(name: str, params: dict[str, Any]) -> None:
-    """Refuse parameters that a detector does not have, or whose type is another.
-
-    Whether a number is in its range is the class's to say.
+def listing_of(name: str) -> Listing:
+    """What the catalogue has to say of a detector.
 
     Raises:
-        ValueError: naming the parameter, the nearest one that exists, and all that there are.
+        ValueError: for an unknown name.
     """
-    known, who = parameters_of(name), entry(name).detector.__name__
-    for key, value in params.items():
-        if key not in known:
-            takes = f"It takes: {', '.join(known)}." if known else "It takes none."
-            raise ValueError(f"{who} has no parameter {key}{_meant(key, known) or '.'} {takes}")
-        if not _fits(value, known[key].annotation):
-            raise ValueError(f"{who} expected {key} to be {_type_name(known[key].annotation)}. Received: {value!r}.")
+    found = entry(name)
+    return Listing(name, found.detector.__name__, found.inputs, found.paper, found.tags, parameters_of(name))
+
+
+def listings() -> dict[str, Any]:
+    """What `catalogue.json` has to say of all detectors, by name."""
+    return {name: listing_of(name).as_json() for name in sorted(_ENTRIES)}
 
 
 def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
@@ -160,12 +144,19 @@ def build_phases(name: str, input_spec: Any, **params: Any) -> Phases:
             each one means.
 
     Raises:
-        ValueError: for an unknown name or parameter, or a shape that the detector is not for.
+        ValueError: for an unknown name or parameter, a shape that the detector is not for, or images where Keras is set
+            to channels_first.
     """
     found = entry(name)
     check_parameters(name, {key: value for key, value in params.items() if key != "seed"})
     shape = tuple(getattr(input_spec, "shape", input_spec))
     shape = shape[1:] if hasattr(input_spec, "shape") else shape
+    if len(shape) >= 3 and keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Expected Keras's image_data_format 'channels_last': images are (H, W, C) here. Received: "
+            f"{keras.config.image_data_format()!r}; keras.config.set_image_data_format('channels_last') or keras.json "
+            "sets it."
+        )
     try:
         return found.build(shape, **params)
     except TypeError as error:
@@ -209,45 +200,5 @@ def latent_size(latent_dim: int | None, default: int) -> int:
     return latent_dim or default
 
 
-# For sentences.
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union, or the type itself."""
-    is_union = isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
-    return typing.get_args(annotation) if is_union else (annotation,)
-
-
 def _is_network(parameter: inspect.Parameter) -> bool:
-    return any(isinstance(kind, type) and issubclass(kind, keras.Model) for kind in _members(parameter.annotation))
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a value is of a type: numbers stand for each other, and lists for tuples; what is not known is let in."""
-    return any(_fits_one(value, kind) for kind in _members(annotation))
-
-
-def _fits_one(value: Any, kind: Any) -> bool:
-    if kind is type(None):
-        return value is None
-    if kind in (int, float):
-        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        return real and (kind is float or float(value).is_integer())
-    if kind in (bool, str):
-        return isinstance(value, kind)
-    if typing.get_origin(kind) is tuple:
-        return isinstance(value, (tuple, list))
-    return True
-
-
-def _type_name(annotation: Any) -> str:
-    """A type in words: "a number or None"."""
-    words = {int: "an integer", float: "a number", bool: "True or False", str: "a string", type(None): "None"}
-    return " or ".join(
-        words.get(kind, "a tuple" if typing.get_origin(kind) is tuple else str(kind)) for kind in _members(annotation)
-    )
+    return any(isinstance(kind, type) and issubclass(kind, keras.Model) for kind in members(parameter.annotation))

@@ -1,23 +1,24 @@
-"""What a command was asked for, checked before any data are read."""
+"""What a command was asked for, checked before any data are read, and before TensorFlow is imported."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from keras_anogan import catalogue
+from keras_anogan.catalogue import check_parameters, check_threshold, list_detectors, listing, meant
 from keras_anogan.datasets import is_table
 from keras_anogan.datasets.image_folder import COLORS
-from keras_anogan.models import check_parameters, entry, list_detectors, parameters_of
-from keras_anogan.models.registry import Entry
-from keras_anogan.nn.scores import MAP_REDUCTIONS
 from keras_anogan.runs.parsing import parse_columns
-from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
+
+if TYPE_CHECKING:
+    from keras_anogan.models.registry import Entry
 
 NAMED_SETS = {"mnist": 28, "digits": 8}
 BUDGET = 600.0  # seconds
-REDUCTIONS = (*MAP_REDUCTIONS, "paper")
+REDUCTIONS = ("mean", "max", "top", "paper")  # of an image's map, or the detector's own score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,13 +54,11 @@ class RunArguments:
         self._check_at_least_one("epochs", "batch_size")
         if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        if self.alpha is not None and not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"Expected 0 < --alpha < 1, or auto. Received: {self.alpha}.")
-        if not self.k >= 0.0:
-            raise ValueError(f"Expected --k >= 0. Received: {self.k}.")
+        check_threshold(self.threshold, self.alpha)
+        if not 0.0 <= self.k < math.inf:
+            raise ValueError(f"Expected a finite --k >= 0. Received: {self.k}.")
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
-        self.build_threshold()
         if self.smoke:
             object.__setattr__(self, "epochs", 1)
 
@@ -76,7 +75,14 @@ class RunArguments:
     @property
     def entry(self) -> Entry:
         """The detector's entry in the registry."""
+        from keras_anogan.models import entry
+
         return entry(str(self.detector))
+
+    @property
+    def tags(self) -> catalogue.Tags:
+        """What kind of detector it is."""
+        return listing(str(self.detector)).tags
 
     @property
     def built_with(self) -> dict[str, Any]:
@@ -85,17 +91,20 @@ class RunArguments:
 
     def build_threshold(self, capacity: int | None = None) -> Any:
         """A new threshold as asked for, for so many calibration scores."""
+        from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
+
         alpha = LEAST_ALPHA if self.alpha is None else self.alpha
         return build_threshold(self.threshold, alpha=alpha, k=self.k, capacity=capacity)
 
     def _check_detector(self, kind: str, noun: str) -> None:
         """Refuse a detector, or parameters of it, that there are not for this kind of data."""
         if self.detector not in list_detectors():
-            names = ", ".join(list_detectors(kind))
-            raise ValueError(f"Expected --detector to be one of {names}. Received: {self.detector!r}.")
-        if kind not in self.entry.inputs:
+            names, near = ", ".join(list_detectors(kind)), meant(str(self.detector), list_detectors())
+            raise ValueError(f"Expected --detector to be one of {names}. Received: {self.detector!r}{near or '.'}")
+        inputs = listing(str(self.detector)).inputs
+        if kind not in inputs:
             fitting = list_detectors(kind)
-            hint = "; train-video trains it" if self.entry.inputs == ("window",) else ""
+            hint = "; train-video trains it" if inputs == ("window",) else ""
             raise ValueError(
                 f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} for {noun}. "
                 f"Received: {self.detector}{hint}."
@@ -207,6 +216,9 @@ class Arguments(RunArguments):
         if named and sum(chosen) != 1:
             either = "both" if all(chosen) else "neither"
             raise ValueError(f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {either}.")
+        digit = self.normal if self.abnormal is None else self.abnormal
+        if named and not 0 <= int(digit or 0) <= 9:
+            raise ValueError(f"Expected a digit of {self.data}, 0 to 9. Received: {digit}.")
         if not named and any(chosen):
             what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
             raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
@@ -242,9 +254,9 @@ class Arguments(RunArguments):
 
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
-        has_several = self.detector in list_detectors() and "architecture" in parameters_of(str(self.detector))
+        has_several = self.detector in list_detectors() and "architecture" in listing(str(self.detector)).parameters
         if self.architecture is not None and not has_several:
-            several = [name for name in list_detectors() if "architecture" in parameters_of(name)]
+            several = [name for name in list_detectors() if "architecture" in listing(name).parameters]
             raise ValueError(
                 f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
@@ -253,7 +265,7 @@ class Arguments(RunArguments):
 
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""
-        tags = self.entry.tags
+        tags = self.tags
         if self.patience is not None and tags.closed_form:
             raise ValueError(
                 f"Expected no --patience with {self.detector}, which is solved at once. Received: --patience "
@@ -342,7 +354,7 @@ class VideoArguments(RunArguments):
         super().__post_init__()
         self._set_default("learning_rate", 1e-3)
         self._check_at_least_one("every", "past", "horizon", "filters", "smooth", "stride")
-        if self.by_day and not self.build_threshold().takes_groups:
+        if self.by_day and self.threshold not in catalogue.ORDER_STATISTICS:
             raise ValueError(f"Expected --threshold conformal or quantile for --by-day. Received: {self.threshold!r}.")
         self._check_detector("window", "footage")
 
@@ -362,7 +374,7 @@ class VideoArguments(RunArguments):
     @property
     def built_with(self) -> dict[str, Any]:
         own = {"horizon": self.horizon, "filters": self.filters}
-        takes = parameters_of(str(self.detector))
+        takes = listing(str(self.detector)).parameters
         return {**{key: value for key, value in own.items() if key in takes}, **self.params}
 
     @property

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import pathlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from keras_anogan._version import __version__
-from keras_anogan.datasets import is_table
-from keras_anogan.files import is_partial, lies_in, replacing
+from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.checks import check_run, read_config
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.video import Footage, is_address, is_store, open_footage
+from keras_anogan.video import Footage, is_store, open_footage
 
 
 def save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
@@ -36,75 +34,6 @@ def save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
         fitted.save(partial)
     shutil.rmtree(out / "serving", ignore_errors=True)
     fitted.export(out / "serving" / "1")
-
-
-def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None:
-    """Refuse a folder that holds something else, or lies in the data, before any data are read.
-
-    Args:
-        arguments: a dataclass; an earlier run in the folder has to have the same.
-        data: files and folders that the run reads.
-        out: the run folder.
-
-    Raises:
-        ValueError: one sentence on what is in the way.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
-    for source in data:
-        if lies_in(out, source):
-            raise ValueError(
-                f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
-                f"{source}."
-            )
-    others = [p for p in out.iterdir() if not is_partial(p)] if out.is_dir() else []
-    if others and not (out / "config.json").exists():
-        raise ValueError(
-            f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."
-        )
-    if (out / "config.json").exists():
-        config = read_config(out)
-        wanted = json.loads(json.dumps(dataclasses.asdict(arguments)))
-        for key, value in (_defaults(arguments) | config["arguments"]).items():  # a run of before an option was there
-            if wanted.get(key) != value:
-                raise ValueError(
-                    f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
-                    "repeat the same command to resume it, or choose another folder."
-                )
-
-
-def _defaults(arguments: Any) -> dict[str, Any]:
-    """The defaults of a dataclass, for the fields that have one."""
-    found = {}
-    for field in dataclasses.fields(arguments):
-        if field.default is not dataclasses.MISSING:
-            found[field.name] = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = field.default_factory()
-    return found
-
-
-def read_config(run: pathlib.Path) -> dict[str, Any]:
-    """The `config.json` of a run of this version, or a sentence."""
-    path = run / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        written = config["versions"]["keras_anogan"]
-        complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
-        config["kind"] = _kind(config)
-    except (ValueError, KeyError, TypeError):
-        complete = False
-    if not complete:
-        raise ValueError(f"Expected the config.json of a run. Received: {path}, which is not one.")
-    if written.split(".")[:2] != __version__.split(".")[:2]:
-        raise ValueError(f"{run} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
-    return config
-
-
-def _kind(config: dict[str, Any]) -> str:
-    """ "images", "table" or "footage"; runs of before say "video", or nothing."""
-    kind = config.get("kind") or ("table" if is_table(config["arguments"]["data"]) else "images")
-    return "footage" if kind == "video" else kind
 
 
 def continues(out: pathlib.Path, config: dict[str, Any]) -> bool:
@@ -210,13 +139,7 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
             scores for `alpha`.
     """
     run = pathlib.Path(run)
-    if not (run / "config.json").exists():
-        raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
-    config = read_config(run)
-    if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
-        raise FileNotFoundError(
-            f"Expected a finished run. Received: {run}, which is unfinished; repeat the command that began it."
-        )
+    config = check_run(run)
     try:
         fitted = keras.models.load_model(run / "detector.keras")
     except Exception as error:  # whatever a damaged archive makes Keras raise
@@ -224,19 +147,3 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
             f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
         ) from error
     return Run(run, config, fitted if alpha is None else fitted.at(alpha))
-
-
-def check_csv(out: pathlib.Path, data: Any) -> None:
-    """Refuse a CSV file that is a folder, has the name of a report or picture, or lies in the data."""
-    if out.is_dir():
-        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
-    if out.suffix.lower() in (".html", ".png"):
-        raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
-    check_outside(out, data)
-
-
-def check_outside(path: Any, data: Any, what: str = "a file outside the data to write") -> None:
-    """Refuse to write into a folder that is read, or over a file that is."""
-    for source in data if isinstance(data, (list, tuple)) else [data]:
-        if not is_address(source) and lies_in(path, source):
-            raise ValueError(f"Expected {what}. Received: {path} in {source}.")

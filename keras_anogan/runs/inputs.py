@@ -13,7 +13,6 @@ from keras_anogan.datasets import (
     ImageFolder,
     ImageRows,
     gather_images,
-    is_table,
     load_image,
     normal_rows,
     open_table,
@@ -22,6 +21,7 @@ from keras_anogan.datasets import (
 from keras_anogan.datasets.image_folder import check_depth
 from keras_anogan.datasets.image_remarks import on_new
 from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.checks import check_inputs
 from keras_anogan.runs.folder import Run
 from keras_anogan.runs.tasks import load_task
 from keras_anogan.serving.preprocessing import white_level
@@ -62,33 +62,23 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
     Raises:
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with the data.
     """
+    check_inputs(run.config, data, labels)
     if run.kind == "footage":
         if skip_broken:
             raise ValueError(
                 "Expected --skip-broken with images only. Received: a run of footage, whose broken frames are left out."
             )
         return _footage(run, data, labels)
-    if labels is not None:
-        raise ValueError(f"Expected --labels with footage only. Received: a run of {run.what}.")
-    data = data[0] if isinstance(data, (list, tuple)) and len(data) == 1 else data
-    if isinstance(data, (list, tuple)) and run.kind == "images":
-        return _images(run, data, skip_broken)
-    if isinstance(data, (list, tuple)):
-        raise ValueError(f"Expected one table to score. Received: {len(data)}, {data[0]} and others.")
-    if (run.kind == "table") != is_table(data):
-        wanted = "a table" if run.kind == "table" else "images"
-        raise ValueError(f"Expected {wanted}, as the run was trained on. Received: {data}.")
+    if isinstance(data, (list, tuple)) and len(data) == 1:
+        data = data[0]
     if skip_broken and run.kind == "table":
         raise ValueError("Expected --skip-broken with images only. Received: a run of a table.")
     return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
 def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
-    arguments = run.arguments
     if isinstance(data, str) and data in NAMED_SETS:
-        if data != arguments.data:
-            raise ValueError(f"Expected a run that was trained on {data}. Received: one trained on {arguments.data}.")
-        task = load_task(arguments)
+        task = load_task(run.arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
     folder = _folder(data, skip_broken)
     fitted = run.fitted
@@ -149,8 +139,6 @@ def _read_labels(labels: Any, n: int) -> np.ndarray | None:
         return None
     if not hasattr(labels, "shape"):
         path = pathlib.Path(labels)
-        if not path.exists():
-            raise FileNotFoundError(f"Expected labels in {path}. Received: no such file.")
         try:
             labels = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
         except (ValueError, OSError, EOFError) as error:

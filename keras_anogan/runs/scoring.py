@@ -13,9 +13,9 @@ import numpy as np
 from keras_anogan import evaluation
 from keras_anogan.files import replacing
 from keras_anogan.runs.alarms import annotate_video, find_events, write_events
-from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.checks import check_export, check_scoring
 from keras_anogan.runs.examples import ScoredRows, kinds_of
-from keras_anogan.runs.folder import Run, Say, check_csv, check_outside, load_run
+from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
@@ -23,6 +23,7 @@ from keras_anogan.runs.score_pictures import check_grid, write_grid, write_maps
 from keras_anogan.runs.verdict import add_chances, verdict
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
+from keras_anogan.words import counted
 
 TERMS = ("img_distance", "feature_distance", "score", "z_distance")  # f-AnoGAN's, in the order of its published code
 NO_TERMS = ("p_value", "is_anomaly", "deviates_in", "peak")
@@ -76,17 +77,17 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    for folder, what in ((maps, "maps"), (overlay, "overlays")):
-        _check_folder(folder, data, what)
-    _check_targets(out, data, annotate)
+    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind)
     check_grid(grid_lines)
+    if annotate is not None:
+        check_video_target(annotate)
     loaded = load_run(run, alpha)
-    if kind is not None and loaded.kind != kind:
-        raise ValueError(f"Expected a run of {kind}. Received: {loaded.folder}, of {loaded.what}; `score` takes it.")
     scorer = Scorer(loaded.fitted)
-    if loaded.kind == "footage":
-        check_outside(out, data)
-    _check_pictures(loaded, scorer, bool(maps or overlay or grid_lines), annotate is not None)
+    if (maps or overlay or grid_lines) and "anomaly_map" not in scorer.names():
+        raise ValueError(
+            "Expected a run of a detector with maps for maps, overlays and a grid. "
+            f"Received: one of {loaded.arguments.detector}."
+        )
     inputs = read_inputs(loaded, data, skip_broken, labels)
     begun = time.perf_counter()
     results: Results = dict(scorer.numbers(inputs.rows))
@@ -95,7 +96,7 @@ def score(
         _name_columns(loaded, inputs, results)
         write_scores(out, inputs, results)
     else:
-        say(f"Judged {len(results['score']):,} windows in {time.perf_counter() - begun:.1f} s.")
+        say(f"Judged {counted(len(results['score']), 'windows')} in {time.perf_counter() - begun:.1f} s.")
         results = {key: scores_by_frame(inputs.rows, values) for key, values in results.items()}
         write_scores(out, inputs, {key: results[key] for key in ("score", "p_value", "is_anomaly") if key in results})
     summary = _summary(loaded, inputs, results)
@@ -106,32 +107,6 @@ def score(
     else:
         _report(out, loaded, inputs, results, summary, grid_lines)
     return summary
-
-
-def _check_folder(folder: Any, data: Any, what: str) -> None:
-    if folder is not None and not (isinstance(data, str) and data in NAMED_SETS):
-        check_outside(folder, data, what=f"a folder for the {what} outside the data")
-
-
-def _check_targets(out: pathlib.Path, data: Any, annotate: Any) -> None:
-    """Refuse to write into the data, or where nothing can be written, before anything is loaded."""
-    check_csv(out, ())
-    if annotate is not None:
-        check_video_target(annotate)
-        check_outside(annotate, data)
-
-
-def _check_pictures(run: Run, scorer: Scorer, maps: bool, annotate: bool) -> None:
-    """Refuse pictures that there are not for this kind of run."""
-    if maps and run.kind != "images":
-        raise ValueError(f"Expected images for maps, overlays and a grid. Received: a run of {run.what}.")
-    if maps and "anomaly_map" not in scorer.names():
-        raise ValueError(
-            "Expected a run of a detector with maps for maps, overlays and a grid. "
-            f"Received: one of {run.arguments.detector}."
-        )
-    if annotate and run.kind != "footage":
-        raise ValueError(f"Expected footage for an annotated video. Received: a run of {run.what}.")
 
 
 def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:
@@ -192,7 +167,11 @@ def _report(
     scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw)
     trained = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     threshold = run.fitted.threshold
-    summary |= {"threshold": threshold.threshold, "keeps_alpha": threshold.keeps_alpha, "alpha": getattr(threshold, "alpha", None)}
+    summary |= {
+        "threshold": threshold.threshold,
+        "keeps_alpha": threshold.keeps_alpha,
+        "alpha": getattr(threshold, "alpha", None),
+    }
     metrics = {**summary, "rows": trained["rows"]}
     if run.fitted.pixel_threshold is not None:
         metrics["map_threshold"] = run.fitted.pixel_threshold
@@ -237,4 +216,5 @@ def export(run: Any, folder: Any, alpha: float | None = None) -> None:
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
+    check_export(run, folder)
     load_run(run, alpha).fitted.export(folder)

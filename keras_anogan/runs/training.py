@@ -30,8 +30,9 @@ from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
+from keras_anogan.runs.checks import check_training, read_config
 from keras_anogan.runs.examples import ScoredRows
-from keras_anogan.runs.folder import Say, check_folder, continues, read_config, save_fitted, write_history
+from keras_anogan.runs.folder import Say, continues, save_fitted, write_history
 from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
@@ -69,8 +70,7 @@ def train(
         RuntimeError: if a loss becomes NaN or infinite, or the exported model scores differently.
     """
     out = pathlib.Path(out)
-    check_folder(arguments, arguments.sources, out)
-    _make_folder(tensorboard)
+    check_training(arguments, out, tensorboard)
     share = _check_early(arguments)
     task = load_task(arguments)
     if task.kind == "images" and share > 0.3:  # three channels, or a larger batch, may take several times as much
@@ -116,16 +116,6 @@ def train(
     write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
-
-
-def _make_folder(tensorboard: Any) -> None:
-    try:
-        if tensorboard is not None:
-            pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
-        ) from error
 
 
 def _check_early(arguments: RunArguments) -> float:

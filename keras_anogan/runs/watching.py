@@ -13,7 +13,8 @@ from typing import Any
 from keras_anogan.iftm import IFTM, Result
 from keras_anogan.models.composed import SmoothedDetector
 from keras_anogan.runs.alarms import EVENT_GAP, alarm_picture
-from keras_anogan.runs.folder import Run, Say, check_csv, load_run
+from keras_anogan.runs.checks import check_watching
+from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.streams import Feed, Frame
 from keras_anogan.video import VIDEO_SUFFIXES, is_address, read_frames
 from keras_anogan.video.clock import clock, duration, iso
@@ -58,12 +59,9 @@ def watch(
         TimeoutError: if the source gives nothing for `timeout` seconds.
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run, source or CSV file.
     """
-    if most is not None and most < 1:
-        raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
     out = pathlib.Path(out)
-    check_csv(out, source)
+    check_watching(run, source, out, learn, most)
     loaded = load_run(run)
-    _check_run(loaded, learn)
     lines = _Lines(out, loaded, is_address(source))
     detector: Any = loaded.fitted.detector
     if not hasattr(detector, "past"):  # a stream has to be told that it judges windows and not single frames
@@ -96,17 +94,6 @@ def watch(
     if watcher.counts["judged"] == 0:
         say(f"No frame was judged: it takes {loaded.length} usable frames in a row.")
     return watcher.counts
-
-
-def _check_run(run: Run, learn: bool) -> None:
-    """Refuse a run that judges no windows, or whose threshold can't learn from a stream."""
-    if run.kind != "footage":
-        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run.folder}, of {run.what}.")
-    if learn and not run.fitted.threshold.learns_one_by_one:
-        raise ValueError(
-            "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
-            f"double_exponential, sliding or peaks). Received: {run.arguments.threshold}."
-        )
 
 
 def _feed(run: Run, source: Any, timeout: float, first: int, say: Say) -> Feed:

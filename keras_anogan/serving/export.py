@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.files import check_new_folder
+
 SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
 SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
 
@@ -18,8 +20,7 @@ SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
 def export(fitted: Any, path: Any, sample: Any = None) -> None:
     """Write a `FittedDetector` as a SavedModel; see `FittedDetector.export`."""
     path = pathlib.Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(f"Expected a new or empty folder to export to. Received: {path}, which is not empty.")
+    check_new_folder(path)
     sample = fitted.raw.sample() if sample is None else fitted.check_raw(sample)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as work:
@@ -32,11 +33,17 @@ def export(fitted: Any, path: Any, sample: Any = None) -> None:
 
 
 def write_saved_model(fitted: Any, target: pathlib.Path) -> None:
-    """Write the endpoints `serving_default` (the score) and `explain` (everything) to the folder `target`."""
+    """Write the endpoints to the folder `target`.
+
+    They are `serving_default` (the score) and `explain` (everything) of raw input, and `encoded`, the score of the
+    detector's own input: resizing and looking up words are what small devices have no kernels for.
+    """
     archive = keras.export.ExportArchive()
     archive.track(fitted)
     for endpoint, function in (("serving_default", lambda raw: {"score": fitted(raw)}), ("explain", fitted.explain)):
         archive.add_endpoint(endpoint, *fitted.raw.served(function))
+    spec = tf.TensorSpec((None, *fitted.detector.sample_shape), "float32", name="encoded")
+    archive.add_endpoint("encoded", lambda encoded: {"score": fitted.detector(encoded)}, [spec])
     archive.write_out(str(target), verbose=False)
 
 
@@ -50,10 +57,12 @@ def check_exported(fitted: Any, target: pathlib.Path, sample: Any) -> None:
     given = fitted.raw.named(sample)
     served = signatures["explain"](**given)
     plain = signatures["serving_default"](**given)["score"].numpy()
+    tensors = {key: tf.constant(part) for key, part in sample.items()} if isinstance(sample, dict) else sample
+    encoded = signatures["encoded"](encoded=tf.convert_to_tensor(fitted.preprocess(tensors)))["score"].numpy()
     want = fitted.detect(sample)
     tolerance = SEARCH_TOLERANCE if fitted.detector.tags.search_at_query else SCORE_TOLERANCE
     scale = np.maximum(np.abs(want["score"]), 1e-6)
-    pairs = ((plain, fitted.predict(sample)), (served["score"].numpy(), want["score"]))
+    pairs = ((plain, fitted.predict(sample)), (served["score"].numpy(), want["score"]), (encoded, want["score"]))
     error = max(float(np.max(np.abs(got - score) / scale)) for got, score in pairs)
     clear = np.abs(want["score"] - fitted.threshold.threshold) > tolerance * scale
     alarms_differ = (served["is_anomaly"].numpy() != want["is_anomaly"])[clear].any()

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.serving import export
 from keras_anogan.serving.preprocessing import raw_input
+from keras_anogan.training.adversarial import check_keras_file
 from keras_anogan.training.batches import gathered, in_batches
 
 PARTS = ("preprocessing", "detector", "threshold", "map_threshold")
@@ -187,7 +188,12 @@ class FittedDetector(keras.Model):
             )
 
     def save(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """Keras's `save`; a threshold that is not adapted is refused."""
+        """Keras's `save`, to a `.keras` file; a threshold that is not adapted is refused.
+
+        Raises:
+            ValueError: for another suffix, or a threshold that is not adapted.
+        """
+        check_keras_file(path, type(self).__name__, **kwargs)
         self._check_adapted()
         super().save(path, *args, **kwargs)
 

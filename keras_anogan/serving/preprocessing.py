@@ -26,7 +26,7 @@ def image_preprocessing(height: int, width: int, white: int = 255) -> keras.Laye
     Bilinear with anti-aliasing, so that a large photograph shrinks without speckles. What is brighter than white
     becomes more than 1.
     """
-    resizing = keras.layers.Resizing(height, width, antialias=True, dtype="float32")
+    resizing = keras.layers.Resizing(height, width, antialias=True, data_format="channels_last", dtype="float32")
     return keras.Sequential([resizing, rescaling(white=white)], name="preprocessing")
 
 

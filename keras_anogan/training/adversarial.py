@@ -7,13 +7,17 @@ replicas too), logs, saves and loads. It has no `train_step`: that is what a pap
 from __future__ import annotations
 
 import inspect
+import pathlib
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_anogan.training.averages import AveragedModel
 from keras_anogan.training.batches import Batches, EpochBatches, Rows, check_rows, data_of, with_batches_of_validation
+from keras_anogan.training.given import checked_batches, refuse_arguments, warn_of_range
 from keras_anogan.training.noise import SeededModel
 from keras_anogan.training.replicas import agree_on_overflow, replicas
 
@@ -218,22 +222,31 @@ class AdversarialModel(SeededModel, AveragedModel):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False or a validation_split.
+            ValueError: for no rows, a wrong shape, NaN or infinite values, shuffle=False, a validation_split, weights
+                of samples or classes.
+
+        Images or windows that do not lie in [-1, 1] are trained on as they are, with a warning.
         """
+        owner = type(self).__name__
+        refuse_arguments(owner, kwargs)
         data = data_of(x, y)
+        kwargs = with_batches_of_validation(kwargs, self.sample_shape, owner)
         if isinstance(data, Rows):
             data = self._batched(data, batch_size or 32, kwargs.pop("steps_per_epoch", None))
         given = kwargs.pop("callbacks", None) or []
         callbacks = [_EpochStart(data), *(given if isinstance(given, (list, tuple)) else [given])]
         self._remember(data)
         if not isinstance(data, EpochBatches):
-            return self._fit(data.x, data.y, batch_size=batch_size, callbacks=callbacks, **kwargs)
+            labels = data.y if self.uses_labels else None
+            batches = checked_batches(data.x, self.sample_shape, owner)
+            if isinstance(batches, (tf.data.Dataset, Iterator)):
+                kwargs.setdefault("shuffle", False)  # Keras can't, and would warn that it does not
+            return self._fit(batches, labels, batch_size=batch_size, callbacks=callbacks, **kwargs)
         if not kwargs.pop("shuffle", True):
             raise ValueError("Expected shuffle=True: the order is drawn from (seed, epoch). Received: shuffle=False.")
         if kwargs.pop("validation_split", 0):
             raise ValueError("Expected rows held out by you, as `validation_data`. Received: validation_split.")
         dataset = data.as_dataset(kwargs.pop("steps_per_epoch", None))
-        kwargs = with_batches_of_validation(kwargs)
         try:
             return self._fit(dataset, callbacks=callbacks, shuffle=False, **kwargs)
         except tf.errors.OpError:
@@ -241,9 +254,20 @@ class AdversarialModel(SeededModel, AveragedModel):
                 raise data.error from None  # what could not be read, said by who read it
             raise
 
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Keras's `save`, to a `.keras` file.
+
+        Raises:
+            ValueError: for another suffix: what HDF5 would hold could not be loaded.
+        """
+        check_keras_file(filepath, type(self).__name__, **kwargs)
+        super().save(filepath, *args, **kwargs)
+
     def _batched(self, data: Rows, batch_size: int, steps: int | None) -> EpochBatches:
         """Rows, checked, as batches of `batch_size` for each player."""
         rows, labels = self.check_rows(data.rows), data.labels if self.uses_labels else None
+        if isinstance(rows, np.ndarray):
+            warn_of_range(float(rows.min()), float(rows.max()), self.sample_shape, type(self).__name__)
         return EpochBatches(Batches(rows, self.rows_per_step(batch_size), self.seed, labels, steps))
 
     def _fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -277,6 +301,19 @@ class AdversarialModel(SeededModel, AveragedModel):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> AdversarialModel:
         return cls(**{key: _deserialize(value, custom_objects) for key, value in config.items()})
+
+
+def check_keras_file(path: Any, owner: str, zipped: bool | None = None, **_: Any) -> None:
+    """Refuse to save to a file that Keras could not load again, such as HDF5, which knows no models of several parts.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    if zipped is not False and not str(path).endswith(".keras") and "://" not in str(path):
+        raise ValueError(
+            f"{owner} expected a file that ends in .keras. Received: {path}; "
+            f"{pathlib.Path(path).with_suffix('.keras')} would do."
+        )
 
 
 class _EpochStart(keras.callbacks.Callback):

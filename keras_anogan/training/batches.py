@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.training.given import as_array, checked_batches
+
 Made = TypeVar("Made")
 
 
@@ -186,25 +188,35 @@ def data_of(x: Any, y: Any = None) -> Rows | EpochBatches | KerasData:
         x, y = x
     if hasattr(x, "epoch") and hasattr(x, "as_dataset"):
         return EpochBatches(x)
-    if isinstance(x, (list, tf.Tensor)):
-        x = keras.ops.convert_to_numpy(x)
+    x = as_array(x)
     return Rows(x, y) if hasattr(x, "__array__") or _is_read_by_number(x) else KerasData(x, y)
 
 
-def with_batches_of_validation(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of Keras's `fit` in which `validation_data` that are read by number are a dataset of batches."""
+def with_batches_of_validation(kwargs: dict[str, Any], shape: tuple[int | None, ...], owner: str) -> dict[str, Any]:
+    """Arguments of Keras's `fit` with checked `validation_data`; those that are read by number become batches.
+
+    Raises:
+        ValueError: for data that are none, of another shape than `shape`, or with sample weights.
+    """
     held_out = kwargs.get("validation_data")
     if held_out is None:
         return kwargs
-    if not _is_read_by_number(held_out) or hasattr(held_out, "__array__"):
-        return {"validation_batch_size": 256, **kwargs}
+    owner = f"{owner}'s validation_data"
+    data = data_of(held_out)
+    if not isinstance(data, Rows):
+        checked = checked_batches(held_out, shape, owner) if isinstance(data, KerasData) else held_out
+        return {**kwargs, "validation_data": checked}
+    if hasattr(data.rows, "__array__"):
+        x = check_rows(data.rows, shape, owner)
+        pair = x if data.labels is None else (x, data.labels)
+        return {"validation_batch_size": 256, **kwargs, "validation_data": pair}
     size = kwargs.pop("validation_batch_size", None) or 256
-    return {**kwargs, "validation_data": in_order(held_out, size)}
+    return {**kwargs, "validation_data": in_order(data.rows, size)}
 
 
 def _is_read_by_number(x: Any) -> bool:
     """Whether `x` has a length and `x[indices]`, and is none of Keras's own kinds of data."""
-    others = (tuple, dict, keras.utils.PyDataset, tf.data.Dataset)
+    others = (tuple, dict, str, bytes, keras.utils.PyDataset, tf.data.Dataset)
     return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, others)
 
 

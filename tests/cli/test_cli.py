@@ -20,7 +20,7 @@ import keras_anogan_cli
 from keras_anogan import evaluation, runs
 from keras_anogan.datasets import load_masks
 from keras_anogan.runs.arguments import Arguments
-from keras_anogan_cli import commands, console
+from keras_anogan_cli import console, training
 
 QUICK = ["--set", "n_critic=1"]  # of f-AnoGAN: a critic update is traced once instead of five times
 SMALL = ["--normal", "3", "--architecture", "dcgan", "--epochs", "2", "--alpha", "0.05", "--batch-size", "32"]
@@ -342,7 +342,10 @@ def one_sentence(capsys, word):
             "--image-size >= 2",
         ),
         (["train", "digits", "--normal", 1, "--alpha", 0.1, "--seed", -1, "--out", "{tmp}/r"], "--seed >= 0"),
-        (["train", "{tmp}", "--image-size", 100, "--out", "{tmp}-run"], r"powers? of two.*\(100, 100, 1\)"),
+        (
+            ["train", "digits", "--normal", 1, "--architecture", "dcgan", "--image-size", 100, "--out", "{tmp}/r"],
+            r"powers? of two.*\(100, 100, 1\)",
+        ),
         (
             ["train", "digits", "--normal", 1, "--detector", "pca", "--architecture", "mlp", "--out", "{tmp}/r"],
             "with fanogan only",
@@ -570,7 +573,11 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
         "import os\n"
         "from keras_anogan_cli import console\n"
         "console.import_tensorflow()\n"
-        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'"
+        "assert os.environ['TF_ENABLE_ONEDNN_OPTS'] == '1'\n"
+        "import keras\n"
+        "assert keras.saving.get_registered_object('keras_anogan>FittedDetector')\n"
+        "from keras_anogan import FAnoGAN, runs\n"
+        "assert runs.train and FAnoGAN"
     )
     subprocess.run([sys.executable, "-c", check], env=clean, check=True, capture_output=True)
 
@@ -578,9 +585,9 @@ def test_the_command_line_is_quiet_and_switches_onednn_on(tmp_path):
 def test_arguments_are_what_the_command_line_offers():
     import inspect
 
-    offered = set(inspect.signature(commands.train).parameters) - {"context", "out", "tensorboard", "config"}
+    offered = set(inspect.signature(training.train).parameters) - {"context", "out", "tensorboard", "config"}
     assert offered == {field.name for field in dataclasses.fields(Arguments)}
-    defaults = {k: p.default for k, p in inspect.signature(commands.train).parameters.items() if k in offered}
+    defaults = {k: p.default for k, p in inspect.signature(training.train).parameters.items() if k in offered}
     for field in dataclasses.fields(Arguments):
         if field.name not in ("data", "params"):
             assert defaults[field.name] == field.default, field.name

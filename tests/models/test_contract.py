@@ -275,6 +275,18 @@ def test_the_healthy_toy_passes(tiny_images):
     check_detector(make_toy, tiny_images)
 
 
+def test_a_network_that_ends_in_half_precision_is_given_advice(tiny_images):
+    def make():
+        toy = make_toy()
+        layers = [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(64), keras.layers.Reshape(SHAPE)]
+        detector = Toy(keras.Sequential(layers), toy.frozen)
+        detector.compile(jit_compile=False)
+        return detector
+
+    with pytest.raises(AssertionError, match=r"a network returns bfloat16, .* end every network in a float32 layer"):
+        check_detector(make, tiny_images, only=("trains_in_bfloat16",))
+
+
 def test_unknown_check_and_too_few_rows_are_refused(tiny_images):
     with pytest.raises(ValueError, match="no_such_check"):
         check_detector(make_toy, tiny_images, only=("no_such_check",))

@@ -123,6 +123,16 @@ def test_a_name_is_taken_once_and_only_for_kinds_that_exist():
     assert entry("fanogan").detector is FAnoGAN
 
 
+def test_channels_first_is_refused_for_images_alone():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"image_data_format 'channels_last'.*Received: 'channels_first'"):
+            build_detector("autoencoder", (8, 8, 1))
+        assert build_detector("pca", (4,))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_tags_have_defaults_that_ask_for_nothing():
     assert (Tags().averaged, Tags().least_steps, Tags().watchable) == (None, 0, True)
 

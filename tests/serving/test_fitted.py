@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import PCA, ConformalThreshold, FittedDetector, QuantileThreshold, image_preprocessing
+from keras_anogan import (
+    PCA,
+    ConformalThreshold,
+    Explainer,
+    FittedDetector,
+    QuantileThreshold,
+    build_detector,
+    image_preprocessing,
+)
 from keras_anogan.serving import export
 
 RAW = np.random.default_rng(5).integers(0, 256, (80, 12, 12, 3), dtype="uint8")
@@ -62,6 +70,39 @@ def test_a_file_keeps_everything(fitted, tmp_path):
     for key, value in fitted.detect(RAW).items():
         np.testing.assert_allclose(loaded.detect(RAW)[key], value, rtol=1e-5, err_msg=key)
     assert loaded.raw_dtype == "uint8"
+
+
+@pytest.mark.parametrize("name", ["detector.h5", "detector.hdf5", "detector"])
+def test_a_file_that_could_not_be_loaded_is_not_written(fitted, name, tmp_path):
+    for model in (fitted, fitted.detector, Explainer(fitted.detector)):
+        with pytest.raises(ValueError, match=rf"{name}; .*detector\.keras would do") as error:
+            model.save(tmp_path / name)
+        assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def convolutional():
+    detector = build_detector("autoencoder", (8, 8, 1), filters=2)
+    detector.compile()
+    return detector
+
+
+def solved():
+    detector = PCA((8, 8, 1), n_components=4)
+    detector.fit(np.asarray(image_preprocessing(8, 8)(RAW[..., :1])))
+    return detector
+
+
+@pytest.mark.parametrize("make", [solved, convolutional])
+def test_the_endpoint_of_encoded_images_runs_on_small_devices(make, tmp_path):
+    detector, preprocessing = make(), image_preprocessing(8, 8)
+    x = np.asarray(preprocessing(RAW[..., :1]))
+    scores = detector.predict(x)
+    fitted = FittedDetector(preprocessing, detector, ConformalThreshold(0.05).adapt(scores))
+    fitted.export(tmp_path / "1")
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "1"), signature_keys=["encoded"])
+    run = tf.lite.Interpreter(model_content=converter.convert()).get_signature_runner("encoded")
+    np.testing.assert_allclose(run(encoded=x[:5])["score"], scores[:5], rtol=1e-4)
 
 
 def test_the_saved_model_serves_named_endpoints_without_the_package(fitted, tmp_path):

@@ -26,6 +26,7 @@ from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.training.batches import gathered, in_batches
+from keras_anogan.words import counted
 
 
 def load_named(arguments: Arguments) -> Task:
@@ -121,7 +122,7 @@ def load_folder(arguments: Arguments) -> Task:
         test_ids=[path.relative_to(folder.root).as_posix() for path in paths],
         preprocessing=preprocess,
         fingerprint=folder.fingerprint,
-        name=f"{folder.root.name}: {total:,} normal images",
+        name=f"{folder.root.name}: {counted(total, 'normal images')}",
         remarks=tuple(remarks),
         masks=None if masks is None else load_masks(masks, arguments.sides),
         raw_dtype=folder.dtype,

@@ -1,0 +1,103 @@
+"""Everything that `from keras_anogan import ...` offers; importing it registers every class with Keras."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_anogan._version import __version__
+from keras_anogan.detector import AnomalyDetector, Explainer, Tags
+from keras_anogan.iftm import IFTM
+from keras_anogan.models import (
+    ALAD,
+    CVGAN,
+    PCA,
+    VAE,
+    VGAN,
+    WGANGP,
+    AnoGAN,
+    Autoencoder,
+    EfficientGAN,
+    FAnoGAN,
+    Flow,
+    GANDiscriminator,
+    Gaussian,
+    Neighbors,
+    Siamese,
+    build_detector,
+    build_phases,
+    list_detectors,
+)
+from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
+from keras_anogan.nn.scores import PredictionError
+from keras_anogan.serving.fitted import FittedDetector
+from keras_anogan.serving.preprocessing import image_preprocessing
+from keras_anogan.serving.tables import TableEncoder
+from keras_anogan.testing import check_detector
+from keras_anogan.thresholds.conformal import ConformalThreshold, QuantileThreshold, false_discovery_control
+from keras_anogan.thresholds.running import (
+    CumulativeAggregation,
+    DoubleExponentialThreshold,
+    ExponentialThreshold,
+    PeaksOverThreshold,
+    SlidingWindowThreshold,
+)
+from keras_anogan.video.opening import open_footage, prepare
+from keras_anogan.video.windows import VideoWindows
+
+
+def reproduce(
+    name: str, seeds: Sequence[int] = (), out: Any = "benchmarks/results", say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Run a published experiment; arguments and errors as in `recipes.reproduce`.
+
+    Recipes need scikit-learn and more, so that they are imported when one is run.
+    """
+    from keras_anogan import recipes
+
+    return recipes.reproduce(name, seeds, out, say)
+
+
+__all__ = [
+    "ALAD",
+    "CVGAN",
+    "IFTM",
+    "PCA",
+    "VAE",
+    "VGAN",
+    "WGANGP",
+    "AnoGAN",
+    "AnomalyDetector",
+    "Autoencoder",
+    "ConformalThreshold",
+    "CumulativeAggregation",
+    "DoubleExponentialThreshold",
+    "EfficientGAN",
+    "Explainer",
+    "ExponentialThreshold",
+    "FAnoGAN",
+    "FittedDetector",
+    "Flow",
+    "GANDiscriminator",
+    "Gaussian",
+    "MapDetector",
+    "Neighbors",
+    "PatchDetector",
+    "PeaksOverThreshold",
+    "PredictionError",
+    "QuantileThreshold",
+    "Siamese",
+    "SlidingWindowThreshold",
+    "SmoothedDetector",
+    "TableEncoder",
+    "Tags",
+    "VideoWindows",
+    "__version__",
+    "build_detector",
+    "build_phases",
+    "check_detector",
+    "false_discovery_control",
+    "image_preprocessing",
+    "list_detectors",
+    "open_footage",
+    "prepare",
+    "reproduce",
+]

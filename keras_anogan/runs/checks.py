@@ -1,0 +1,312 @@
+"""What can be refused before any data are read, and before TensorFlow is imported: folders, files and runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from keras_anogan._version import __version__
+from keras_anogan.catalogue import ORDER_STATISTICS
+from keras_anogan.datasets import is_table
+from keras_anogan.files import check_new_folder, is_partial, lies_in
+from keras_anogan.runs.arguments import NAMED_SETS
+
+
+def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -> None:
+    """Refuse data that are not there, a folder that holds something else, or no folder for TensorBoard's events.
+
+    Args:
+        arguments: `Arguments` of images or a table, or `VideoArguments` of footage.
+        out: the run folder.
+        tensorboard: folder for events, which is made; None for none.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    check = {"images": _check_images, "table": _check_table, "footage": _check_footage}[arguments.kind]
+    check_folder(arguments, arguments.sources, out)
+    for source in arguments.sources:
+        check(pathlib.Path(source))
+    try:
+        if tensorboard is not None:
+            pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"Expected a folder for TensorBoard's events. Received: {tensorboard} ({error.strerror})."
+        ) from error
+
+
+def check_scoring(
+    run: Any,
+    data: Any,
+    out: pathlib.Path,
+    maps: Any = None,
+    overlay: Any = None,
+    grid_lines: int = 0,
+    labels: Any = None,
+    annotate: Any = None,
+    kind: str | None = None,
+) -> None:
+    """Refuse what `score` can't do: no finished run, no data of its kind, files to write in the way of the data.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    config = check_run(run)
+    what = _what(config)
+    if kind is not None and config["kind"] != kind:
+        raise ValueError(f"Expected a run of {kind}. Received: {run}, of {what}; `score` takes it.")
+    footage = config["kind"] == "footage"
+    named = isinstance(data, str) and data in NAMED_SETS
+    check_csv(out, data if footage else ())
+    check_inputs(config, data, labels)
+    for folder, pictures in ((maps, "maps"), (overlay, "overlays")):
+        if folder is not None and not named:
+            check_outside(folder, data, what=f"a folder for the {pictures} outside the data")
+    if (maps or overlay or grid_lines > 0) and config["kind"] != "images":
+        raise ValueError(f"Expected images for maps, overlays and a grid. Received: a run of {what}.")
+    for path in (maps, overlay, annotate):
+        if path is not None:
+            check_writable(path)
+    if annotate is not None:
+        check_outside(annotate, data)
+        if not footage:
+            raise ValueError(f"Expected footage for an annotated video. Received: a run of {what}.")
+
+
+def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False, most: int | None = None) -> None:
+    """Refuse what `watch` can't do: no finished run of footage, no source, a threshold that can't learn.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    if most is not None and most < 1:
+        raise ValueError(f"Expected at least one frame to judge. Received: {most}.")
+    config = check_run(run)
+    if config["kind"] != "footage":
+        raise ValueError(f"Expected a run of footage to watch (train-video). Received: {run}, of {_what(config)}.")
+    threshold = config["arguments"].get("threshold", "conformal")
+    if learn and threshold in ORDER_STATISTICS:
+        raise ValueError(
+            "Expected a threshold that learns for --learn (train-video --threshold cumulative, exponential, "
+            f"double_exponential, sliding or peaks). Received: {threshold}."
+        )
+    check_csv(out, source)
+    if isinstance(source, (str, os.PathLike)) and "://" not in str(source):
+        _check_footage(pathlib.Path(source))
+
+
+def check_export(run: Any, folder: Any) -> None:
+    """Refuse to export what is no finished run, or to where something is.
+
+    Raises:
+        FileNotFoundError, FileExistsError, ValueError: one sentence.
+    """
+    check_run(run)
+    check_new_folder(folder)
+    check_writable(folder)
+
+
+def check_preparing(days: Sequence[Any], out: Any, every: int) -> None:
+    """Refuse days that are not there, or a file where the store is to be.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    if every < 1:
+        raise ValueError(f"Expected --every >= 1. Received: {every}.")
+    for day in days:
+        _check_footage(pathlib.Path(day))
+    if pathlib.Path(out).is_file():
+        raise ValueError(f"Expected a folder for the store. Received: {out}, which is a file.")
+    check_writable(out)
+
+
+def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
+    """Refuse data to score that are not there, or not of the kind that a run was trained on.
+
+    Args:
+        config: of the run.
+        data: a path, or several.
+        labels: file with one 0 or 1 for each frame of footage, or an array; None where nobody knows.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    several = data if isinstance(data, (list, tuple)) else [data]
+    if config["kind"] == "footage":
+        for day in several:
+            _check_footage(pathlib.Path(day))
+        if isinstance(labels, (str, os.PathLike)) and not pathlib.Path(labels).exists():
+            raise FileNotFoundError(f"Expected labels in {labels}. Received: no such file.")
+        return
+    if labels is not None:
+        raise ValueError(f"Expected --labels with footage only. Received: a run of {_what(config)}.")
+    if len(several) != 1 and config["kind"] == "table":
+        raise ValueError(f"Expected one table to score. Received: {len(several)}, {several[0]} and others.")
+    if (config["kind"] == "table") != is_table(several[0]):
+        raise ValueError(f"Expected {_what(config)}, as the run was trained on. Received: {several[0]}.")
+    if config["kind"] == "table":
+        _check_table(pathlib.Path(several[0]))
+    elif several[0] not in NAMED_SETS:
+        for path in several:
+            _check_scored_images(path)
+    elif several[0] != config["arguments"]["data"]:
+        raise ValueError(
+            f"Expected a run that was trained on {several[0]}. Received: one trained on {config['arguments']['data']}."
+        )
+
+
+def _what(config: dict[str, Any]) -> str:
+    """What a run was trained on, for a sentence."""
+    return "a table" if config["kind"] == "table" else config["kind"]
+
+
+def _check_images(folder: pathlib.Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}, which is not a folder.")
+    if not any(files for _, _, files in os.walk(folder)):
+        raise ValueError(f"Expected images in {folder}. Received: none.")
+
+
+def _check_scored_images(path: Any) -> None:
+    """Refuse a folder without files, and a photograph or list that is not there; a pattern is looked at later."""
+    if pathlib.Path(path).is_dir():
+        _check_images(pathlib.Path(path))
+    elif not any(sign in str(path) for sign in "*?[") and not pathlib.Path(path).exists():
+        raise FileNotFoundError(f"Expected a folder of images, or images, in {path}. Received: nothing is there.")
+
+
+def _check_table(path: pathlib.Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
+
+
+def _check_footage(day: pathlib.Path) -> None:
+    if not day.exists():
+        raise FileNotFoundError(f"Expected footage in {day}. Received: nothing is there.")
+
+
+def check_writable(path: Any) -> None:
+    """Refuse a path below a file, or below a folder that can't be written to, before hours are spent on its content.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    place = pathlib.Path(path).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    is_there = place == pathlib.Path(path).absolute()
+    if not (place.is_dir() or (is_there and place.is_file())):
+        raise ValueError(f"Expected a place to write {path} to. Received: {place}, which is a file.")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"Expected a place to write {path} to. Received: no permission to write {place}.")
+
+
+def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None:
+    """Refuse a folder that holds something else, or lies in the data, before any data are read.
+
+    Args:
+        arguments: a dataclass; an earlier run in the folder has to have the same.
+        data: files and folders that the run reads.
+        out: the run folder.
+
+    Raises:
+        ValueError: one sentence on what is in the way.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"Expected a folder for the run. Received: {out}, which is a file.")
+    check_writable(out)
+    for source in data:
+        if lies_in(out, source):
+            raise ValueError(
+                f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
+                f"{source}."
+            )
+    others = [p for p in out.iterdir() if not is_partial(p)] if out.is_dir() else []
+    if others and not (out / "config.json").exists():
+        raise ValueError(
+            f"Expected a new or empty folder, or an earlier run. Received: {out}, which holds other files."
+        )
+    if (out / "config.json").exists():
+        config = read_config(out)
+        wanted = json.loads(json.dumps(dataclasses.asdict(arguments)))
+        for key, value in (_defaults(arguments) | config["arguments"]).items():  # a run of before an option was there
+            if wanted.get(key) != value:
+                raise ValueError(
+                    f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
+                    "repeat the same command to resume it, or choose another folder."
+                )
+
+
+def _defaults(arguments: Any) -> dict[str, Any]:
+    """The defaults of a dataclass, for the fields that have one."""
+    found = {}
+    for field in dataclasses.fields(arguments):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+    return found
+
+
+def read_config(run: pathlib.Path) -> dict[str, Any]:
+    """The `config.json` of a run of this version, or a sentence."""
+    path = run / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        written = config["versions"]["keras_anogan"]
+        complete = isinstance(config["arguments"], dict) and isinstance(config["data"]["fingerprint"], str)
+        config["kind"] = _kind(config)
+    except (ValueError, KeyError, TypeError):
+        complete = False
+    if not complete:
+        raise ValueError(f"Expected the config.json of a run. Received: {path}, which is not one.")
+    if written.split(".")[:2] != __version__.split(".")[:2]:
+        raise ValueError(f"{run} was written by keras_anogan {written}. Received: keras_anogan {__version__}.")
+    return config
+
+
+def _kind(config: dict[str, Any]) -> str:
+    """ "images", "table" or "footage"; runs of before say "video", or nothing."""
+    kind = config.get("kind") or ("table" if is_table(config["arguments"]["data"]) else "images")
+    return "footage" if kind == "video" else kind
+
+
+def check_run(run: Any) -> dict[str, Any]:
+    """The `config.json` of a finished run.
+
+    Raises:
+        FileNotFoundError: if the folder is not a finished run.
+        ValueError: if another version of the package wrote it, or the file is damaged.
+    """
+    run = pathlib.Path(run)
+    if not (run / "config.json").exists():
+        raise FileNotFoundError(f"Expected a run folder (with config.json). Received: {run}.")
+    config = read_config(run)
+    if not (run / "metrics.json").exists() or not (run / "detector.keras").exists():
+        raise FileNotFoundError(
+            f"Expected a finished run. Received: {run}, which is unfinished; repeat the command that began it."
+        )
+    return config
+
+
+def check_csv(out: pathlib.Path, data: Any) -> None:
+    """Refuse a CSV file that is a folder, has the name of a report or picture, or lies in the data."""
+    if out.is_dir():
+        raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
+    if out.suffix.lower() in (".html", ".png"):
+        raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
+    check_outside(out, data)
+    check_writable(out)
+
+
+def check_outside(path: Any, data: Any, what: str = "a file outside the data to write") -> None:
+    """Refuse to write into a folder that is read, or over a file that is."""
+    for source in data if isinstance(data, (list, tuple)) else [data]:
+        if lies_in(path, source):
+            raise ValueError(f"Expected {what}. Received: {path} in {source}.")
