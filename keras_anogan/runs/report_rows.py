@@ -89,9 +89,9 @@ def rows_values(
     }
 
 
-def promise_of(alpha: float, k: float, fitted: FittedDetector, noun: str) -> tuple[str, str]:
+def promise_of(alpha: float | None, k: float, fitted: FittedDetector, noun: str) -> tuple[str, str]:
     """What the threshold keeps of normal rows: in a few words, and in a sentence."""
-    rate = f"{100 * alpha:.4g} %"
+    rate = "" if alpha is None else f"{100 * alpha:.4g} %"
     if fitted.threshold.takes_groups:
         return f"asked for: {rate}", (
             f"On average over such calibrations at most {rate} of normal {noun} raise an alarm, as long as they "
