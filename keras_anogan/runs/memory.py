@@ -15,13 +15,14 @@ import keras
 import tensorflow as tf
 
 from keras_anogan.models import build_phases
+from keras_anogan.models.pca import MOST_BYTES
 from keras_anogan.runs.arguments import RunArguments
 from keras_anogan.runs.budget import fitting_batch
 
 GIB = 2**30
 SLOTS = 3  # of each weight that is trained: its gradient and Adam's two averages
 KEPT = 1.5  # times the outputs of all layers once: measured of f-AnoGAN at 128 pixels
-ROWS = 200  # of float32 that solving the baseline, PCA of 32 components, takes
+COPIES = 4.6  # of the rows that PCA, the baseline, solves for at a time: measured at 512 pixels
 CGROUP = pathlib.Path("/sys/fs/cgroup/memory.max")
 
 
@@ -78,7 +79,8 @@ def estimate_memory(arguments: RunArguments, shape: tuple[int, ...], batch_size:
         trained = _sizes(variable for model in phases.values() for variable in model.trainable_variables)
         kept = sum(_outputs(network) for network in {id(n): n for m in phases.values() for n in _networks(m)}.values())
     features = math.prod(shape)
-    return weights, 4.0 * (weights + SLOTS * trained + KEPT * batch_size * kept + ROWS * features)
+    solved = 32 + max(32, min(256, MOST_BYTES // (4 * features)))  # components, and rows of a part
+    return weights, 4.0 * (weights + SLOTS * trained + KEPT * batch_size * kept + COPIES * solved * features)
 
 
 def memory_of_machine() -> int | None:

@@ -187,8 +187,12 @@ def test_a_lossless_mask_of_dark_values_holds_labels(value, tmp_path):
 
 
 def test_masks_of_palettes_of_16_bits_and_with_transparent_parts(tmp_path):
-    coloured = Image.fromarray(disc().astype("uint8"))
-    coloured.putpalette([0, 0, 0, 64, 0, 0])  # dark red, as tools for labelling colour their eighth kind
+    numbers = disc().astype("uint8")
+    numbers[64, 64] = 2
+    coloured = Image.fromarray(numbers)
+    coloured.putpalette(
+        [0, 0, 0, 64, 0, 0, 192, 0, 0]
+    )  # dark red beside a bright one, as tools for labelling have them
     coloured.save(tmp_path / "p.png")
     Image.fromarray(disc().astype("uint16") * 65535).save(tmp_path / "deep.png")
     Image.fromarray(disc().astype("uint16")).save(tmp_path / "ones.png")
