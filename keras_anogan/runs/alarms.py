@@ -128,7 +128,7 @@ def alarm_picture(path: pathlib.Path, result: Result, fitted: FittedDetector, wh
     path.parent.mkdir(parents=True, exist_ok=True)
     explained = fitted.detector.explain(tf.constant(result.actual[None]))
     frame = np.round((result.actual[-1] - BYTE_OFFSET) / BYTE_SCALE).astype("uint8")
-    title = f"{when}: {result.error:.4g}, threshold {result.threshold:.4g}"
+    title = f"{when}: {result.error:.4g} > {result.threshold:.4g}".replace(", frame", "\nframe")  # one panel is narrow
     with replacing(path) as partial:
         save_panels([(title, _drawn(frame, {key: np.asarray(value) for key, value in explained.items()}))], partial)
 
