@@ -137,7 +137,7 @@ class Arguments(RunArguments):
         column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
             "number=number" or "key=id".
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
-        detector: default: fanogan for images, efficientgan for tables. One that learns from the classes of normal
+        detector: default: pca for a folder, fanogan for mnist and digits, efficientgan for tables. One that learns from the classes of normal
             images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
@@ -186,13 +186,19 @@ class Arguments(RunArguments):
         self._settle_length()
         if self.data not in NAMED_SETS:
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
-        self._set_default("detector", "efficientgan" if self.is_table else "fanogan")
+        self._set_default("detector", self._default_detector())
         self._check_architecture()
         self._check_detector("table" if self.is_table else "image", "a table" if self.is_table else "images")
         self._check_tags()
         if not self.is_table:
             self._set_default("image_size", NAMED_SETS.get(self.data, 64))
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
+
+    def _default_detector(self) -> str:
+        """What evidence supports for such data (docs/which-detector.md); an architecture is f-AnoGAN's."""
+        if self.is_table:
+            return "efficientgan"
+        return "fanogan" if self.data in NAMED_SETS or self.architecture is not None else "pca"
 
     def _settle_length(self) -> None:
         """Epochs and batches, or, for a folder where nobody said so, a budget of time."""
