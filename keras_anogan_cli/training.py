@@ -42,8 +42,8 @@ def train(
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, fanogan for mnist and digits, "
-            "efficientgan for tables."
+            help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, fanogan for mnist and "
+            "digits, efficientgan for tables."
         ),
     ] = None,
     params: options.Parameters = None,

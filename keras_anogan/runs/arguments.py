@@ -137,8 +137,8 @@ class Arguments(RunArguments):
         column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
             "number=number" or "key=id".
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
-        detector: default: pca for a folder, fanogan for mnist and digits, efficientgan for tables. One that learns from the classes of normal
-            images needs `abnormal`.
+        detector: default: pca for a folder, fanogan for mnist and digits, efficientgan for tables. One that learns from
+            the classes of normal images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
         image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
