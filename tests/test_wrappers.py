@@ -238,3 +238,15 @@ def test_siamese_learns_from_the_classes_of_normal_images():
     scores = outliers.fit(images, classes).score_samples(images)
     assert scores.shape == (60,)
     assert np.asarray(outliers.detector_.seen)[:3].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("glitch", [1e3, 1e9])
+def test_a_few_glitches_are_told_and_do_not_rule_the_scale(glitch):
+    draw = np.random.default_rng(0)
+    X, new = draw.normal(size=(500, 3)), draw.normal(size=(200, 3))
+    new[:100, 0] += 8.0
+    X[::100, 0] = glitch
+    with pytest.warns(UserWarning, match="cells lie far from all others of their column"):
+        outliers = SKLearnOutlierDetector("gaussian", random_state=0).fit(X)
+    scores = outliers.decision_function(new)
+    assert scores[:100].max() < scores[100:].min()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Format = dict[str, Any]
 NEARLY = 0.8  # of the known cells have to be numbers, or dates, for a column to be one of them
-MOST = 5_000  # different cells that are looked at to find out how a column is written
+MOST = 1_000  # different cells that are looked at to find out how a column is written
 WORDS = 20  # of those that are no numbers, kept with the format
 BLANKS = (
     "-",
@@ -84,6 +84,16 @@ def known_cells(column: pd.Series) -> pd.Series:
     return column.dropna().astype(str).str.strip()
 
 
+def plain_numbers(known: pd.Series, mark: str) -> pd.Series | None:
+    """Cells as float64 where each is a number as Python writes them, and none could mean another; else None."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(known, errors="coerce").astype("float64")
+    if not np.isfinite(numbers).all() or (mark == "," and known.str.fullmatch(GROUPED).any()):
+        return None
+    return numbers
+
+
 def number_styles(cells: list[str]) -> tuple[float, list[tuple[str, str]]]:
     """The share of cells that are numbers in the best style, and all styles in which as many are."""
     cells = [bare(cell) for cell in cells]
@@ -92,13 +102,16 @@ def number_styles(cells: list[str]) -> tuple[float, list[tuple[str, str]]]:
     return best / max(len(cells), 1), [style for style, count in found.items() if count == best]
 
 
-def decimal_mark(columns: list[list[str]], separator: str) -> str:
+def decimal_mark(columns: list[pd.Series], separator: str) -> str:
     """The decimal mark of a file, where columns of it leave no doubt; else what its separator suggests.
 
     A file that writes 12,5 means a thousand by 1.234, and one that writes 12.5 means one and a bit.
     """
     votes = set()
-    for cells in columns:
+    for column in columns:
+        cells = column.iloc[: 10 * MOST].drop_duplicates().iloc[:MOST].tolist()
+        if not any("." in cell or "," in cell for cell in cells):
+            continue
         share, styles = number_styles(cells)
         marked = [cell for cell in cells if "." in cell or "," in cell]
         if share >= NEARLY and marked and len({decimal for decimal, _ in styles}) == 1:
@@ -119,7 +132,8 @@ def find_format(column: pd.Series, mark: str = ".", least: float = NEARLY) -> Fo
 
 def find_number(column: pd.Series, mark: str = ".", least: float = NEARLY) -> Format | None:
     """How a column of text writes numbers, or None."""
-    cells = known_cells(column).drop_duplicates()[:MOST].tolist()
+    known = known_cells(column)
+    cells = known.drop_duplicates()[:MOST].tolist()
     share, styles = number_styles(cells)
     if not cells or share < 0.5 * least:
         return None
@@ -127,17 +141,18 @@ def find_number(column: pd.Series, mark: str = ".", least: float = NEARLY) -> Fo
     if not any(mark in cell for cell in cells for mark in ".,"):
         decimal = "."
     found = {"kind": "number", "decimal": decimal, "thousands": thousands, "words": []}
-    return _with_words(column, found, least)
+    return _with_words(known, found, least)
 
 
 def find_date(column: pd.Series, least: float = NEARLY) -> Format | None:
     """How a column of text writes dates, or None; where day and month could be either, the day comes first."""
-    cells = known_cells(column).drop_duplicates()[:MOST]
+    known = known_cells(column)
+    cells = known.drop_duplicates()[:MOST]
     cells = cells[~cells.isin(BLANKS)]
     if len(cells) == 0 or not cells.str.contains(r"\d", regex=True).mean() >= 0.5 * least:
         return None
     if cells.str.match(ISO_DATE).mean() >= 0.5 * least:
-        return _with_words(column, {"kind": "date", "date": ISO, "words": []}, least)
+        return _with_words(known, {"kind": "date", "date": ISO, "words": []}, least)
     best = None
     for style in (day + time for day in DAYS for time in TIMES):
         if _dates(cells[:20], style).notna().mean() < 0.5:
@@ -145,12 +160,11 @@ def find_date(column: pd.Series, least: float = NEARLY) -> Format | None:
         share = float(_dates(cells, style).notna().mean())
         if share >= 0.5 * least and (best is None or share > best[0]):
             best = (share, style)
-    return _with_words(column, {"kind": "date", "date": best[1], "words": []}, least) if best else None
+    return _with_words(known, {"kind": "date", "date": best[1], "words": []}, least) if best else None
 
 
-def _with_words(column: pd.Series, found: Format, least: float) -> Format | None:
+def _with_words(known: pd.Series, found: Format, least: float) -> Format | None:
     """A format with the words that are none of its cells, if these are few enough."""
-    known = known_cells(column)
     bad = known[apply_format(known, found).isna()]
     told = len(known) - int(known.isin(BLANKS).sum())  # a dash says that there is nothing
     if len(known) - len(bad) < max(least * told, 1):
@@ -196,9 +210,8 @@ def _dates(column: pd.Series, style: str) -> pd.Series:
     return pd.to_datetime(text.where(looks, None), format=ISO, errors="coerce", utc=True)
 
 
-def is_code(column: pd.Series) -> str | None:
-    """Why whole numbers of a column of text are names rather than amounts, or None: 007, or more digits than fit."""
-    cells = known_cells(column)
+def is_code(cells: pd.Series) -> str | None:
+    """Why whole numbers among cells of text are names rather than amounts, or None: 007, or more digits than fit."""
     if (zeros := cells[cells.str.fullmatch(ZEROS)]).size:
         return f"cells such as {zeros.iloc[0]} begin with zeros"
     long = cells[cells.str.fullmatch(r"[-+]?\d{16,}")]

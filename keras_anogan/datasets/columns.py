@@ -123,8 +123,8 @@ def describe_columns(
     if any(not isinstance(name, str) for name in frame.columns):
         wrong = next(name for name in frame.columns if not isinstance(name, str))
         raise ValueError(f"Expected columns with names. Received: {wrong!r}; frame.columns.astype(str) would do.")
-    asked = [("--drop", name) for name in drop] + [("--column", name) for name in wanted]
-    for option, name in [*asked, *([("--id-column", row_id)] if row_id is not None else [])]:
+    asked = [*([("--id-column", row_id)] if row_id is not None else []), *(("--drop", name) for name in drop)]
+    for option, name in [*asked, *(("--column", name) for name in wanted)]:
         if name not in frame.columns:
             raise ValueError(f"Expected columns of the table, {some_names(frame.columns)}. Received: {option} {name}.")
     found = []
@@ -269,5 +269,5 @@ def lines_of(columns: Sequence[Column], most: int = 60) -> list[str]:
 
 def _short(value: float | str | None) -> str:
     if isinstance(value, str):
-        return value.removesuffix("T00:00:00")
+        return value[:10]  # the day
     return "" if value is None else f"{value:.6g}"

@@ -135,9 +135,8 @@ def type_columns(
     index, frame = frame.index, frame.reset_index(drop=True)
     if plain := {name: column.astype(object) for name, column in frame.items() if hasattr(column, "cat")}:
         frame = frame.assign(**plain)
-    texts = {name: column for name, column in frame.items() if _is_text(column)}
-    looked_at = [cells.known_cells(c).drop_duplicates()[: cells.MOST].tolist() for c in texts.values()]
-    mark = cells.decimal_mark(looked_at, separator)
+    texts = {name: cells.known_cells(column) for name, column in frame.items() if _is_text(column)}
+    mark = cells.decimal_mark(list(texts.values()), separator)
     made: dict[Any, Any] = {}
     found: dict[str, Format] = {}
     notes: dict[str, str] = {}
@@ -150,19 +149,25 @@ def type_columns(
             if pd.api.types.is_datetime64_any_dtype(made[name]):
                 found[str(name)] = {"kind": "date", "date": cells.ISO, "words": []}
             continue
-        code = None if want else cells.is_code(column)
-        how = None if code else _format(str(name), column, want, mark)
-        made[name] = column.astype(object) if how is None else cells.apply_format(column, how)
-        if code and cells.find_number(column, mark):
+        known = texts[name]
+        numbers = cells.plain_numbers(known, mark) if want in ({}, {"kind": "number"}) else None
+        fraction = numbers is not None and bool((numbers % 1 != 0).any())
+        code = None if want or fraction else cells.is_code(known)
+        if numbers is not None and not code:
+            made[name] = numbers.reindex(column.index)
+            continue
+        how = None if code else _format(str(name), known, want, mark)
+        made[name] = column.astype(object) if how is None else cells.apply_format(known, how).reindex(column.index)
+        if code and cells.find_number(known, mark):
             notes[str(name)] = f"{code}: taken for text"
         if how is not None:
             plural = "dates" if how["kind"] == "date" else "numbers"
-            example = _example(column, made[name], how)
+            example = _example(known, made[name], how)
             told = of is None or str(name) in of
             as_before = all(want.get(key) == how.get(key) for key in ("decimal", "thousands", "date"))
             if example and told and not as_before and how.get("date") != cells.ISO:
                 converted[plural].append(f"{name!r} ({example})")
-            bad = cells.known_cells(column)[lambda known, read=made[name]: read[known.index].isna()]
+            bad = known[made[name][known.index].isna()]
             if len(bad) and told:
                 such = f"are no {plural}, such as {bad.iloc[0]!r}"
                 remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
@@ -180,8 +185,7 @@ def _is_text(column: pd.Series) -> bool:
 
     if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
         return False
-    known = column.dropna()
-    return len(known) > 0 and all(isinstance(cell, str) for cell in known)
+    return pd.api.types.infer_dtype(column, skipna=True) == "string" and bool(column.notna().any())
 
 
 def _native(column: pd.Series) -> pd.Series:
@@ -200,33 +204,31 @@ def _native(column: pd.Series) -> pd.Series:
     return column
 
 
-def _format(name: str, column: pd.Series, want: Format, mark: str) -> Format | None:
+def _format(name: str, known: pd.Series, want: Format, mark: str) -> Format | None:
     """How a column of text is to be read; None for text.
 
     Raises:
         ValueError: for a column that has to be numbers, or dates, and isn't.
     """
     if not want:
-        return cells.find_format(column, mark)
-    known = cells.known_cells(column)
+        return cells.find_format(known, mark)
     whole = {"decimal": ".", "thousands": "", "words": [], **want}
-    if whole["kind"] == "number" or "date" in whole:
+    if "date" in whole or (whole["kind"] == "number" and ("decimal" in want or mark != ",")):
         bad = known[cells.apply_format(known, whole).isna() & ~known.isin(whole["words"])]
         if len(bad) <= 0.5 * len(known):
             return whole
     else:
         bad = known
-    found = None if whole["kind"] == "number" else cells.find_date(column, 0.5)
-    found = found or cells.find_number(column, mark, 0.5)
+    found = None if whole["kind"] == "number" else cells.find_date(known, 0.5)
+    found = found or cells.find_number(known, mark, 0.5)
     if found is None:
         what = "numbers" if whole["kind"] == "number" else "dates"
         raise ValueError(f"Expected {what} in column {name!r}. Received: {bad.iloc[0]!r} in row {bad.index[0] + 1}.")
     return found
 
 
-def _example(column: pd.Series, made: pd.Series, how: Format) -> str:
+def _example(known: pd.Series, made: pd.Series, how: Format) -> str:
     """One cell of text, and what it became; "" where all cells are numbers as Python writes them."""
-    known = cells.known_cells(column)
     good = known[made[known.index].notna()]
     if len(good) and how["kind"] == "date":
         return f"{good.iloc[0]} is {made[good.index[0]]:%Y-%m-%d}{_other_order(good, how['date'])}"
