@@ -89,8 +89,8 @@ def scan_image_folder(
         color: "rgb", "grey", or "auto": RGB if any image is.
         normal_dirs: folders in `root` whose images are normal; by default all that are not abnormal.
         abnormal_dirs: folders in `root` whose images are anomalous; each is a kind of its own.
-        flat: whether all images below a folder of no layout are normal. None believes it unless the name of a folder
-            speaks against it, such as "bad" or "test"; False refuses several folders of any name.
+        flat: True takes all images below the folder to be normal, whatever its layout. None believes it of a folder of
+            no layout, unless a name in it speaks against it, such as "bad" or "test"; False refuses several folders.
 
     Raises:
         FileNotFoundError: if the folder does not exist.

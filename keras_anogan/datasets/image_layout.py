@@ -53,7 +53,7 @@ def find_layout(
     by_folder = _by_folder(root, images)
     if normal_dirs or abnormal_dirs:
         found = _named(root, images, by_folder, normal_dirs, abnormal_dirs, flat)
-    elif (root / "train" / "good").is_dir() or ((root / "test").is_dir() and not need_train):
+    elif not flat and ((root / "train" / "good").is_dir() or ((root / "test").is_dir() and not need_train)):
         found = _mvtec(root, images)
     else:
         found = Layout(images, [], _guard(root, images, by_folder, flat) if need_train else [])

@@ -329,6 +329,9 @@ def test_images_beside_those_of_the_layout_are_told_of(mvtec):
     write_images(mvtec / "validation", 1)
     folder = scan_image_folder(mvtec)
     assert folder.kinds == ("broken", "broken", "broken", "good", "good")
+    assert (
+        len(scan_image_folder(mvtec, flat=True).train) == 5 + 5 + 3 + 2 + 1
+    )  # the masks too: all is said to be normal
     assert folder.remarks == ("Images that are not used: train/bad (2), validation (1).",)
 
 
