@@ -146,10 +146,11 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
         said = f"{n:,} of {of:,} {what} are alarms ({percent(n / of)}"
         if metrics.get("false_alarm_rate") is not None and metrics.get("detection_rate") is not None:
             rates = [percent(metrics[key]) for key in ("detection_rate", "false_alarm_rate")]
-            separates = f"; AUROC {metrics['auroc']:.2f}" if "auroc" in metrics else ""
-            return Verdict(
-                "open", f"Alarms in {rates[0]} of the anomalous frames and {rates[1]} of the normal ones{separates}."
-            )
+            alarms = f"larms in {rates[0]} of the anomalous frames and {rates[1]} of the normal ones"
+            separates = f"AUROC {metrics['auroc']:.2f}"
+            if metrics["auroc"] <= 0.5:
+                return Verdict("bad", f"No better than guessing ({separates}): a{alarms}.")
+            return Verdict("open", f"A{alarms}; {separates}.")
         if what == "frames":  # those in a row resemble each other: an exact interval would be too narrow
             return Verdict("open", f"{said}); without labels nobody knows which of them are right.")
         said = f"{said}; {interval(n, of)})"

@@ -90,6 +90,11 @@ def baseline(auroc, low, high):
             "open",
             "Alarms in 50 % of the anomalous frames and 2 % of the normal ones; AUROC 0.80.",
         ),
+        (
+            {"judged": 9, "alarms": 2, "what": "frames", "detection_rate": 0.2, "false_alarm_rate": 0.3, "auroc": 0.44},
+            "bad",
+            "No better than guessing (AUROC 0.44): alarms in 20 % of the anomalous frames and 30 % of the normal ones.",
+        ),
         ({"rows": {"calibrate": 800}, "alpha": 0.01}, "open", "from 800 normal windows, asked for 1 %; score labelled"),
     ],
 )
