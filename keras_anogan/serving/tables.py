@@ -104,11 +104,6 @@ def by_frequency(cells: np.ndarray) -> list[str]:
     return [str(value) for value in values[np.argsort(-counts, kind="stable")]]
 
 
-def joined(parts: list[Any], dtype: str) -> Any:
-    """Symbolic tensors side by side; one alone as it is."""
-    return layers.Concatenate(dtype=dtype)(parts) if len(parts) > 1 else parts[0]
-
-
 @keras.saving.register_keras_serializable("keras_anogan")
 class NumericColumn(layers.Layer):
     """Numbers (batch, k) as (batch, 2 k): each standardised and cut off at 10, then 1 where it is missing, else 0.
@@ -211,15 +206,13 @@ class TableEncoder(layers.Layer):
 
     def adapt(self, raw: dict[str, np.ndarray]) -> TableEncoder:
         """Learn ranges and categories from normal training rows, columns as `raw_columns` gives them."""
-        inputs = {
-            name: keras.Input((1,), dtype=dtype, name=key)
-            for key, (name, dtype) in zip(self._keys(), self.dtypes.items(), strict=True)
-        }
+        inputs: list[Any] = []
         encoded = []
         if numbers := self._numbers():
             layer: Any = NumericColumn(len(numbers), name="numbers", dtype="float32")  # one layer: 200 cost seconds
             layer.adapt(np.stack([np.asarray(raw[name], "float64") for name in numbers], axis=1))
-            encoded.append(layer(joined([inputs[name] for name in numbers], "float64")))
+            inputs.append(keras.Input((len(numbers),), dtype="float64", name="numbers_in"))
+            encoded.append(layer(inputs[-1]))
         for key, (name, dtype) in zip(self._keys(), self.dtypes.items(), strict=True):
             if dtype == "string":
                 values = by_frequency(raw[name])
@@ -227,18 +220,30 @@ class TableEncoder(layers.Layer):
                 layer = CategoryColumn(
                     vocabulary=words, num_oov_indices=1, output_mode="one_hot", name=f"category_{key}"
                 )
-                encoded.append(layer(inputs[name]))
+                inputs.append(keras.Input((1,), dtype="string", name=key))
+                encoded.append(layer(inputs[-1]))
             elif len(near := raw[name][np.isfinite(raw[name]) & ~far_cells(raw[name])]):
                 self.ranges[name] = [float(near.min()), float(near.max())]
-        self.encoder = keras.Model(list(inputs.values()), joined(encoded, "float32"), name="columns")
+        joined = layers.Concatenate(dtype="float32")(encoded) if len(encoded) > 1 else encoded[0]
+        self.encoder = keras.Model(inputs, joined, name="columns")
         rows = len(raw[next(iter(self.dtypes))])
         some = np.linspace(0, rows - 1, min(rows, CHUNK)).astype(int)
-        sample = self.encoder([tf.constant(raw[name][some].reshape(-1, 1)) for name in self.dtypes])
+        sample = self.encoder(self._inputs({name: tf.constant(raw[name][some]) for name in self.dtypes}))
         self.deviations = ColumnDeviations(self.feature_columns).adapt(np.asarray(sample))
         return self
 
     def call(self, raw: dict[str, Any]) -> Any:
-        return ops.cast(self._adapted([ops.reshape(raw[name], (-1, 1)) for name in self.dtypes]), "float32")
+        return ops.cast(self._adapted(self._inputs(raw)), "float32")
+
+    def _inputs(self, raw: dict[str, Any]) -> list[Any]:
+        """What the model over the columns takes: all numbers as one tensor, then each category; or, in files of before,
+        each column."""
+        cells = {name: ops.reshape(raw[name], (-1, 1)) for name in self.dtypes}
+        if not self._together():
+            return list(cells.values())
+        numbers = [ops.cast(cells[name], "float64") for name in self._numbers()]
+        first = [ops.concatenate(numbers, axis=-1)] if numbers else []
+        return first + [cells[name] for name, dtype in self.dtypes.items() if dtype == "string"]
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         return (None, *self._adapted.output_shape[1:])
@@ -357,7 +362,7 @@ class TableEncoder(layers.Layer):
 
     def _together(self) -> bool:
         """Whether one layer standardises all numbers, their features first; in files of before each has its own."""
-        return any(layer.name == "numbers" for layer in self._adapted.layers)
+        return not any(layer.name.startswith("number_column_") for layer in self._adapted.layers)
 
     def _layer(self, name: str) -> Any:
         kind = "number" if self.dtypes[name] == "float64" else "category"
