@@ -78,7 +78,7 @@ class MapDetector(DetectorOfParts):
         detector: an `AnomalyDetector` of images whose `explain` has an `anomaly_map`; `fit` trains it.
         reduction: "top", "max" or "mean" (see `nn.scores.reduced_map`).
         share: of "top", in (0, 1].
-        sigma: of the blur, in pixels; default: 1/64 of the image's shorter side.
+        sigma: of the blur, in pixels; default: 1/128 of the image's shorter side.
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
@@ -105,7 +105,7 @@ class MapDetector(DetectorOfParts):
             raise ValueError(f"Expected a finite sigma >= 0. Received: sigma={sigma!r}.")
         self.detector = detector
         self.reduction, self.share = reduction, float(share)
-        self.sigma = min(detector.sample_shape[:2]) / 64.0 if sigma is None else float(sigma)
+        self.sigma = min(detector.sample_shape[:2]) / 128.0 if sigma is None else float(sigma)
         self.tags = dataclasses.replace(detector.tags, input="image", scores_map=True)  # type: ignore[misc]
         shape = tf.TensorSpec((None, *detector.sample_shape), "float32")
         if "anomaly_map" not in tf.function(detector.explain).get_concrete_function(shape).structured_outputs:
