@@ -185,7 +185,7 @@ def _report(
     trained = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     threshold = run.fitted.threshold
     summary |= {"threshold": threshold.threshold, "keeps_alpha": threshold.keeps_alpha, "alpha": run.arguments.alpha}
-    metrics = {**summary, "rows": trained["rows"]}
+    metrics = {**summary, "rows": trained.get("rows", {})}
     if run.fitted.map_threshold is not None:
         metrics["map_threshold"] = run.fitted.map_threshold.threshold
     if inputs.labels is not None:
