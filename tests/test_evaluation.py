@@ -90,15 +90,15 @@ def test_auroc_intervals_contain_the_truth_about_as_often_as_they_say(draw):
     labels = np.repeat([0, 1], [25, 15])
     hits = differences = 0
     for _ in range(200):
-        shared = draw.normal(labels / 2, 0.5)
-        scores, others = (shared + draw.normal(labels / 2, np.sqrt(0.75)) for _ in range(2))
+        shared = draw.normal(0.9 * labels, np.sqrt(0.9))
+        scores, others = (shared + draw.normal(0.1 * labels, np.sqrt(0.1)) for _ in range(2))
         low, high = evaluation.auroc_interval(labels, scores)
         hits += low <= 0.7602 <= high
         difference, low, high = evaluation.auroc_difference(labels, scores, others)
         assert difference == pytest.approx(roc_auc_score(labels, scores) - roc_auc_score(labels, others))
         differences += low <= 0 <= high
     assert 180 <= hits <= 199
-    assert 180 <= differences <= 199
+    assert 180 <= differences <= 199  # 200 if the two curves are taken to be independent
 
 
 def test_perfect_scores_of_few_rows_prove_little():

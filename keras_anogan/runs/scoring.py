@@ -172,7 +172,7 @@ def _report(
         "keeps_alpha": threshold.keeps_alpha,
         "alpha": getattr(threshold, "alpha", None),
     }
-    metrics = {**summary, "rows": trained["rows"]}
+    metrics = {**summary, "rows": trained.get("rows", {})}
     if run.fitted.pixel_threshold is not None:
         metrics["map_threshold"] = run.fitted.pixel_threshold
     if inputs.labels is not None:

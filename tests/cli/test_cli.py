@@ -71,6 +71,8 @@ def folder(tmp_path_factory):
 def folder_run(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tiles"
     arguments = [
+        "--architecture",
+        "dcgan",
         "--image-size",
         "64",
         "--epochs",
