@@ -164,7 +164,8 @@ def type_columns(
             plural = "dates" if how["kind"] == "date" else "numbers"
             example = _example(known, made[name], how)
             told = of is None or str(name) in of
-            as_before = all(want.get(key) == how.get(key) for key in ("decimal", "thousands", "date"))
+            before = {key: want[key] for key in ("decimal", "thousands", "date") if key in want}
+            as_before = bool(before) and all(how.get(key) == value for key, value in before.items())
             if example and told and not as_before and how.get("date") != cells.ISO:
                 converted[plural].append(f"{name!r} ({example})")
             bad = known[made[name][known.index].isna()]

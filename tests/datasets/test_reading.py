@@ -151,6 +151,8 @@ def test_columns_are_what_they_are_asked_to_be():
 
 
 def test_a_table_is_read_as_an_earlier_one_and_another_way_of_writing_is_found():
+    days = pd.DataFrame({"d": ["31.01.2024", "01.02.2024"]})
+    assert type_columns(days, type_columns(days).formats).remarks == []  # nothing new to tell
     first = type_columns(pd.DataFrame({"p": ["1.234,5", "0,5", "3", "-"]}))
     assert first.formats["p"] == {"kind": "number", "decimal": ",", "thousands": ".", "words": ["-"]}
     later = type_columns(pd.DataFrame({"p": ["1.500", "2.500", "-"]}), first.formats)

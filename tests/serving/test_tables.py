@@ -1,11 +1,14 @@
 """The encoder of tables: what rules its scale, what it knows of further rows, and where rows deviate."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from keras_anogan import PCA, ConformalThreshold, FittedDetector
+from keras_anogan.datasets import read_table
 from keras_anogan.datasets.table import type_columns
 from keras_anogan.nn.scaling import centre_and_spread, far_cells
 from keras_anogan.runs.tasks import split_table
@@ -49,6 +52,7 @@ def test_glitches_do_not_rule_the_scale(glitch):
         np.where(DRAW.random(1_000) < 0.1, DRAW.normal(1e3, 1.0, 1_000), DRAW.normal(size=1_000)),  # two levels
         (DRAW.random(1_000) < 0.01).astype(float),
         np.where(DRAW.random(1_000) < 0.5, np.nan, DRAW.normal(size=1_000)),
+        np.concatenate([DRAW.normal(size=920), np.full(40, 1e3), np.full(40, -1e3)]),  # 8 %: levels of their own
         DRAW.normal(size=19) * np.array([1e9, *[1.0] * 18]),  # too few to say
     ],
 )
@@ -186,3 +190,13 @@ def test_the_right_column_is_first_in_nine_of_ten_rows():
     encoder = task.encoder
     found = encoder.deviations.measure(encoder.encode(encoder.check_raw(new)))
     assert np.mean(np.array(encoder.deviations.names)[found.argmax(axis=1)] == broken) > 0.9
+
+
+def test_files_of_before_say_where_rows_differ_from_their_reconstruction():
+    data = pathlib.Path(__file__).parent.parent / "data"
+    model = keras.models.load_model(data / "fitted_table.keras")
+    raw = model.check_raw(read_table(data / "table.csv"))
+    found = column_deviations(model, model.preprocess(raw).numpy(), most=2)
+    assert len(found) == len(raw["age"])
+    assert {name for row in found for name, _ in row} <= set(raw)
+    assert model.preprocessing.remarks(raw) == []
