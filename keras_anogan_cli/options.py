@@ -132,6 +132,13 @@ Alpha = Annotated[
         show_default="auto",
     ),
 ]
+CalibrateShare = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the normal data that calibrates the threshold: more allow a lower rate. Default: 0.2.",
+        show_default=False,
+    ),
+]
 AnotherAlpha = Annotated[
     float | None,
     typer.Option("--alpha", help="Another false-alarm rate than the run was trained for.", show_default=False),

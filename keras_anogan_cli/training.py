@@ -85,6 +85,7 @@ def train(
     reduction: options.Reduction = None,
     threshold: options.Threshold = "conformal",
     alpha: options.Alpha = None,
+    calibrate_share: options.CalibrateShare = None,
     k: options.K = 3.0,
     seed: options.Seed = 0,
     skip_broken: options.SkipBroken = False,

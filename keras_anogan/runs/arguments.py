@@ -152,6 +152,8 @@ class Arguments(RunArguments):
             None to train all epochs.
         reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
             "paper", the detector's own score; default: top for a folder, where the detector has maps.
+        calibrate_share: of the normal data that are not for testing, the share that calibrates the threshold, at most a
+            half; default: 0.2, of digits 0.25.
         skip_broken: leave out image files that can't be read.
         color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
@@ -173,6 +175,7 @@ class Arguments(RunArguments):
     epochs: int | None = dataclasses.field(default=None, kw_only=True)
     batch_size: int | None = dataclasses.field(default=None, kw_only=True)
     reduction: str | None = None
+    calibrate_share: float | None = None
     skip_broken: bool = False
     color: str = "auto"
     normal_dir: list[str] | None = None
@@ -182,6 +185,8 @@ class Arguments(RunArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_at_least_one("patience")
+        if self.calibrate_share is not None and not 0.0 < self.calibrate_share <= 0.5:
+            raise ValueError(f"Expected 0 < --calibrate-share <= 0.5. Received: {self.calibrate_share}.")
         self._check_data()
         self._settle_length()
         if self.data not in NAMED_SETS:

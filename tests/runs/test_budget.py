@@ -76,7 +76,9 @@ def test_a_folder_is_trained_within_its_budget_and_the_plan_is_kept(tmp_path):
     folder = write_fabric(tmp_path / "fabric", train=24, good=4, each=1)
     said = []
     params = {"latent_dim": 4, "filters": 8}
-    arguments = Arguments(str(folder), detector="vae", image_size=16, budget=2.0, params=params)
+    arguments = Arguments(
+        str(folder), detector="vae", image_size=16, budget=2.0, params=params, calibrate_share=0.3, seed=1
+    )
     metrics = train(arguments, tmp_path / "run", say=said.append)
     plan = json.loads((tmp_path / "run" / "config.json").read_text())["plan"]
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
@@ -85,5 +87,6 @@ def test_a_folder_is_trained_within_its_budget_and_the_plan_is_kept(tmp_path):
     assert any("updates in batches of 8" in line for line in said)
     assert metrics["seconds"]["vae"] < 30.0
     assert metrics["reduction"] == "top"
-    assert metrics["alpha"] == 0.167  # five images calibrate it: 1/6, rounded up
+    assert metrics["rows"]["calibrate"] == 7  # three tenths of 24
+    assert metrics["alpha"] == 0.125  # an eighth
     assert set(metrics["baselines"]) == {"pca_32", "neighbors"}

@@ -37,7 +37,7 @@ def load_named(arguments: Arguments) -> Task:
         train, test = hold_out(*load_digits(), share=0.3, seed=0)
     protocol = one_class if arguments.normal is not None else one_anomalous
     digit: Any = arguments.normal if arguments.normal is not None else arguments.abnormal
-    share = 0.2 if arguments.data == "mnist" else 0.25
+    share = arguments.calibrate_share or (0.2 if arguments.data == "mnist" else 0.25)
     split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
     digest = hashlib.sha256()
     for images, classes in (train, test):
@@ -91,16 +91,17 @@ def load_folder(arguments: Arguments) -> Task:
     total = len(rows)
     if total < 8:
         raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
+    share = arguments.calibrate_share or 0.2
     remarks = [*folder.remarks, *on_sides(folder.facts, arguments.sides)]
     paths: Sequence[pathlib.Path]
     kinds: Sequence[str]
     masks: Sequence[pathlib.Path | None] | None
     if (folder.labels == 0).any():
-        train, stop, calibrate = three_ways(total, 0.1, 0.2, arguments.seed)
+        train, stop, calibrate = three_ways(total, 0.1, share, arguments.seed)
         paths, labels, kinds, masks = folder.test, folder.labels, folder.kinds, folder.masks
     else:  # nobody has set normal images aside: keep some to measure the false alarms on
         rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
-        part = three_ways(len(rest), 0.1, 0.2, arguments.seed + 1)
+        part = three_ways(len(rest), 0.1, share, arguments.seed + 1)
         train, stop, calibrate = (rest[indices] for indices in part)
         paths = (*(folder.train[i] for i in tested), *folder.test)
         labels = np.concatenate([np.zeros(len(tested), "int64"), folder.labels])

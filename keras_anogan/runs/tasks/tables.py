@@ -143,7 +143,10 @@ def load_table(arguments: Arguments) -> Task:
     frame = opened.frame
     drop = named_columns(arguments.drop or (), frame.columns)
     row_id = arguments.id_column
-    table = split_table(opened, arguments.normal_where, drop, arguments.wanted, row_id, seed=arguments.seed)
+    share = arguments.calibrate_share or 0.2
+    table = split_table(
+        opened, arguments.normal_where, drop, arguments.wanted, row_id, calibrate=share, seed=arguments.seed
+    )
     limit = 256 if arguments.smoke else len(frame)
     some = np.sort(np.random.default_rng(0).permutation(len(table.test))[:limit])
     rows = table.test_rows[some]
