@@ -109,7 +109,8 @@ def train(
         add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
     metrics["warnings"] = warnings
     if task.columns:
-        metrics["columns"] = [column.as_dict() for column in task.columns]
+        inputs = fitted.served_names  # of the SavedModel
+        metrics["columns"] = [{**column.as_dict(), "input": inputs.get(column.name)} for column in task.columns]
     metrics["seconds"] = {key: round(value, 2) for key, value in seconds.items()}
     settled = _config(arguments, task)
     report_training(out, settled, metrics, task, fitted, scores or {"score": calibration}, baselines, history)
