@@ -176,12 +176,14 @@ def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
     """Refuse options that were given and that the detector has no use for."""
     from keras_anogan.catalogue import listing
 
-    for name in ("epochs", "batch_size", "learning_rate"):
-        if arguments.tags.closed_form and _is_given(context, name):
+    given = {name for name in context.params if _is_given(context, name)}
+    for name in ("epochs", "budget", "batch_size", "learning_rate"):
+        if arguments.tags.closed_form and name in given:
             option = f"--{name.replace('_', '-')}"
+            network = "" if "detector" in given else "; a network, such as --detector autoencoder, is trained"
             raise ValueError(
-                f"Expected no {option} with {arguments.detector}, which is solved at once. "
-                f"Received: {option} {getattr(arguments, name)}."
+                f"Expected no {option} with {arguments.detector}, which is solved at once{network}. "
+                f"Received: {option} {context.params[name]}."
             )
     for name in names:
         if _is_given(context, name) and name not in listing(arguments.detector).parameters:
