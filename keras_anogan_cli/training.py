@@ -43,7 +43,7 @@ def train(
         str | None,
         typer.Option(
             help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, fanogan for mnist and "
-            "digits, efficientgan for tables."
+            "digits, flow for tables."
         ),
     ] = None,
     params: options.Parameters = None,
@@ -59,7 +59,7 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table. "
+            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table, flow 50. "
             "Default: 20; for a folder the budget rules.",
             show_default=False,
         ),

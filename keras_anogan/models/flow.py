@@ -135,7 +135,7 @@ class Flow(AnomalyDetector):
             network or the rows do not have.
     """
 
-    tags = Tags(input="any")
+    tags = Tags(input="any", least_steps=50)  # 1,000 in twenty epochs, however few the rows
     networks = ("flow",)
     players = {"flow": ("flow",)}
     logs = ("bits_per_dim",)

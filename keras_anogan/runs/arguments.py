@@ -137,7 +137,7 @@ class Arguments(RunArguments):
         column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
             "number=number" or "key=id".
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
-        detector: default: pca for a folder, fanogan for mnist and digits, efficientgan for tables. One that learns from
+        detector: default: pca for a folder, fanogan for mnist and digits, flow for tables. One that learns from
             the classes of normal images needs `abnormal`.
         architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
             sets, dcgan for folders.
@@ -202,7 +202,7 @@ class Arguments(RunArguments):
     def _default_detector(self) -> str:
         """What evidence supports for such data (docs/which-detector.md); an architecture is f-AnoGAN's."""
         if self.is_table:
-            return "efficientgan"
+            return "flow"
         return "fanogan" if self.data in NAMED_SETS or self.architecture is not None else "pca"
 
     def _settle_length(self) -> None:

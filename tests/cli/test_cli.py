@@ -632,7 +632,7 @@ def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
         (
             ("digits", "--normal", "3", "--detector", "foo"),
-            "gan_discriminator, gaussian, pca, siamese, vae. Received: 'foo'",
+            "gan_discriminator, gaussian, neighbors, pca, siamese, vae. Received: 'foo'",
         ),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
         (("digits", "--abnormal", "3", "--detector", "gaussian", "--patience", "3"), "solved at once"),

@@ -48,7 +48,7 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     (("score", "nowhere", "digits"), "Expected a run folder (with config.json). Received: nowhere"),
     (("score", "photos", "digits"), "Expected a run folder (with config.json). Received: photos"),
     (("score", "unfinished", "digits"), "which is unfinished"),
-    (("score", "finished", "nowhere"), "nowhere, which is not a folder"),
+    (("score", "finished", "nowhere"), "images, in nowhere. Received: nothing is there"),
     (("score", "finished", "mnist"), "trained on mnist. Received: one trained on digits"),
     (("score", "finished", "rows.csv"), "Expected images, as the run was trained on"),
     (("score", "finished", "digits", "--out", "photos"), "which is a folder"),

@@ -184,4 +184,3 @@ def test_a_folder_with_masks_and_few_calibration_images_takes_a_threshold_withou
     assert command("train", tmp_path / "data", *words, "--out", tmp_path / "run") == 0
     page = (tmp_path / "run" / "report.html").read_text()
     assert "as CumulativeAggregation forms them" in page
-    assert command("score", tmp_path / "run", tmp_path / "data", tmp_path / "data", "--out", tmp_path / "s.csv") == 2

@@ -507,7 +507,7 @@ def call(capsys, *words):
 
 def test_the_commands_from_raw_days_to_alarms(stored, tmp_path, capsys):
     folder, said = stored
-    assert "160 frames, 64 x 32, grey, of 2 day(s)" in said[0]
+    assert "160 frames, 64 x 32, grey, of 2 days" in said[0]
     assert said[1] == said[0].splitlines(keepends=True)[-1]  # all was done
     assert "Report:" in said[3]
     code, out, _ = call(
