@@ -59,8 +59,8 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Epochs of each phase of training; efficientgan and alad take 500 steps or more for one of a table, flow 50. "
-            "Default: 20; for a folder the budget rules.",
+            help="Epochs of each phase of training; for one of a table efficientgan and alad take 500 steps or more, "
+            "flow 50. Default: 20; for a folder the budget rules.",
             show_default=False,
         ),
     ] = None,
