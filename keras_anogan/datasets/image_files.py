@@ -156,7 +156,9 @@ def _decode(path: Any, content: bytes, background: int = 255) -> tuple[np.ndarra
     except Image.UnidentifiedImageError as error:
         raise ValueError(f"Could not read the image {path}: its content is of no kind that Pillow knows") from error
     except Image.DecompressionBombError as error:
-        raise ValueError(f"Could not read the image {path}: {error}; cut it into tiles, or shrink it") from error
+        raise ValueError(
+            f"Could not read the image {path}: {str(error).rstrip('.')}; cut it into tiles, or shrink it"
+        ) from error
     except _Unusable as error:
         raise ValueError(f"Expected an image of 8 or 16 bits. Received: {path}, {error}") from error
     except Exception as error:  # whatever a decoder may raise on a broken file
