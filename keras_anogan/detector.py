@@ -79,12 +79,23 @@ class AnomalyDetector(AdversarialModel):
         """Keras's `predict`: anomaly scores, float32 of shape (n,); arrays go in batches of 256 by default.
 
         Raises:
-            ValueError: for no rows, a wrong shape, NaN or infinite values in an array.
+            ValueError: for no rows, a wrong shape, NaN or infinite values in an array, or a detector that is solved in
+                closed form and was not.
         """
+        self.check_solved()
         x = np.asarray(x) if isinstance(x, list) else x
         if hasattr(x, "__array__"):
             x, batch_size = self.check_rows(x), batch_size or 256
         return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
+
+    def check_solved(self) -> None:
+        """Refuse a detector of closed form that has seen no rows.
+
+        Raises:
+            ValueError: one sentence.
+        """
+        if self.tags.closed_form and not int(keras.ops.convert_to_numpy(self.step)):
+            raise ValueError(f"Expected {type(self).__name__} after fit. Received: one that has seen no rows.")
 
     # What `fit` of a detector that is solved in closed form begins and ends with.
 

@@ -217,5 +217,8 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
             f"False alarms: {alarms['false_alarms']:,} of {counted(alarms['normal_rows'], 'normal test rows')}, "
             f"{metrics['false_alarm_rate']:.2%} ({asked})"
         )
+    if metrics.get("detection_rate") is not None:
+        alarms = metrics["alarms"]
+        show(f"Found: {alarms['detected']:,} of {counted(alarms['anomalous_rows'], 'anomalous test rows')}")
     show(verdict(metrics, arguments.tags.closed_form))
     show(f"Report: {(out / 'report.html').resolve()}")

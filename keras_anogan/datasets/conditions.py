@@ -143,3 +143,34 @@ class _Alike(ast.NodeTransformer):
             f"Expected a condition that compares {self.columns[name]!r} with its cells, which are {kind}{held}. "
             f"Received: {value!r}."
         )
+
+
+def normal_of(frame: pd.DataFrame, condition: str | None, least: int = 20) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Which rows are normal, bool (n,), and the columns that the condition names; all rows without a condition.
+
+    Raises:
+        ValueError: for a bad condition, rows of which it can't tell, or fewer than `least` normal rows.
+    """
+    normal, named = (np.ones(len(frame), bool), ()) if condition is None else normal_rows(frame, condition)
+    if len(named) and frame[list(named)].isna().any(axis=None):
+        gone = int(frame[list(named)].isna().any(axis=1).sum())
+        raise ValueError(
+            f"Expected every row to have {some_names(named)}, which tells whether it is normal. "
+            f"Received: {gone} without."
+        )
+    if normal.sum() < least:
+        raise ValueError(
+            f"Expected at least {least} normal rows to learn from. Received: {int(normal.sum())} of {len(frame)}"
+            f"{cells_of(frame, named)}."
+        )
+    return normal, named
+
+
+def cells_of(frame: pd.DataFrame, named: tuple[str, ...], most: int = 4) -> str:
+    """What the columns of a condition hold, for the end of a sentence: "; 'state' holds 'ok', 'broken'"."""
+    told = []
+    for name in named:
+        values = frame[name].value_counts().index.tolist()
+        cells = ", ".join(repr(str(value)) for value in values[:most])
+        told.append(f"; {name!r} holds {cells}{' and others' if len(values) > most else ''}")
+    return "".join(told)

@@ -19,6 +19,7 @@ SUSPECT = re.compile(
     r"gt|groundtruth|ko|masks?|ng|nio|nok|outliers?|reject(s|ed)?|scrap|test"
 )
 SUSPECT_PAIRS = frozenset({("ground", "truth"), ("not", "ok"), ("not", "good"), ("no", "good")})
+GOOD = frozenset({"good", "normal", "ok", "gut", "io"})  # words in the names of folders of normal ones
 LISTS = (".txt", ".lst")  # of files that name images
 NOT_TOLD = frozenset({"thumbs.db", "desktop.ini"})  # what systems leave in every folder
 
@@ -166,7 +167,8 @@ def _named(
         inner = path.relative_to(root)
         kind = next((name for name in abnormal if inner.is_relative_to(name)), None)
         if kind is not None:
-            test.append((path, kind.as_posix(), inner.relative_to(kind)))
+            name = kind.as_posix()  # "good" is what normal test images are called
+            test.append((path, f"abnormal {name}" if name == "good" else name, inner.relative_to(kind)))
         elif any(inner.is_relative_to(name) for name in normal) or (not normal and inner.parts[0] != "ground_truth"):
             train.append(path)
     remarks = [] if normal else _guard(root, train, _by_folder(root, train), flat)
@@ -189,13 +191,20 @@ def _guard(root: pathlib.Path, images: list[pathlib.Path], by_folder: dict[str, 
     suspects = [name for name in below if any(is_suspect(part) for part in pathlib.PurePath(name).parts)]
     if suspects or (flat is False and len(by_folder) > 1):
         what = suspects[0] if suspects else next(iter(below))
-        normal = next((name for name in below if name not in suspects), "NAME")
+        normal = next((name for name in below if is_good(name)), None)
+        normal = normal or next((name for name in below if name not in suspects), "NAME")
+        what = next((name for name in [what, *below] if name != normal), "NAME")
         raise ValueError(
             f"Expected images of which it is known that they are normal. Received: {root} with the folders "
-            f"{_list(by_folder)}; say --normal-dir {_quoted(normal)} or --abnormal-dir {_quoted(what)}, one option for "
+            f"{_list(by_folder)}; say --normal-dir {_quoted(normal)} --abnormal-dir {_quoted(what)}, one option for "
             "each folder, or --flat if all of it is normal, or lay it out as train/good, test/good and test/<defect>."
         )
     return [f"All images below {root} are taken to be normal: {_list(by_folder)}."] if len(by_folder) > 1 else []
+
+
+def is_good(folder: str) -> bool:
+    """Whether a folder's name says that its images are normal."""
+    return bool(set(re.findall(r"[a-z]+", folder.lower())) & GOOD) and not is_suspect(folder)
 
 
 def is_suspect(folder: str) -> bool:
@@ -208,7 +217,11 @@ def _left_out(root: pathlib.Path, files: list[pathlib.Path], images: list[pathli
     """Remarks on images that are not used, and on files that are no images by their names."""
     used = {*found.train, *(path for path, _, _ in found.test)}
     unused = [p for p in images if p not in used and p.relative_to(root).parts[0] != "ground_truth"]
-    remarks = [f"Images that are not used: {_list(_by_folder(root, unused))}."] if unused else []
+    remarks = []
+    if unused:
+        idle = _by_folder(root, unused)
+        first = _quoted(next(iter(idle)) or ".")
+        remarks.append(f"Images that are not used: {_list(idle)}; --abnormal-dir {first} would measure what is found.")
     known = set(images)
     others = [path for path in files if path not in known and path.name.lower() not in NOT_TOLD]
     if others:

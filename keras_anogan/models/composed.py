@@ -39,6 +39,10 @@ class DetectorOfParts(AnomalyDetector):
         rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
         return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
 
+    def check_solved(self) -> None:
+        """Refuse a detector of closed form that has seen no rows."""
+        self.detector.check_solved()
+
     def forget_training(self) -> None:
         """Drop the optimizers, the detector's too."""
         super().forget_training()

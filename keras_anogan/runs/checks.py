@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import mimetypes
 import os
 import pathlib
 from collections.abc import Sequence
@@ -11,9 +13,13 @@ from typing import Any
 
 from keras_anogan._version import __version__
 from keras_anogan.catalogue import ORDER_STATISTICS
-from keras_anogan.datasets import is_table
+from keras_anogan.datasets import is_table, open_table
+from keras_anogan.datasets.conditions import normal_of
+from keras_anogan.datasets.image_layout import find_layout
+from keras_anogan.datasets.table import Table
 from keras_anogan.files import check_new_folder, is_partial, lies_in
 from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.parsing import named_columns
 
 
 def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -> None:
@@ -27,10 +33,16 @@ def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -
     Raises:
         FileNotFoundError, ValueError: one sentence.
     """
-    check = {"images": _check_images, "table": _check_table, "footage": _check_footage}[arguments.kind]
+    for source in map(pathlib.Path, arguments.sources):
+        if arguments.kind == "footage":
+            _check_footage(source)
+        elif arguments.kind == "table":
+            _check_rows(source, arguments)
+        else:
+            _check_images(source)
+            normal, abnormal = arguments.normal_dir or (), arguments.abnormal_dir or ()
+            find_layout(source, True, normal, abnormal, arguments.flat)
     check_folder(arguments, arguments.sources, out)
-    for source in arguments.sources:
-        check(pathlib.Path(source))
     try:
         if tensorboard is not None:
             pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
@@ -62,7 +74,9 @@ def check_scoring(
         raise ValueError(f"Expected a run of {kind}. Received: {run}, of {what}; `score` takes it.")
     footage = config["kind"] == "footage"
     named = isinstance(data, str) and data in NAMED_SETS
-    check_csv(out, data if footage else ())
+    check_csv(out, data if footage else [source for source in several_of(data) if pathlib.Path(source).is_file()])
+    if annotate is not None and pathlib.Path(annotate).absolute() == out.absolute():
+        raise ValueError(f"Expected a CSV file and a video file of two names. Received: {out} for both.")
     check_inputs(config, data, labels)
     for folder, pictures in ((maps, "maps"), (overlay, "overlays")):
         if folder is not None and not named:
@@ -137,7 +151,7 @@ def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
     Raises:
         FileNotFoundError, ValueError: one sentence.
     """
-    several = data if isinstance(data, (list, tuple)) else [data]
+    several = several_of(data)
     if config["kind"] == "footage":
         for day in several:
             _check_footage(pathlib.Path(day))
@@ -161,6 +175,11 @@ def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
         )
 
 
+def several_of(data: Any) -> list[Any]:
+    """What a command is given to read, one or several, as a list."""
+    return list(data) if isinstance(data, (list, tuple)) else [data]
+
+
 def _what(config: dict[str, Any]) -> str:
     """What a run was trained on, for a sentence."""
     return "a table" if config["kind"] == "table" else config["kind"]
@@ -175,6 +194,10 @@ def _check_images(folder: pathlib.Path) -> None:
 
 def _check_scored_images(path: Any) -> None:
     """Refuse a folder without files, and a photograph or list that is not there; a pattern is looked at later."""
+    if (mimetypes.guess_type(str(path))[0] or "").startswith("video/"):
+        raise ValueError(
+            f"Expected images, as the run was trained on. Received: {path}, a video; train-video takes it."
+        )
     if pathlib.Path(path).is_dir():
         _check_images(pathlib.Path(path))
     elif not any(sign in str(path) for sign in "*?[") and not pathlib.Path(path).exists():
@@ -184,6 +207,25 @@ def _check_scored_images(path: Any) -> None:
 def _check_table(path: pathlib.Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
+
+
+def _check_rows(path: pathlib.Path, arguments: Any) -> None:
+    """Refuse a table that can't be read, or has no normal rows or columns as the arguments say."""
+    _check_table(path)
+    frame = opened_table(arguments).frame
+    named_columns(arguments.drop or (), frame.columns)
+    normal_of(frame, arguments.normal_where)
+
+
+def opened_table(arguments: Any) -> Table:
+    """The table of a run; what is read to check it is not read again to train on it."""
+    stat = os.stat(arguments.data)
+    return _opened(arguments.data, stat.st_mtime_ns, stat.st_size, json.dumps(arguments.wanted))
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path: str, modified: int, size: int, wanted: str) -> Table:
+    return open_table(path, json.loads(wanted))
 
 
 def _check_footage(day: pathlib.Path) -> None:
@@ -235,12 +277,15 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
     if (out / "config.json").exists():
         config = read_config(out)
         wanted = json.loads(json.dumps(dataclasses.asdict(arguments)))
-        for key, value in (_defaults(arguments) | config["arguments"]).items():  # a run of before an option was there
-            if wanted.get(key) != value:
-                raise ValueError(
-                    f"{out} was started with {key}={value!r}. Received: {key}={wanted.get(key)!r}; "
-                    "repeat the same command to resume it, or choose another folder."
-                )
+        before = _defaults(arguments) | config["arguments"]  # of a run of before an option was there
+        other = {key: value for key, value in before.items() if wanted.get(key) != value}
+        if other:
+            then = ", ".join(f"{key}={value!r}" for key, value in other.items())
+            now = ", ".join(f"{key}={wanted.get(key)!r}" for key in other)
+            raise ValueError(
+                f"{out} was started with {then}. Received: {now}; repeat the same command to resume it, or choose "
+                "another folder."
+            )
 
 
 def _defaults(arguments: Any) -> dict[str, Any]:
@@ -299,10 +344,17 @@ def check_csv(out: pathlib.Path, data: Any) -> None:
     """Refuse a CSV file that is a folder, has the name of a report or picture, or lies in the data."""
     if out.is_dir():
         raise ValueError(f"Expected a CSV file to write. Received: {out}, which is a folder.")
-    if out.suffix.lower() in (".html", ".png"):
+    if out.suffix.lower() not in ("", ".csv", ".txt"):
         raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
     check_outside(out, data)
+    if out.is_file() and out.stat().st_size and "anomaly_score" not in _first_line(out):
+        raise ValueError(f"Expected a new CSV file, or one of earlier scores. Received: {out}, which holds other data.")
     check_writable(out)
+
+
+def _first_line(path: pathlib.Path) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline(10_000)
 
 
 def check_outside(path: Any, data: Any, what: str = "a file outside the data to write") -> None:

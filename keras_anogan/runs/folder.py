@@ -25,6 +25,7 @@ from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.checks import check_run, read_config
 from keras_anogan.serving.fitted import FittedDetector
+from keras_anogan.thresholds import calibration_needed
 from keras_anogan.video import Footage, is_store, open_footage
 
 
@@ -146,4 +147,18 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
         raise ValueError(
             f"Could not load {run / 'detector.keras'}: the file is damaged; train the run again."
         ) from error
-    return Run(run, config, fitted if alpha is None else fitted.at(alpha))
+    if alpha is not None:
+        _check_alpha(fitted.threshold, alpha)
+        fitted = fitted.at(alpha)
+    return Run(run, config, fitted)
+
+
+def _check_alpha(threshold: Any, alpha: float) -> None:
+    """Refuse a rate that the calibration scores of a run don't allow."""
+    if not 0.0 < alpha < 1.0:
+        raise ValueError(f"Expected 0 < --alpha < 1. Received: {alpha:g}.")
+    if threshold.takes_groups and threshold.seen < calibration_needed(alpha):
+        raise ValueError(
+            f"Expected --alpha {1.0 / (threshold.seen + 1) + 5e-5:.4f} or more, which the run's {threshold.seen:,} "
+            f"calibration scores allow. Received: --alpha {alpha:g}."
+        )

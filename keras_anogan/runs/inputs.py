@@ -18,6 +18,7 @@ from keras_anogan.datasets import (
     open_table,
     scan_image_folder,
 )
+from keras_anogan.datasets.conditions import cells_of
 from keras_anogan.datasets.image_folder import check_depth
 from keras_anogan.datasets.image_remarks import on_new
 from keras_anogan.runs.arguments import NAMED_SETS
@@ -26,6 +27,7 @@ from keras_anogan.runs.folder import Run
 from keras_anogan.runs.tasks import load_task
 from keras_anogan.serving.preprocessing import white_level
 from keras_anogan.video import Footage, VideoWindows
+from keras_anogan.video.opening import size_remarks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +112,8 @@ def _table(run: Run, data: str) -> Inputs:
             normal, named = normal_rows(frame, condition)
             if not frame[list(named)].isna().any(axis=None):
                 labels = (~normal).astype("int64")
+            if not normal.any():
+                remarks.append(f"No row is normal by the run's condition, {condition}{cells_of(frame, tuple(named))}.")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
     ids = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
@@ -131,7 +135,8 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
         "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
         "seconds": ["" if np.isnan(second) else f"{second:.3f}" for second in footage.seconds],
     }
-    return Inputs(windows, ids, known, footage=footage)
+    remarks = tuple(remark for remark in size_remarks(footage) if "show little" not in remark)
+    return Inputs(windows, ids, known, remarks, footage=footage)
 
 
 def _read_labels(labels: Any, n: int) -> np.ndarray | None:

@@ -68,7 +68,10 @@ def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[
     detectors: list[Any] = [PCA(task.shape, seed=seed), Neighbors(task.shape, seed=seed)]
     if task.kind == "table":
         detectors.append(Gaussian(task.shape, seed=seed))
+    own = getattr(reduced, "detector", reduced)
     for detector in detectors:
+        if detector.get_config() == {**own.get_config(), "name": detector.name}:
+            continue  # it is the run's own detector
         title = f"PCA-{detector.n_components}" if isinstance(detector, PCA) else type(detector).__name__
         detector.compile()
         detector.fit(task.train)

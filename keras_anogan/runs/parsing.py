@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keras_anogan.datasets.columns import KINDS
@@ -100,3 +100,11 @@ def _sides_of(text: str) -> list[int]:
     """The numbers between the x in "96x64"; none for another text."""
     sides = text.lower().replace(" ", "").split("x")
     return [int(side) for side in sides] if all(side.isdecimal() for side in sides) else []
+
+
+def named_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Names of columns, of which several may stand in one text with commas between them."""
+    found = []
+    for name in names:
+        found += [name] if name in columns else [part.strip() for part in name.split(",")]
+    return found

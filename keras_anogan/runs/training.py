@@ -43,6 +43,7 @@ from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, n
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
 
+MUCH = 0.1  # a false-alarm rate that a user should hear of
 Progress = Callable[[str, int], list[keras.callbacks.Callback]]
 
 
@@ -155,6 +156,8 @@ def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
             f"Alarms at a false-alarm rate of {100 * arguments.alpha:.3g} %; "
             f"{task.counts['calibrate']:,} normal {task.noun} calibrate it."
         )
+        if arguments.alpha > MUCH:
+            say(f"That is one normal {task.noun[:-1]} in {1.0 / arguments.alpha:.0f}: more of them allow a lower rate.")
 
 
 def _forewarn(task: Task, phases: Phases, plan: Plan, say: Say) -> None:

@@ -11,6 +11,7 @@ from keras_anogan import evaluation
 from keras_anogan.models import list_detectors
 
 GOOD, FAIR = 0.8, 0.5  # shares of the anomalies that are found
+ENOUGH = 30  # scored rows; with fewer, a share of alarms tells nothing
 FEW = 10  # rows of a class; with fewer, an AUROC that may be a guess is no news about the detector
 SEPARATES = 0.9  # AUROC from which a threshold that finds few anomalies is to blame, and not the score
 
@@ -157,9 +158,12 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
         if not metrics.get("keeps_alpha", True):
             return Verdict("open", f"{said}; without labels nobody knows which of them are right.")
         expected = f"of normal ones {100 * metrics['alpha']:.4g} % would be"
+        if of < ENOUGH:
+            alarms = f"{n:,} of {of:,} {what} {'is an alarm' if n == 1 else 'are alarms'}"
+            return Verdict("open", f"{alarms}; {of:,} are too few for a rate: look at scores and p-values.")
         if evaluation.rate_interval(n, of)[0] > metrics["alpha"]:
             return Verdict("open", f"{said}, more than chance: {expected}; look at the highest scores.")
-        return Verdict("open", f"{said}, no more than chance: {expected}.")
+        return Verdict("open", f"{said}, as many as normal ones would give: {expected}.")
     rows = metrics["rows"]["calibrate"]
     said = f"Nothing was tested: the threshold comes from {rows:,} normal windows{_asked(metrics)}"
     return Verdict("open", f"{said}; score labelled footage to know what it finds.")

@@ -82,6 +82,11 @@ def test_bad_parameters_are_refused(params, sentence):
         build_detector("neighbors", (4,), **params)
 
 
+def test_before_fit_nothing_is_predicted():
+    with pytest.raises(ValueError, match=r"Expected Neighbors after fit\. Received: one that has seen no rows"):
+        build_detector("neighbors", (4,)).predict(np.zeros((2, 4), "float32"))
+
+
 def test_too_few_rows_for_k_are_refused():
     with pytest.raises(ValueError, match=r"at least k = 5 rows\. Received: 3"):
         fitted(np.zeros((3, 2), "float32"), k=5)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_anogan.datasets import normal_rows, open_table, three_ways
+from keras_anogan.datasets import three_ways
 from keras_anogan.datasets.columns import LEFT_OUT, Column, describe_columns, features
-from keras_anogan.datasets.conditions import some_names
+from keras_anogan.datasets.conditions import normal_of, some_names
 from keras_anogan.datasets.table import Table, type_columns
 from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.checks import opened_table
+from keras_anogan.runs.parsing import named_columns
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.tables import TableEncoder, raw_columns
 
@@ -79,17 +81,7 @@ def split_table(
     """
     table = table if isinstance(table, Table) else type_columns(table, wanted)
     frame = table.frame
-    normal, named = (np.ones(len(frame), bool), ()) if normal_where is None else normal_rows(frame, normal_where)
-    if len(named) and frame[list(named)].isna().any(axis=None):
-        gone = int(frame[list(named)].isna().any(axis=1).sum())
-        raise ValueError(
-            f"Expected every row to have {some_names(named)}, which tells whether it is normal. "
-            f"Received: {gone} without."
-        )
-    if normal.sum() < 20:
-        raise ValueError(
-            f"Expected at least 20 normal rows to learn from. Received: {int(normal.sum())} of {len(frame)}."
-        )
+    normal, named = normal_of(frame, normal_where)
     order = np.flatnonzero(normal)
     columns = describe_columns(frame, drop, wanted, order, named, row_id, table.notes)
     dtypes = features(columns)
@@ -139,7 +131,7 @@ def _remarks(columns: Sequence[Column], normal: np.ndarray, condition: str | Non
 
 def load_table(arguments: Arguments) -> Task:
     """A table file, split by its condition."""
-    opened = open_table(arguments.data, arguments.wanted)
+    opened = opened_table(arguments)
     frame = opened.frame
     drop = named_columns(arguments.drop or (), frame.columns)
     row_id = arguments.id_column
@@ -169,14 +161,6 @@ def load_table(arguments: Arguments) -> Task:
         remarks=table.remarks,
         columns=table.columns,
     )
-
-
-def named_columns(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Names of columns, of which several may stand in one text with commas between them."""
-    found = []
-    for name in names:
-        found += [name] if name in columns else [part.strip() for part in name.split(",")]
-    return found
 
 
 def _file_digest(path: str) -> str:
