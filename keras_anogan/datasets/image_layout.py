@@ -172,6 +172,9 @@ def _named(
         elif any(inner.is_relative_to(name) for name in normal) or (not normal and inner.parts[0] != "ground_truth"):
             train.append(path)
     remarks = [] if normal else _guard(root, train, _by_folder(root, train), flat)
+    idle = next((name for name in by_folder if name and not pathlib.PurePath(name).is_relative_to(normal[0])), None)
+    if not abnormal and idle is not None:
+        remarks.append(f"What it finds is measured where anomalous images are named, such as --abnormal-dir {idle}.")
     return Layout(train, test, remarks)
 
 
@@ -217,11 +220,7 @@ def _left_out(root: pathlib.Path, files: list[pathlib.Path], images: list[pathli
     """Remarks on images that are not used, and on files that are no images by their names."""
     used = {*found.train, *(path for path, _, _ in found.test)}
     unused = [p for p in images if p not in used and p.relative_to(root).parts[0] != "ground_truth"]
-    remarks = []
-    if unused:
-        idle = _by_folder(root, unused)
-        first = _quoted(next(iter(idle)) or ".")
-        remarks.append(f"Images that are not used: {_list(idle)}; --abnormal-dir {first} would measure what is found.")
+    remarks = [f"Images that are not used: {_list(_by_folder(root, unused))}."] if unused else []
     known = set(images)
     others = [path for path in files if path not in known and path.name.lower() not in NOT_TOLD]
     if others:

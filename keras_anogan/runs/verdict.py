@@ -157,13 +157,13 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
         said = f"{said}; {interval(n, of)})"
         if not metrics.get("keeps_alpha", True):
             return Verdict("open", f"{said}; without labels nobody knows which of them are right.")
-        expected = f"of normal ones {100 * metrics['alpha']:.4g} % would be"
+        expected = f"{100 * metrics['alpha']:.4g} % of them would be"
         if of < ENOUGH:
             alarms = f"{n:,} of {of:,} {what} {'is an alarm' if n == 1 else 'are alarms'}"
             return Verdict("open", f"{alarms}; {of:,} are too few for a rate: look at scores and p-values.")
         if evaluation.rate_interval(n, of)[0] > metrics["alpha"]:
-            return Verdict("open", f"{said}, more than chance: {expected}; look at the highest scores.")
-        return Verdict("open", f"{said}, as many as normal ones would give: {expected}.")
+            return Verdict("open", f"{said}, more than of normal ones: {expected}; look at the highest scores.")
+        return Verdict("open", f"{said}, no more than of normal ones: {expected}.")
     rows = metrics["rows"]["calibrate"]
     said = f"Nothing was tested: the threshold comes from {rows:,} normal windows{_asked(metrics)}"
     return Verdict("open", f"{said}; score labelled footage to know what it finds.")

@@ -289,7 +289,7 @@ def test_white_is_not_chosen_by_test_images(mvtec):
 def test_folders_that_hardly_are_normal_are_refused_unless_all_is_said_to_be(name, tmp_path):
     write_images(tmp_path / "ok", 2)
     write_images(tmp_path / name / "deeper", 1)
-    with pytest.raises(ValueError, match=rf"ok \(2\).*--normal-dir ok or --abnormal-dir .*{name}.*--flat") as refused:
+    with pytest.raises(ValueError, match=rf"ok \(2\).*--normal-dir ok --abnormal-dir .*{name}.*--flat") as refused:
         scan_image_folder(tmp_path)
     assert f"{name}/deeper (1)" in str(refused.value)
     assert len(scan_image_folder(tmp_path, flat=True).train) == 3

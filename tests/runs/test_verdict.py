@@ -76,7 +76,11 @@ def baseline(auroc, low, high):
             "open",
             "20 of 40 images are alarms (50 %; 95 %: 34 to 66 %), more than chance: of normal ones 5 % would be;",
         ),
-        ({"judged": 40, "alarms": 2, "what": "rows", "alpha": 0.05}, "open", "no more than chance"),
+        (
+            {"judged": 40, "alarms": 2, "what": "rows", "alpha": 0.05},
+            "open",
+            "no more than of normal ones: 5 % of them would be",
+        ),
         ({"judged": 40, "alarms": 2, "what": "frames"}, "open", "2 of 40 frames are alarms (5 %); without labels"),
         (
             {
