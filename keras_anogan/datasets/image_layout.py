@@ -172,7 +172,8 @@ def _named(
         elif any(inner.is_relative_to(name) for name in normal) or (not normal and inner.parts[0] != "ground_truth"):
             train.append(path)
     remarks = [] if normal else _guard(root, train, _by_folder(root, train), flat)
-    idle = next((name for name in by_folder if name and not pathlib.PurePath(name).is_relative_to(normal[0])), None)
+    used = {path.relative_to(root).parent.as_posix() for path in train}
+    idle = next((name for name in by_folder if name and name not in used), None)
     if not abnormal and idle is not None:
         remarks.append(f"What it finds is measured where anomalous images are named, such as --abnormal-dir {idle}.")
     return Layout(train, test, remarks)

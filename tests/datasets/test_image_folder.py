@@ -320,7 +320,8 @@ def test_folders_that_are_named_are_normal_and_anomalous(tmp_path):
     assert [mask.parent.name for mask in folder.masks] == ["deep", "cut", "cut"]
     only = scan_image_folder(tmp_path, normal_dirs=["ok"], flat=False)
     assert (len(only.train), len(only.test)) == (4, 0)
-    assert only.remarks[0] == "Images that are not used: bad/deep (1), cut (2)."
+    assert "Images that are not used: bad/deep (1), cut (2)." in only.remarks
+    assert only.remarks[0].endswith("such as --abnormal-dir bad/deep.")
     for name in ("nowhere", "../elsewhere", "/"):
         with pytest.raises(ValueError, match=r"a folder in .* ok \(4\).* Received: "):
             scan_image_folder(tmp_path, normal_dirs=[name])

@@ -74,7 +74,7 @@ def baseline(auroc, low, high):
         (
             {"judged": 40, "alarms": 20, "what": "images", "alpha": 0.05, "keeps_alpha": True},
             "open",
-            "20 of 40 images are alarms (50 %; 95 %: 34 to 66 %), more than chance: of normal ones 5 % would be;",
+            "20 of 40 images are alarms (50 %; 95 %: 34 to 66 %), more than of normal ones: 5 % of them would be;",
         ),
         (
             {"judged": 40, "alarms": 2, "what": "rows", "alpha": 0.05},
