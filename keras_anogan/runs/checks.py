@@ -33,6 +33,7 @@ def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -
     Raises:
         FileNotFoundError, ValueError: one sentence.
     """
+    check_place(out, arguments.sources)
     for source in map(pathlib.Path, arguments.sources):
         if arguments.kind == "footage":
             _check_footage(source)
@@ -42,7 +43,7 @@ def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -
             _check_images(source)
             normal, abnormal = arguments.normal_dir or (), arguments.abnormal_dir or ()
             find_layout(source, True, normal, abnormal, arguments.flat)
-    check_folder(arguments, arguments.sources, out)
+    check_folder(arguments, out)
     try:
         if tensorboard is not None:
             pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
@@ -249,13 +250,12 @@ def check_writable(path: Any) -> None:
         raise ValueError(f"Expected a place to write {path} to. Received: no permission to write {place}.")
 
 
-def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None:
-    """Refuse a folder that holds something else, or lies in the data, before any data are read.
+def check_place(out: pathlib.Path, data: Sequence[Any]) -> None:
+    """Refuse a run folder that is a file, can't be written, or lies in the data.
 
     Args:
-        arguments: a dataclass; an earlier run in the folder has to have the same.
-        data: files and folders that the run reads.
         out: the run folder.
+        data: files and folders that the run reads.
 
     Raises:
         ValueError: one sentence on what is in the way.
@@ -269,6 +269,18 @@ def check_folder(arguments: Any, data: Sequence[Any], out: pathlib.Path) -> None
                 f"Expected a run folder outside the data, or its pictures would be trained on. Received: {out} in "
                 f"{source}."
             )
+
+
+def check_folder(arguments: Any, out: pathlib.Path) -> None:
+    """Refuse a folder that holds something else, or a run of other arguments, before any data are read.
+
+    Args:
+        arguments: a dataclass; an earlier run in the folder has to have the same.
+        out: the run folder.
+
+    Raises:
+        ValueError: one sentence on what is in the way.
+    """
     others = [p for p in out.iterdir() if not is_partial(p)] if out.is_dir() else []
     if others and not (out / "config.json").exists():
         raise ValueError(
