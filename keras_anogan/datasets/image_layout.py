@@ -197,11 +197,13 @@ def _guard(root: pathlib.Path, images: list[pathlib.Path], by_folder: dict[str, 
         what = suspects[0] if suspects else next(iter(below))
         normal = next((name for name in below if is_good(name)), None)
         normal = normal or next((name for name in below if name not in suspects), "NAME")
-        what = next((name for name in [what, *below] if name != normal), "NAME")
+        other = next((name for name in [what, *below] if name != normal), None)
+        words = f"{_quoted(normal)} or --abnormal-dir {_quoted(what)}"
+        words = words if other is None else f"{_quoted(normal)} --abnormal-dir {_quoted(other)}"
         raise ValueError(
             f"Expected images of which it is known that they are normal. Received: {root} with the folders "
-            f"{_list(by_folder)}; say --normal-dir {_quoted(normal)} --abnormal-dir {_quoted(what)}, one option for "
-            "each folder, or --flat if all of it is normal, or lay it out as train/good, test/good and test/<defect>."
+            f"{_list(by_folder)}; say --normal-dir {words}, one option for each folder, "
+            "or --flat if all of it is normal, or lay it out as train/good, test/good and test/<defect>."
         )
     return [f"All images below {root} are taken to be normal: {_list(by_folder)}."] if len(by_folder) > 1 else []
 
