@@ -1,9 +1,9 @@
 """Photographs of cloth and of magnetic tiles: what a folder gets unless told, and what its maps are worth.
 
 keras-anogan reproduce pca-fabric-defaults
-    FABRIC
+    20 minutes a seed on a busy machine: AUROC 0.984 ± 0.000 (one seed). Nearest neighbours 0.814.
 keras-anogan reproduce pca-tiles-defaults
-    TILES
+    3 minutes: AUROC 0.644 ± 0.000. PCA with 64 components, by its own score, 0.609; the target 0.667 is missed.
 """
 
 from __future__ import annotations

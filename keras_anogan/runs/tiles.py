@@ -144,17 +144,18 @@ def baseline_lines(metrics: dict[str, Any], detector: str) -> list[dict[str, str
 def _pixel_tiles(metrics: dict[str, Any]) -> list[Tile]:
     pixels = metrics["pixels"]
     marked, normal = pixels["normal_images_marked"], pixels["normal_images"]
+    key, plain = next((key, numbers) for key, numbers in pixels.items() if isinstance(numbers, dict))  # of a baseline
     return [
         {
             "name": "Pixel AUROC",
             "value": number(pixels["auroc"]),
-            "beside": f"PCA-32: {number(pixels['pca_32']['auroc'])}",
+            "beside": f"{baseline_name(key)}: {number(plain['auroc'])}",
             "meaning": "The same over all pixels of all test images, against the masks.",
         },
         {
             "name": "PRO",
             "value": number(pixels["pro"]),
-            "beside": f"PCA-32: {number(pixels['pca_32']['pro'])}",
+            "beside": f"{baseline_name(key)}: {number(plain['pro'])}",
             "meaning": "Overlap with each anomalous region, averaged up to 30 % false pixels; noise gives 0.15.",
         },
         {

@@ -253,7 +253,7 @@ def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(tmp_p
 def test_pca_runs_by_its_name_too(tmp_path):
     assert command("train", "digits", "--abnormal", 0, "--detector", "pca", "--out", tmp_path / "pca") == 0
     metrics = json.loads((tmp_path / "pca" / "metrics.json").read_text())
-    assert metrics["auroc"] == pytest.approx(metrics["baselines"]["pca_32"]["auroc"], abs=1e-6)
+    assert list(metrics["baselines"]) == ["neighbors"]  # PCA-32 is the detector itself
 
 
 # Resuming.

@@ -52,7 +52,7 @@ def test_folders_that_are_named_have_their_kinds(tmp_path):
     task = task_of(tmp_path, abnormal_dir=["bad"])
     assert task.test_kinds == ["good", "good", "bad", "bad"]
     assert task.test_ids[2:] == ["bad/00.png", "bad/01.png"]
-    with pytest.raises(ValueError, match="--normal-dir ok or --abnormal-dir bad"):
+    with pytest.raises(ValueError, match="--normal-dir ok --abnormal-dir bad"):
         task_of(tmp_path)
     assert task_of(tmp_path, flat=True).test_kinds == ["good", "good"]
 

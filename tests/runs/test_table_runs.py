@@ -27,7 +27,7 @@ def trained(tmp_path_factory, request):
 
 def test_columns_are_reported_before_training_and_kept(trained, capsys):
     columns = {column["name"]: column for column in json.loads((trained / "metrics.json").read_text())["columns"]}
-    assert set(columns["oil"]) == {"name", "kind", "used", "missing", "unique", "low", "high", "remark"}
+    assert set(columns["oil"]) == {"name", "kind", "used", "missing", "unique", "low", "high", "remark", "input"}
     kinds = {name: column["kind"] for name, column in columns.items() if not column["used"]}
     assert kinds == {
         "Unnamed: 0": "index",
