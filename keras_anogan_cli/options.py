@@ -146,7 +146,7 @@ AnotherAlpha = Annotated[
 Reduction = Annotated[
     str | None,
     typer.Option(
-        help="Images: how a map becomes the score: top (mean of the largest 1 % of the pixels), max, mean, or paper "
+        help="Images: how a map becomes the score: top (mean of the largest 0.3 % of the pixels), max, mean, or paper "
         "(the detector's own score). Default: top for a folder.",
         show_default=False,
     ),

@@ -72,7 +72,7 @@ class DetectorOfParts(AnomalyDetector):
 
 @keras.saving.register_keras_serializable("keras_anogan")
 class MapDetector(DetectorOfParts):
-    """Scores an image by its anomaly map: by the mean of the largest 1 % of its pixels, after a small blur.
+    """Scores an image by its anomaly map: by the mean of the largest 0.3 % of its pixels, after a small blur.
 
     A paper's own score is a mean over the whole image, in which a small defect drowns. Here it does not: with the
     default reduction the score is as large as the map where the map is largest. Since the score is a mean of pixels of
@@ -95,7 +95,7 @@ class MapDetector(DetectorOfParts):
         self,
         detector: AnomalyDetector,
         reduction: str = "top",
-        share: float = 0.01,
+        share: float = 0.003,
         sigma: float | None = None,
         seed: int = 0,
         name: str | None = None,

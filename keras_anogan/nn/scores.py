@@ -182,7 +182,7 @@ def blurred(anomaly_map: Any, sigma: float) -> Any:
     return ops.conv(down, ops.reshape(weights, (1, -1, 1, 1)))[..., 0]
 
 
-def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.01) -> Any:
+def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.003) -> Any:
     """One number of an anomaly map: (batch, H, W) to (batch,).
 
     Args:
