@@ -25,7 +25,7 @@ from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.checks import check_run, read_config
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.thresholds import calibration_needed
+from keras_anogan.thresholds import calibration_needed, lowest_alpha
 from keras_anogan.video import Footage, is_store, open_footage
 
 
@@ -159,6 +159,6 @@ def _check_alpha(threshold: Any, alpha: float) -> None:
         raise ValueError(f"Expected 0 < --alpha < 1. Received: {alpha:g}.")
     if threshold.takes_groups and threshold.seen < calibration_needed(alpha):
         raise ValueError(
-            f"Expected --alpha {1.0 / (threshold.seen + 1) + 5e-5:.4f} or more, which the run's {threshold.seen:,} "
+            f"Expected --alpha {lowest_alpha(threshold.seen):.4f} or more, which the run's {threshold.seen:,} "
             f"calibration scores allow. Received: --alpha {alpha:g}."
         )

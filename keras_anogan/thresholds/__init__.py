@@ -11,6 +11,7 @@ from keras_anogan.thresholds.conformal import (
     QuantileThreshold,
     calibration_needed,
     false_discovery_control,
+    lowest_alpha,
     proposed_alpha,
 )
 from keras_anogan.thresholds.running import (
@@ -68,5 +69,6 @@ __all__ = [
     "build_threshold",
     "calibration_needed",
     "false_discovery_control",
+    "lowest_alpha",
     "proposed_alpha",
 ]

@@ -31,6 +31,15 @@ def calibration_needed(alpha: float) -> int:
     return max(1, math.ceil(1.0 / check_share("alpha", alpha) - 1.0 - 1e-9))  # 1e-9: 1/0.01 may be a little over 100
 
 
+def lowest_alpha(n: int, digits: int = 4) -> float:
+    """The lowest false-alarm rate that n calibration scores allow, 1/(n + 1), rounded up to so many digits.
+
+    >>> lowest_alpha(19), lowest_alpha(17, digits=3)
+    (0.05, 0.056)
+    """
+    return math.ceil(10.0**digits / (n + 1.0) - 1e-6) / 10.0**digits
+
+
 def proposed_alpha(n: int) -> float:
     """The false-alarm rate to ask for with n calibration scores: 1 %, or the lowest that they allow.
 
@@ -44,7 +53,7 @@ def proposed_alpha(n: int) -> float:
     """
     if n < 1:
         raise ValueError(f"Expected at least one calibration score. Received: {n}.")
-    return max(LEAST_ALPHA, math.ceil(1000.0 / (n + 1.0) - 1e-9) / 1000.0)
+    return max(LEAST_ALPHA, lowest_alpha(n, digits=3))
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

@@ -31,6 +31,14 @@ def task_of(folder, **given):
     return load_task(Arguments(data=str(folder), image_size=(4, 8), detector="pca", **given))
 
 
+def test_what_is_named_abnormal_is_abnormal_whatever_it_is_called(tmp_path):
+    write(tmp_path / "a" / "rest", 20)
+    write(tmp_path / "a" / "good", 3, seed=1)
+    task = task_of(tmp_path / "a", abnormal_dir=["good"])
+    assert task.labels.tolist() == [0, 0, 1, 1, 1]
+    assert task.test_kinds[2:] == ["abnormal good"] * 3
+
+
 def test_normal_images_are_held_out_where_the_folder_has_none_to_test_on(tmp_path):
     write(tmp_path / "a" / "train" / "good", 20)
     write(tmp_path / "a" / "test" / "cut", 3, seed=1)

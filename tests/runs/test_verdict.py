@@ -81,6 +81,11 @@ def baseline(auroc, low, high):
             "open",
             "no more than of normal ones: 5 % of them would be",
         ),
+        (
+            {"judged": 12, "alarms": 4, "what": "images", "alpha": 0.1},
+            "open",
+            "4 of 12 images are alarms; 12 are too few",
+        ),
         ({"judged": 40, "alarms": 2, "what": "frames"}, "open", "2 of 40 frames are alarms (5 %); without labels"),
         (
             {

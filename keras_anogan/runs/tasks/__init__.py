@@ -11,7 +11,7 @@ from keras_anogan.runs.tasks.base import Task
 from keras_anogan.runs.tasks.footage import footage_name, load_footage
 from keras_anogan.runs.tasks.images import load_folder, load_named
 from keras_anogan.runs.tasks.tables import TableTask, load_table, split_table
-from keras_anogan.thresholds import LEAST_ALPHA, calibration_needed, proposed_alpha
+from keras_anogan.thresholds import LEAST_ALPHA, calibration_needed, lowest_alpha, proposed_alpha
 
 __all__ = ["TableTask", "Task", "check_calibration", "footage_name", "load_task", "settle_alpha", "split_table"]
 
@@ -55,7 +55,7 @@ def check_calibration(arguments: RunArguments, task: Task) -> None:
         raise ValueError(
             f"{footage}Expected at least {needed} {task.noun} to calibrate --alpha {arguments.alpha:g} "
             f"(n >= 1/alpha - 1). Received: {have} of {total} normal {task.noun}; "
-            f"--alpha {1 / (have + 1) + 5e-5:.4f} or more would do."
+            f"--alpha {lowest_alpha(have):.4f} or more would do."
         )
     try:
         threshold.adapt(np.linspace(0.0, 1.0, have), **({} if task.groups is None else {"groups": task.groups}))
