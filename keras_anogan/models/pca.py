@@ -53,10 +53,6 @@ class PCA(AnomalyDetector):
     def call_shape(self) -> tuple[int, ...]:
         return self.shape
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """None: there are no players."""
-        return {}
-
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> keras.callbacks.History:

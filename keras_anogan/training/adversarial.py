@@ -70,7 +70,9 @@ class AdversarialModel(SeededModel, AveragedModel):
         self._logs_gradients = False
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """A fresh optimizer for each player: the paper's."""
+        """A fresh optimizer for each player: the paper's; none where there are no players."""
+        if not self.players:
+            return {}
         raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
 
     def default_jit_compile(self) -> bool:
