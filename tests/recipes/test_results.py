@@ -121,12 +121,13 @@ def test_a_file_of_experiments_begins_with_their_commands_and_the_numbers_they_r
 
 
 def check_words(text, result):
-    """Every number with a decimal point in a text is one of the result's, rounded; minutes are its minutes."""
+    """Every number with a decimal point in a text is the result's or its target, rounded; minutes are its minutes."""
     known = [
         result["mean"],
         result["std"],
         *result["baselines"].values(),
         (result["published"] or {}).get("value", 0.0),
+        result["target"] or 0.0,
     ]
     mean, std = re.search(r"(\d\.\d+) ± (\d\.\d+)", text).groups()
     for said, value in ((mean, result["mean"]), (std, result["std"])):
