@@ -8,6 +8,7 @@ from keras_anogan.detector import AnomalyDetector, Explainer, Tags
 from keras_anogan.iftm import IFTM
 from keras_anogan.models import (
     ALAD,
+    ALOCC,
     CVGAN,
     PCA,
     VAE,
@@ -21,6 +22,7 @@ from keras_anogan.models import (
     GANDiscriminator,
     Gaussian,
     Neighbors,
+    OGNet,
     Siamese,
     build_detector,
     build_phases,
@@ -58,6 +60,7 @@ def reproduce(
 
 __all__ = [
     "ALAD",
+    "ALOCC",
     "CVGAN",
     "IFTM",
     "PCA",
@@ -80,6 +83,7 @@ __all__ = [
     "Gaussian",
     "MapDetector",
     "Neighbors",
+    "OGNet",
     "PatchDetector",
     "PeaksOverThreshold",
     "PredictionError",

@@ -41,8 +41,8 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
             threshold is that quantile of their own scores, as in scikit-learn's detectors.
         alpha: false-alarm rate, with "auto".
         calibrate: share of the rows for the threshold, with "auto".
-        epochs, batch_size, learning_rate: of every phase of training; Adam with beta_1 = 0.5. An epoch of rows has at
-            least as many steps as the detector's `Tags.least_steps`.
+        epochs, batch_size, learning_rate: of every phase of training that has no length of its own; Adam with
+            beta_1 = 0.5. An epoch of rows has at least as many steps as the detector's `Tags.least_steps`.
         params: further arguments of the detector, such as {"latent_dim": 16}; `models.parameters_of` lists them.
             `set_params(params__latent_dim=16)` sets one of them.
         random_state: seed of weights, noise, order and split.
@@ -131,12 +131,13 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
                     optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
                 )
                 classes = np.asarray(y)[np.sort(order[held:])] if model.uses_labels and y is not None else None
+                own = model.default_steps()
                 model.fit(
                     train,
                     classes,
                     batch_size=self.batch_size,
-                    epochs=self.epochs,
-                    steps_per_epoch=steps_per_epoch(self.detector, train.shape[1:], len(train), self.batch_size),
+                    epochs=self.epochs if own is None else 1,
+                    steps_per_epoch=own or steps_per_epoch(self.detector, train.shape[1:], len(train), self.batch_size),
                     verbose=self.verbose,
                     callbacks=[] if momentum is None else [NetworkEMA(momentum)],
                 )

@@ -72,6 +72,7 @@ def build_small_fanogan() -> AnomalyDetector:
 ROWS = (
     Row("alad", TABLE, {"latent_dim": 3}),
     Row("alad", IMAGE, {"latent_dim": 4}, only=(*SCORES, *SAVED, *RESUMES)),
+    Row("alocc", IMAGE, {"filters": 2, "discriminator_filters": 2}),
     Row("anogan", IMAGE, {"latent_dim": 4, "filters": 4, "steps": 20}),
     Row("anogan", TABLE, {"latent_dim": 3, "steps": 20}, only=(*SCORES, *RESUMES, *REFUSES)),
     Row("autoencoder", IMAGE, {"filters": 2, "noise_std": 0.1}),
@@ -91,6 +92,7 @@ ROWS = (
     Row("gan_discriminator", IMAGE, {"latent_dim": 4, "filters": 4}),
     Row("gaussian", IMAGE),
     Row("neighbors", IMAGE, {"k": 2}),
+    Row("ognet", IMAGE, {"filters": 2, "discriminator_filters": 2}),
     Row("pca", IMAGE, {"n_components": 4}),
     Row("siamese", IMAGE, {"latent_dim": 4, "filters": 4, "classes": 4}, classes=True),
     Row("vae", IMAGE, {"latent_dim": 4, "filters": 4}),

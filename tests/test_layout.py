@@ -70,7 +70,12 @@ ARROWS = {
     },
 }
 # Papers that build on another paper.
-BUILDS_ON = {"cvgan": {"cvgan_networks", "vgan"}, "cvgan_networks": {"vgan"}, "fanogan": {"wgan_gp"}}
+BUILDS_ON = {
+    "cvgan": {"cvgan_networks", "vgan"},
+    "cvgan_networks": {"vgan"},
+    "fanogan": {"wgan_gp"},
+    "ognet": {"alocc"},
+}
 
 
 def modules():

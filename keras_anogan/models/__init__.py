@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 from keras_anogan.models.alad import ALAD
+from keras_anogan.models.alocc import ALOCC
 from keras_anogan.models.anogan import AnoGAN
 from keras_anogan.models.autoencoder import Autoencoder
 from keras_anogan.models.cvgan import CVGAN
@@ -16,6 +17,7 @@ from keras_anogan.models.flow import Flow
 from keras_anogan.models.gan_discriminator import GANDiscriminator
 from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.neighbors import Neighbors
+from keras_anogan.models.ognet import OGNet
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.registry import (
     Entry,
@@ -39,6 +41,7 @@ for _module in pkgutil.iter_modules(__path__):
 
 __all__ = [
     "ALAD",
+    "ALOCC",
     "CVGAN",
     "PCA",
     "VAE",
@@ -53,6 +56,7 @@ __all__ = [
     "GANDiscriminator",
     "Gaussian",
     "Neighbors",
+    "OGNet",
     "Phases",
     "Siamese",
     "build_detector",

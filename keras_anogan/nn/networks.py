@@ -264,7 +264,8 @@ def dtype_of_3d_convolutions() -> str | None:
 
     oneDNN's kernel for the gradient of their filters returns NaN or 1e36 in bfloat16 on processors with AVX-512 and
     no matrix units (AMX; TensorFlow 2.21, `Conv3DBackpropFilterV2`). Every CPU gets float32, so that a saved network
-    trains wherever it is loaded. Convolutions in 2D, and 3D ones in float16, are right.
+    trains wherever it is loaded. 3D convolutions in float16 are right, and so are those in 2D unless the map that they
+    read is a single pixel, which no network here has.
     """
     half = keras.config.dtype_policy().compute_dtype == "bfloat16"
     return "float32" if half and not tf.config.list_physical_devices("GPU") else None

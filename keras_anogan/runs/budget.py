@@ -16,6 +16,7 @@ import keras
 from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
 from keras_anogan.runs.arguments import Arguments, RunArguments
 from keras_anogan.runs.tasks import Task
+from keras_anogan.training.adversarial import AdversarialModel
 
 EPOCHS = 20  # so many times held-out data are scored, and a backup is written
 ENOUGH = 1_000  # updates: with fewer a narrower network is taken
@@ -28,7 +29,7 @@ class Plan:
     """How each phase is trained.
 
     Attributes:
-        epochs: of each phase.
+        epochs: of each phase whose length its detector leaves open (see `length`).
         steps: training steps of an epoch; None for one pass over the rows.
         batch_size: rows of one player's batch.
         params: what the budget chose of the detector's parameters.
@@ -40,6 +41,11 @@ class Plan:
     batch_size: int
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    def length(self, model: AdversarialModel) -> tuple[int, int | None]:
+        """Epochs of a phase, and steps of each: one epoch of the steps that the phase asks for, if it does."""
+        steps = model.default_steps()
+        return (self.epochs, self.steps) if steps is None else (1, steps)
 
 
 def plan_training(arguments: RunArguments, task: Task) -> Plan:
@@ -57,8 +63,8 @@ def plan_training(arguments: RunArguments, task: Task) -> Plan:
         return Plan(1, None, batch)
     found: list[tuple[int, dict[str, Any]]] = []
     for params in _widths(arguments):
-        seconds = _seconds_per_update(arguments, task, batch, params)
-        found.append((max(1, int(arguments.budget / seconds)), params))
+        each, fixed = _seconds(arguments, task, batch, params)
+        found.append((max(1, int((arguments.budget - fixed) / each)), params))
         if found[-1][0] >= ENOUGH:
             break
     updates, params = found[-1]
@@ -80,10 +86,11 @@ def _widths(arguments: Arguments) -> list[dict[str, Any]]:
     return [{}, *({"filters": max(8, known["filters"].default // part)} for part in (2, 4))]
 
 
-def _seconds_per_update(arguments: Arguments, task: Task, batch: int, params: dict[str, Any]) -> float:
-    """Seconds of one step of every phase together, on networks like the ones that will be trained."""
+def _seconds(arguments: Arguments, task: Task, batch: int, params: dict[str, Any]) -> tuple[float, float]:
+    """Seconds of one step of every phase together, and those of phases that ask for a number of steps; measured on
+    networks like the ones that will be trained."""
     built = {**arguments.built_with, **params}
-    total = 0.0
+    each, fixed = 0.0, 0.0
     for model in build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **built).values():
         model.compile(optimizers={player: keras.optimizers.Adam(0.0) for player in model.players})
         rows = (task.train, task.train_classes) if model.uses_labels else task.train
@@ -91,8 +98,10 @@ def _seconds_per_update(arguments: Arguments, task: Task, batch: int, params: di
         model.fit(rows, steps_per_epoch=1, **settings)  # the first one is traced, and reads the images
         start = time.perf_counter()
         model.fit(rows, steps_per_epoch=TIMED, **settings)
-        total += (time.perf_counter() - start) / TIMED
-    return total
+        seconds = (time.perf_counter() - start) / TIMED
+        steps = model.default_steps()
+        each, fixed = (each + seconds, fixed) if steps is None else (each, fixed + steps * seconds)
+    return each, fixed
 
 
 def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params: dict[str, Any]) -> list[str]:

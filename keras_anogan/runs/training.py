@@ -183,7 +183,7 @@ def _fit(
     """Fit every phase; returns the seconds of each, and warnings about the GAN."""
     seconds, warnings = {}, []
     for phase, model in phases.items():
-        watchers = progress(phase, plan.epochs)
+        watchers = progress(phase, plan.length(model)[0])
         monitor = None if hasattr(model, "explain") else _monitor(task.stop, say)  # a GAN that is trained by itself
         if monitor is not None:
             watchers = [monitor, *watchers]
@@ -214,8 +214,9 @@ def _fit_phase(
         model.fit(as_rows(task.train))
         return time.perf_counter() - start
     folder = out / ".backup" / phase
+    epochs, steps = plan.length(model)
     if done := len(read_backup(folder)[0]):
-        say(f"{phase}: {done} of {plan.epochs} epochs are done.")
+        say(f"{phase}: {done} of {epochs} epochs are done.")
     guard, backup = TerminateOnNonFinite(), EpochBackup(folder, every_seconds=2.0)
     callbacks = [guard, *_callbacks(model, task, arguments, plan, out, folder), *watchers]
     windows = hasattr(task.train, "as_dataset")  # they come in batches; rows are made into some
@@ -226,8 +227,8 @@ def _fit_phase(
     model.fit(
         (task.train, task.train_classes) if model.uses_labels else task.train,
         batch_size=None if windows else plan.batch_size,
-        epochs=plan.epochs,
-        steps_per_epoch=plan.steps,
+        epochs=epochs,
+        steps_per_epoch=steps,
         verbose=0,
         callbacks=[*callbacks, backup],  # last: what an epoch leaves behind is there before it counts as done
         **held_out,

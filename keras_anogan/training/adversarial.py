@@ -91,6 +91,10 @@ class AdversarialModel(SeededModel, AveragedModel):
         """
         return 32 if len(self.sample_shape) == 1 and replicas() == 1 else 1
 
+    def default_steps(self) -> int | None:
+        """Steps that training takes where nobody says otherwise; None: as many epochs as the user asks for."""
+        return None
+
     def rows_per_step(self, batch_size: int) -> int:
         """Rows of data that one `train_step` takes when a player's batch has `batch_size` rows."""
         return batch_size
