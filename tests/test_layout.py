@@ -26,7 +26,7 @@ ARROWS = {
     "thresholds": {"files"},
     "detector": {"catalogue", "training"},
     "plots": {"pictures"},
-    "callbacks": {"evaluation", "files", "pictures", "training"},
+    "callbacks": {"detector", "evaluation", "files", "pictures", "training"},
     "video": {"datasets", "files", "nn", "streams"},
     "testing": {"detector"},
     "models": {"catalogue", "detector", "nn", "training"},

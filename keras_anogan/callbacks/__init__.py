@@ -3,6 +3,7 @@
 from keras_anogan.callbacks.backup import BestEpoch, EpochBackup, OracleLoss, read_backup
 from keras_anogan.callbacks.guards import CollapseMonitor, TerminateOnNonFinite
 from keras_anogan.callbacks.pictures import ImageGrid
+from keras_anogan.callbacks.stopping import ReconstructionStop
 from keras_anogan.callbacks.tensorboard import TensorBoardLogs
 from keras_anogan.pictures import save_grid
 from keras_anogan.training.averages import NetworkEMA
@@ -14,6 +15,7 @@ __all__ = [
     "ImageGrid",
     "NetworkEMA",
     "OracleLoss",
+    "ReconstructionStop",
     "TensorBoardLogs",
     "TerminateOnNonFinite",
     "read_backup",
