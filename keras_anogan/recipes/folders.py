@@ -1,7 +1,7 @@
 """Photographs of cloth and of magnetic tiles: what a folder gets unless told, and what its maps are worth.
 
 keras-anogan reproduce pca-fabric-defaults
-    Some 10 minutes a seed; no result is published yet.
+    31 minutes on a busy machine: AUROC 0.999 ± 0.001. Nearest neighbours 0.84.
 keras-anogan reproduce pca-tiles-defaults
     2 minutes: AUROC 0.645 ± 0.000. PCA with 64 components, by its own score, 0.609; the target 0.667 is missed.
 """
