@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_consistent_length, check_random_state
@@ -127,9 +126,7 @@ class SKLearnOutlierDetector(OutlierMixin, BaseEstimator):
         momentum = entry(self.detector).tags.averaged
         for model in build_phases(self.detector, train.shape[1:], **{"seed": seed, **(self.params or {})}).values():
             if model.players:
-                model.compile(
-                    optimizers={p: keras.optimizers.Adam(self.learning_rate, beta_1=0.5) for p in model.players}
-                )
+                model.compile(optimizers=model.adam_optimizers(self.learning_rate))
                 classes = np.asarray(y)[np.sort(order[held:])] if model.uses_labels and y is not None else None
                 own = model.default_steps()
                 model.fit(

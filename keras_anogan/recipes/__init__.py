@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_anogan.recipes import (
+    alocc_mnist,
     anogan_mnist,
     bigans_kdd99,
     cvgan_ped2,
@@ -29,6 +30,7 @@ EXPERIMENTS = (
     one_anomalous_mnist,
     vae_mnist,
     efficientgan_mnist,
+    alocc_mnist,
     bigans_kdd99,
     plain_tables,
     folders,

@@ -11,8 +11,6 @@ import math
 import time
 from typing import Any
 
-import keras
-
 from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
 from keras_anogan.runs.arguments import Arguments, RunArguments
 from keras_anogan.runs.tasks import Task
@@ -92,7 +90,7 @@ def _seconds(arguments: Arguments, task: Task, batch: int, params: dict[str, Any
     built = {**arguments.built_with, **params}
     each, fixed = 0.0, 0.0
     for model in build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **built).values():
-        model.compile(optimizers={player: keras.optimizers.Adam(0.0) for player in model.players})
+        model.compile(optimizers=model.adam_optimizers(0.0))
         rows = (task.train, task.train_classes) if model.uses_labels else task.train
         settings: dict[str, Any] = {"batch_size": batch, "epochs": 1, "verbose": 0}
         model.fit(rows, steps_per_epoch=1, **settings)  # the first one is traced, and reads the images

@@ -208,7 +208,7 @@ def _fit_phase(
 ) -> float:
     """Fit one phase, or what is left of it; returns the seconds it took, those before an interruption included."""
     rate = float(arguments.learning_rate or 0)
-    model.compile(optimizers={player: keras.optimizers.Adam(rate, beta_1=0.5) for player in model.players})
+    model.compile(optimizers=model.adam_optimizers(rate))
     if not model.players:
         start = time.perf_counter()
         model.fit(as_rows(task.train))

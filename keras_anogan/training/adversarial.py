@@ -75,6 +75,10 @@ class AdversarialModel(SeededModel, AveragedModel):
             return {}
         raise NotImplementedError(f"{type(self).__name__} has to say which optimizers its players use.")
 
+    def adam_optimizers(self, rate: float) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(rate, beta_1=0.5) for each player: what a user gets who chooses a learning rate and no optimizer."""
+        return {player: keras.optimizers.Adam(rate, beta_1=0.5) for player in self.players}
+
     def default_jit_compile(self) -> bool:
         """Whether steps are compiled with XLA by default: where that was measured to be faster.
 
