@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -130,7 +130,7 @@ class ALOCC(AnomalyDetector):
     """
 
     tags = Tags(input="image", averaged=0.995)
-    networks = ("reconstructor", "discriminator")
+    networks: ClassVar[tuple[str, ...]] = ("reconstructor", "discriminator")
     players = {"discriminator": ("discriminator",), "reconstructor": ("reconstructor",)}
     logs = ("discriminator_loss", "adversarial_loss", "reconstruction_loss")
 
