@@ -66,6 +66,14 @@ def test_a_file_name_is_no_formula():
     assert figure.axes[0].get_title(loc="left") == "a$\\frac{b$.png"
 
 
+def test_lines_have_their_names_and_those_beside_are_dashed():
+    figure = plots.plot_lines({"ours": [(1, 0.5), (2, 0.9)]}, "Epoch", "AUROC", beside={"theirs": [(1, 0.4), (2, 0.3)]})
+    (axes,) = figure.axes
+    lines = {line.get_label(): (list(line.get_ydata()), line.get_linestyle()) for line in axes.get_lines()}
+    assert lines == {"theirs": ([0.4, 0.3], "--"), "ours": ([0.5, 0.9], "-")}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Epoch", "AUROC")
+
+
 def test_a_curve_by_steps_begins_at_zero_steps():
     figure = plots.plot_by_steps({"cold": [(0, 0.5), (10, 0.7), (500, 0.9)], "warm": [(0, 0.8), (10, 0.9)]}, "AUROC")
     (axes,) = figure.axes

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from keras_anogan.plots.style import ANOMALOUS, BASELINE, COLOURS, GUESS, KINDS, NORMAL, one_panel, tidy
 
+LINES = (ANOMALOUS, NORMAL, *COLOURS[4:], "#c9a227")  # that stand out from the grey ones
 BINS = (6, 60)  # of a histogram, at least and at most
 
 
@@ -206,6 +207,30 @@ def plot_by_steps(curves: dict[str, list[tuple[int, float]]], measure: str) -> F
     axes.set_xticks(ticks, [str(step) for step in ticks])
     axes.minorticks_off()
     axes.set(xlabel="Steps", ylabel=measure, title=f"{measure} by steps")
+    tidy(axes, legend="best")
+    return figure
+
+
+def plot_lines(
+    curves: dict[str, list[tuple[float, float]]],
+    x: str,
+    y: str,
+    beside: dict[str, list[tuple[float, float]]] | None = None,
+) -> Figure:
+    """Numbers against others, a line for each curve.
+
+    Args:
+        curves: name -> points in ascending order of their first number.
+        x, y: what the two numbers are.
+        beside: further curves, grey and dashed, such as those of somebody else.
+    """
+    figure, axes = one_panel()
+    dashes = itertools.cycle(("--", ":", "-."))
+    for (name, points), line in zip((beside or {}).items(), dashes, strict=False):
+        axes.plot(*zip(*points, strict=True), color=BASELINE, linestyle=line, linewidth=1.2, label=name)
+    for (name, points), colour in zip(curves.items(), itertools.cycle(LINES), strict=False):
+        axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, label=name)
+    axes.set(xlabel=x, ylabel=y)
     tidy(axes, legend="best")
     return figure
 
