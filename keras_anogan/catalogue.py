@@ -31,6 +31,7 @@ THRESHOLDS = {  # name -> what alpha has to lie below
     "sliding": 1.0,
 }
 ORDER_STATISTICS = ("conformal", "quantile")  # thresholds that take groups, and can't learn score by score
+SET_BY_ALPHA = (*ORDER_STATISTICS, "peaks")  # the others are set by k
 TYPES = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None), "tuple": tuple}
 
 

@@ -66,6 +66,11 @@ def write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]
 Say = Callable[[str], None]
 
 
+def arguments_of(config: dict[str, Any]) -> Any:
+    """What a run was asked for, by its `config.json`: `Arguments`, or `VideoArguments` of footage."""
+    return (VideoArguments if config["kind"] == "footage" else Arguments)(**config["arguments"])
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -93,7 +98,7 @@ class Run:
     @property
     def arguments(self) -> Any:
         """What the run was asked for: `Arguments`, or `VideoArguments` of footage."""
-        return (VideoArguments if self.kind == "footage" else Arguments)(**self.config["arguments"])
+        return arguments_of(self.config)
 
     @property
     def length(self) -> int:

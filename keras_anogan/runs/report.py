@@ -14,6 +14,8 @@ from keras_anogan.files import replacing
 from keras_anogan.models import entry
 from keras_anogan.runs.alarms import EVENT_GAP, Event, alarm_panels, frame_title
 from keras_anogan.runs.examples import ScoredRows
+from keras_anogan.runs.folder import arguments_of
+from keras_anogan.runs.idle import idle_options
 from keras_anogan.runs.page import last_samples, panel_lines, write_page
 from keras_anogan.runs.report_rows import promise_of, rows_values
 from keras_anogan.runs.tasks import Task, footage_name
@@ -53,7 +55,7 @@ def report_training(
         "title": task.name,
         "config": config,
         "metrics": metrics,
-        "settings": _settings(config["arguments"]),
+        "settings": _settings(config),
         "warnings": metrics["warnings"],
         "noun": task.noun,
         "seconds": seconds_of(metrics),
@@ -190,10 +192,14 @@ def _of_footage(
     }
 
 
-def _settings(arguments: dict[str, Any]) -> list[tuple[str, str]]:
-    """The arguments as lines of a table; those that were not given are left out."""
+def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """The arguments as lines of a table; those that were not given, or had no effect, are left out."""
+    arguments = config["arguments"]
+    idle = idle_options(arguments_of(config))
     lines = []
     for key, value in arguments.items():
+        if key in idle:
+            continue
         if isinstance(value, dict):
             lines += [(name, str(setting)) for name, setting in value.items()]
         elif value is not None:
