@@ -198,6 +198,7 @@ def reproduce(
     check_recipe(name)
     import_tensorflow()
     from keras_anogan import recipes
+    from keras_anogan.words import counted
 
     result = recipes.reproduce(name, seed or (), out, say=say)
     published = f", published {result['published']['value']}" if result["published"] else ""
@@ -205,7 +206,7 @@ def reproduce(
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
     show(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
-        f"(target {target}{published}); {baselines}; {result['minutes']} minutes"
+        f"(target {target}{published}); {baselines}; {counted(result['minutes'], 'minutes', '')}"
     )
 
 

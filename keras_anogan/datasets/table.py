@@ -170,10 +170,13 @@ def type_columns(
                 converted[plural].append(f"{name!r} ({example})")
             bad = known[made[name][known.index].isna()]
             if len(bad) and told:
-                such = f"are no {plural}, such as {bad.iloc[0]!r}"
-                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
+                one = len(bad) == 1
+                such = f"is no {plural[:-1]}, {bad.iloc[0]!r}" if one else f"are no {plural}, such as {bad.iloc[0]!r}"
+                count = "it counts" if one else "they count"
+                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: {count} as missing.")
             if example or len(bad):
-                odd = f"{len(bad):,} cells are no {plural} ({bad.iloc[0]!r})" if len(bad) else ""
+                are = f"1 cell is no {plural[:-1]}" if len(bad) == 1 else f"{len(bad):,} cells are no {plural}"
+                odd = f"{are} ({bad.iloc[0]!r}), and counted as missing" if len(bad) else ""
                 found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
     read = [f"Read as {plural}: {some_names(which)}." for plural, which in converted.items() if which]
     table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)

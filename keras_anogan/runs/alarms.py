@@ -186,8 +186,13 @@ def _mark(image: Any, words: str, share: float, threshold: float, alarm: bool) -
         draw.rectangle((edge, top, ends[1], height - edge - 1), ORANGE if alarm else BLUE)
         draw.line((ends[2], top, ends[2], height - edge - 1), WHITE)
     if words:
-        font, place = ImageFont.load_default(max(8, height // 24)), (2 * edge, 2 * edge)
-        draw.rectangle(draw.textbbox(place, words, font), DARK)
-        draw.text(place, words, WHITE, font)
+        place, size, lines = (2 * edge, 2 * edge), max(8, height // 24), words.replace("  ", "\n")
+        for told, pixels in ((words, size), (lines, size), (lines, 6)):  # in a narrow picture two lines, or small ones
+            font = ImageFont.load_default(pixels)
+            box = draw.textbbox(place, told, font)
+            if box[2] <= width - edge:
+                break
+        draw.rectangle(box, DARK)
+        draw.text(place, told, WHITE, font)
     if alarm:
         draw.rectangle((0, 0, width - 1, height - 1), outline=RED, width=edge)

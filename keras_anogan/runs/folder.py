@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from typing import Any
 
 import keras
 
+from keras_anogan.datasets.columns import carried_columns
 from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.checks import check_run, read_config
@@ -99,6 +101,17 @@ class Run:
     def arguments(self) -> Any:
         """What the run was asked for: `Arguments`, or `VideoArguments` of footage."""
         return arguments_of(self.config)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+
+    @property
+    def carried(self) -> list[str]:
+        """Columns of a table that name its rows, where nobody said which one does."""
+        left_out = [column for column in self.metrics.get("columns", []) if not column["used"]]
+        return carried_columns([(column["name"], column["kind"]) for column in left_out])
 
     @property
     def length(self) -> int:

@@ -100,7 +100,7 @@ def report_scoring(
         "footage.html.jinja",
         title=f"Alarms in {footage_name(footage)}",
         config=None,
-        warnings=[],
+        warnings=summary["remarks"],
         verdict=judge(summary),
         trained=False,
         pictures="Alarms",
@@ -125,11 +125,14 @@ def _rows_trained(
     asked, promise = promise_of(arguments["alpha"], arguments["k"], fitted, task.noun)
     shown = rows_values(ScoredRows.of_task(task, scores), fitted, metrics, asked, baselines)
     shown["figures"] |= figures
+    size = arguments.get("image_size") or 0
+    width, height = size if isinstance(size, (list, tuple)) else (size, size)
     write_page(
         out / "report.html",
         "rows.html.jinja",
         **values,
         **shown,
+        sides=f"{width} x {height}",
         promise=promise,
         baselines=baseline_lines(metrics, arguments["detector"]),
         samples=last_samples(out),

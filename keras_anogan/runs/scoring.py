@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import pathlib
 import time
 from typing import Any
@@ -56,8 +55,9 @@ def score(
             known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
             `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png`.
             Beside all of them the report `<out>.html`.
-        maps: images: folder for one heat map each, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
-        overlay: images: folder for the photographs at their own size, `<id>.png`, with the map laid over them and the
+        maps: images: folder for one heat map each, a PNG of its image's name, black for 0 to yellow for 1 and more;
+            None for none.
+        overlay: images: folder for the photographs at their own size, named alike, with the map laid over them and the
             outline of what is marked; None for none.
         grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`, at most 60: input, reconstruction,
             difference and marked pixels, from the most to the least anomalous image; 0 for none.
@@ -162,17 +162,16 @@ def _report(
     out: pathlib.Path, run: Run, inputs: Inputs, results: Results, summary: dict[str, Any], grid_lines: int
 ) -> None:
     """The report of scored images or rows, and, if asked for, a sheet of images."""
-    ids = list(inputs.ids["id"])
+    ids = [", ".join(map(str, names)) for names in zip(*inputs.ids.values(), strict=True)]
     kinds = None if inputs.labels is None else kinds_of(ids)
     scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw)
-    trained = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     threshold = run.fitted.threshold
     summary |= {
         "threshold": threshold.threshold,
         "keeps_alpha": threshold.keeps_alpha,
         "alpha": getattr(threshold, "alpha", None),
     }
-    metrics = {**summary, "rows": trained.get("rows", {})}
+    metrics = {**summary, "rows": run.metrics.get("rows", {})}
     if run.fitted.pixel_threshold is not None:
         metrics["map_threshold"] = run.fitted.pixel_threshold
     if inputs.labels is not None:
@@ -198,7 +197,7 @@ def _report_alarms(
     for event in events[:EVENTS]:
         say(f"Alarm in {event.title}.")
     if len(events) > EVENTS:
-        say(f"{len(events) - EVENTS:,} more events: {out.stem}_events.csv.")
+        say(f"{counted(len(events) - EVENTS, 'more events')}: {out.stem}_events.csv.")
     summary["verdict"] = verdict(summary)
     report_scoring(out, run.folder, footage, fitted, frames, inputs.labels, events, summary)
     if annotate is not None:

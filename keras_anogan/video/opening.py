@@ -18,6 +18,7 @@ from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
 from keras_anogan.video.store import STORE, is_store, open_store, write_recording
+from keras_anogan.words import counted
 
 SMALL = 32  # pixels of a side below which a remark is made
 RATIO = 1.1  # of width to height before and after, above which a remark is made
@@ -273,6 +274,7 @@ def prepare(
             begun = time.perf_counter()
             kept, corrupt = write_recording(recording, target)
             broken = f", {corrupt} that can't be read left out" if corrupt else ""
-            say(f"{recording.day}/{recording.name}: {kept:,} frames{broken}, {time.perf_counter() - begun:.1f} s.")
+            frames, seconds = counted(kept, "frames"), time.perf_counter() - begun
+            say(f"{recording.day}/{recording.name}: {frames}{broken}, {seconds:.1f} s.")
         os.replace(unfinished, out / STORE)
     return open_store(out)

@@ -174,7 +174,7 @@ def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folde
     assert command("score", folder_run, folder, "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
     lines = read_csv(tmp_path / "s.csv")
     assert {line["id"]: line["label"] for line in lines}["test/square/03.png"] == "1"
-    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png.png").size == (64, 64)
+    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png").size == (64, 64)
     normal, anomalous = ([float(line["img_distance"]) for line in lines if line["label"] == label] for label in "01")
     assert np.mean(anomalous) > np.mean(normal)
     fitted = keras.models.load_model(folder_run / "detector.keras")

@@ -33,7 +33,12 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     ((*TRAIN, "--k", "2"), "Expected no --k with --threshold conformal, which --alpha sets. Received: --k 2.0."),
     ((*TRAIN, "--skip-broken"), "Expected no --skip-broken with digits. Received: --skip-broken."),
     (("train", "rows.csv", "--out", "new", "--threshold", "sliding", "--alpha", "0.1"), "sliding, which --k sets"),
-    ((*TRAIN, "--epohcs", "3"), "--epochs"),
+    ((*TRAIN, "--epohcs", "3"), "Received: --epohcs; did you mean --epochs?"),
+    ((*TRAIN, "--size", "50x50"), "an option of keras-anogan train. Received: --size; did you mean --image-size?"),
+    ((*TRAIN, "--latent-dim", "7"), "Received: --latent-dim; did you mean --set latent-dim=...?"),
+    ((*TRAIN, "--batch-size", "5x5"), "Expected --batch-size to be a whole number. Received: 5x5."),
+    ((*TRAIN, "--alpha=0.05", "--seed=one"), "Expected --seed to be a whole number. Received: one."),
+    (("train-video", "photos", "--out", "new", "--image-size", "50"), "--image-size; did you mean --size?"),
     ((*TRAIN, "--epochs", "0"), "--epochs >= 1"),
     ((*TRAIN, "--alpha", "1.5"), "0 < --alpha < 1"),
     ((*TRAIN, "--threshold", "peaks", "--alpha", "0.2"), "0 < --alpha < 0.1 for peaks"),
@@ -45,6 +50,7 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     ((*TRAIN, "--config", "flag.toml"), "Expected epochs in flag.toml to be a number"),
     ((*TRAIN, "--config", "table.toml"), "Expected alpha in table.toml to be a number"),
     ((*TRAIN, "--config", "none.toml"), "none.toml"),
+    ((*TRAIN, "--config", "latin.toml"), "latin.toml, which is no UTF-8 text"),
     (("train-video", "nowhere", "--out", "new"), "Expected footage in nowhere"),
     (("train-video", "photos", "--detector", "cvgna", "--out", "new"), "did you mean cvgan?"),
     (("train-video", "photos", "--detector", "pca", "--filters", "3", "--out", "new"), "no --filters with pca"),
@@ -97,6 +103,7 @@ def answers(tmp_path_factory):
     (root / "file").write_text("")
     (root / "rows.csv").write_text("a,b\n1,2\n")
     (root / "text.toml").write_text('epochs = "many"')
+    (root / "latin.toml").write_bytes('out = "größe"'.encode("latin-1"))
     (root / "flag.toml").write_text("epochs = true")
     (root / "table.toml").write_text("alpha = {low = 0.1}")
     for name in ("unfinished", "finished"):

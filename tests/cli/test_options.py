@@ -126,7 +126,7 @@ def test_values_are_read_as_python_writes_them():
         (("--config", "{tmp}/none.toml"), "none.toml"),
         (("--config", "{tmp}/bad.toml"), "which is none"),
         (("--config", "{tmp}/odd.toml"), "Received: epohcs; did you mean epochs?"),
-        (("--config", "{tmp}/type.toml"), "valid integer"),
+        (("--config", "{tmp}/type.toml"), "type.toml: Expected --epochs to be a whole number. Received: many."),
     ],
 )
 def test_mistakes_end_with_one_sentence(words, sentence, tmp_path, capsys):
