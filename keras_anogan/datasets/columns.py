@@ -32,6 +32,7 @@ LEFT_OUT = {
 }
 KINDS = ("number", "date", "category", "id")
 FEW = 20  # rows below which nothing is called an id or a counter
+MOST_LINES = 60  # of a report of columns
 EXACT = 2**53  # whole numbers up to here are numbers; float64 can't tell longer ones apart
 NAMES = re.compile(
     r"(^|[\W_])(?i:id|ids|uid|uuid|guid|key|index|idx|nr|no|serial|record|row)($|[\W_])|[a-z](Id|ID)$",
@@ -256,7 +257,7 @@ def carried_columns(columns: Sequence[tuple[str, str]]) -> list[str]:
     return [name for name, kind in columns if kind == "id" or (kind == "counter" and NAMES.search(name))]
 
 
-def lines_of(columns: Sequence[Column], most: int = 60) -> list[str]:
+def lines_of(columns: Sequence[Column], most: int = MOST_LINES) -> list[str]:
     """The columns as lines of a table for a terminal: name, kind, missing, unique, range and remark."""
     if not columns:
         return []

@@ -37,12 +37,14 @@ class Table:
         formats: how columns of text became numbers or dates, for those that did; `type_columns` takes them again.
         remarks: what was guessed, one sentence each.
         notes: the same of a single column, in a few words.
+        noted: those of the remarks that `notes` say too.
     """
 
     frame: pd.DataFrame
     formats: dict[str, Format]
     remarks: list[str]
     notes: dict[str, str]
+    noted: tuple[str, ...] = ()
 
 
 def is_table(path: Any) -> bool:
@@ -180,7 +182,7 @@ def type_columns(
                 found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
     read = [f"Read as {plural}: {some_names(which)}." for plural, which in converted.items() if which]
     table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)
-    return Table(table, found, [*read, *remarks], notes)
+    return Table(table, found, [*read, *remarks], notes, (*read, *remarks))
 
 
 def _is_text(column: pd.Series) -> bool:

@@ -47,6 +47,7 @@ def test_columns_are_reported_before_training_and_kept(trained, capsys):
     assert "column      taken for" in said
     assert "Left out: Unnamed: 0 (the number of the row); part_id (--id-column); cycles (it counts" in said
     assert "All 1,000 rows meet the condition" in said
+    assert "Read as numbers" not in said  # says what was read as what, once
     kept = json.loads((trained.parent / "other" / "metrics.json").read_text())["columns"]
     assert next(column for column in kept if column["name"] == "time")["used"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_anogan.datasets import three_ways
-from keras_anogan.datasets.columns import LEFT_OUT, Column, carried_columns, describe_columns, features
+from keras_anogan.datasets.columns import LEFT_OUT, MOST_LINES, Column, carried_columns, describe_columns, features
 from keras_anogan.datasets.conditions import normal_of, some_names
 from keras_anogan.datasets.table import Table, type_columns
 from keras_anogan.files import file_digest
@@ -90,6 +90,8 @@ def split_table(
     train, stopped, calibrated = (order[rest][part] for part in three_ways(len(rest), stop, calibrate, seed + 1))
     judged = np.sort(np.concatenate([order[tested], np.flatnonzero(~normal)]))
     raw = raw_columns(frame, dtypes)
+    noted = table.noted if len(columns) <= MOST_LINES else ()  # the report of the columns says these
+    read = [remark for remark in table.remarks if remark not in noted]
     formats = {name: table.formats[name] for name in dtypes if name in table.formats}
     encoder = TableEncoder(dtypes, formats=formats).adapt({name: values[train] for name, values in raw.items()})
     rows = encoder.encode(raw)
@@ -103,7 +105,7 @@ def split_table(
         encoder=encoder,
         skipped=named,
         columns=tuple(columns),
-        remarks=(*table.remarks, *_remarks(columns, normal, normal_where)),
+        remarks=(*read, *_remarks(columns, normal, normal_where)),
     )
 
 
