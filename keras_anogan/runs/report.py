@@ -107,6 +107,7 @@ def report_scoring(
         run=str(run),
         tiles=footage_tiles(summary, fitted.threshold.threshold),
         panels=panel_lines(zip(titles, (pictures for _, pictures in panels), strict=True)),
+        shows_error=any("error" in pictures for _, pictures in panels),
         **_of_footage(footage, fitted, frames["score"], labels, {"history": []}),
     )
 
@@ -166,6 +167,7 @@ def _footage_trained(
         run=str(out),
         tiles=footage_tiles(values["metrics"], fitted.threshold.threshold),
         panels=panel_lines(panels),
+        shows_error=any("error" in pictures for _, pictures in panels),
         **_of_footage(windows.footage, fitted, scores_by_frame(windows, found), None, figures),
     )
 

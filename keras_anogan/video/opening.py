@@ -16,6 +16,7 @@ from keras_anogan.datasets.image_files import image_suffixes
 from keras_anogan.files import lies_in, read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
+from keras_anogan.video.order import order_remarks
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
 from keras_anogan.video.store import STORE, is_store, open_store, write_recording
 from keras_anogan.words import counted
@@ -239,7 +240,7 @@ def prepare(
     Args:
         source, size, grey, every: as in `open_footage`.
         out: folder outside the source; new, empty, or begun by the same call.
-        say: takes one line of news at a time, also what `size_remarks` says.
+        say: takes one line of news at a time, also what `size_remarks` and `order_remarks` say.
 
     Returns:
         The prepared footage.
@@ -260,7 +261,7 @@ def prepare(
         "contents": [_source_contents(recording) for recording in footage.recordings],
     }
     _check_store(out, asked)
-    for remark in size_remarks(footage):
+    for remark in (*size_remarks(footage), *order_remarks(footage)):
         say(remark)
     unfinished = out / f".{STORE}"
     out.mkdir(parents=True, exist_ok=True)

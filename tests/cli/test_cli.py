@@ -519,7 +519,7 @@ def test_skip_broken_says_so_and_trains(tmp_path, capsys):
     (tmp_path / "data" / "00.png").write_bytes(b"broken")
     arguments = ["--image-size", 8, "--alpha", 0.2, "--detector", "pca", "--skip-broken"]
     assert command("train", tmp_path / "data", *arguments, "--out", tmp_path / "run") == 0
-    assert "Left out 1 image file(s) that can't be read: 00.png." in capsys.readouterr().out
+    assert "Left out 1 image file that can't be read: 00.png." in capsys.readouterr().out
 
 
 def test_runs_of_another_version_and_folders_of_others_are_refused(digits_run, tmp_path, capsys):

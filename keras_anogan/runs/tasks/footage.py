@@ -9,6 +9,7 @@ from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import rescaling
 from keras_anogan.video import Footage, VideoWindows, is_store, open_footage, split_footage
 from keras_anogan.video.opening import size_remarks
+from keras_anogan.video.order import order_remarks
 from keras_anogan.words import counted
 
 
@@ -43,6 +44,7 @@ def load_footage(arguments: VideoArguments) -> Task:
             *((lost,) if footage.skipped else ()),
             f"Frames of {width} x {height} pixels.",
             *size_remarks(footage),
+            *order_remarks(footage),
         ),
         groups=calibrate.day_numbers if arguments.by_day else None,
     )
