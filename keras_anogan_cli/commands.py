@@ -220,7 +220,8 @@ def _score(
 ) -> None:
     from keras_anogan.runs.checks import check_scoring
 
-    check_scoring(run, data, out, **given)
+    with contextlib.nullcontext() if settings.quiet else console.status("Reading ..."):
+        check_scoring(run, data, out, skip_broken=skip_broken, **given)
     import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.words import counted

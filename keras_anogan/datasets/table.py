@@ -6,19 +6,20 @@ What was guessed is told. `keras_anogan.datasets.columns` chooses the columns to
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import pathlib
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_anogan.datasets import cells
 from keras_anogan.datasets.cells import Format
 from keras_anogan.datasets.columns import choose_columns
 from keras_anogan.datasets.conditions import normal_rows, some_names
-from keras_anogan.datasets.dialect import read_cells
+from keras_anogan.datasets.dialect import read_cells, read_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,19 +91,11 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Contai
         raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
     separator = ","
     remarks: list[str] = []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
-            if path.suffix.lower() == ".parquet":
-                frame = pd.read_parquet(path)
-            else:
-                frame, separator, remarks = read_cells(path)
-    except ImportError as error:
-        raise ValueError(
-            f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
-        ) from error
-    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
+    with _reading(path):
+        if path.suffix.lower() == ".parquet":
+            frame = pd.read_parquet(path)
+        else:
+            frame, separator, remarks = read_cells(path)
     frame.columns = [str(name) for name in frame.columns]
     if frame.columns.duplicated().any():
         twice = frame.columns[frame.columns.duplicated()][0]
@@ -111,6 +104,36 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Contai
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
     table = type_columns(frame.reset_index(drop=True), wanted, separator, of)
     return dataclasses.replace(table, remarks=[*remarks, *table.remarks])
+
+
+def column_names(path: Any) -> list[str] | None:
+    """The names of the columns of a table file, without reading its rows; None for Parquet.
+
+    Raises:
+        ValueError: if its first line can't be read.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() == ".parquet":
+        return None
+    with _reading(path):
+        return read_names(path)
+
+
+@contextlib.contextmanager
+def _reading(path: pathlib.Path) -> Iterator[None]:
+    """One sentence for whatever is wrong with a file while it is read."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+            yield
+    except ImportError as error:
+        raise ValueError(
+            f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
+        ) from error
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
+        raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
 
 
 def type_columns(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import mimetypes
 import os
@@ -13,13 +12,13 @@ from typing import Any
 
 from keras_anogan._version import __version__
 from keras_anogan.catalogue import ORDER_STATISTICS
-from keras_anogan.datasets import is_table, open_table
+from keras_anogan.datasets import is_table
 from keras_anogan.datasets.conditions import normal_of
 from keras_anogan.datasets.image_layout import find_layout
-from keras_anogan.datasets.table import Table
 from keras_anogan.files import check_new_folder, is_partial, lies_in
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.parsing import named_columns
+from keras_anogan.runs.reading import check_columns, opened_table, scored_images, trained_images
 
 
 def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -> None:
@@ -41,9 +40,10 @@ def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -
             _check_rows(source, arguments)
         else:
             _check_images(source)
-            normal, abnormal = arguments.normal_dir or (), arguments.abnormal_dir or ()
-            find_layout(source, True, normal, abnormal, arguments.flat)
+            find_layout(source, True, arguments.normal_dir or (), arguments.abnormal_dir or (), arguments.flat)
     check_folder(arguments, out)
+    if arguments.kind == "images" and arguments.sources:
+        trained_images(arguments)  # every file is decoded, and the facts are kept
     try:
         if tensorboard is not None:
             pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,7 @@ def check_scoring(
     labels: Any = None,
     annotate: Any = None,
     kind: str | None = None,
+    skip_broken: bool = False,
 ) -> None:
     """Refuse what `score` can't do: no finished run, no data of its kind, files to write in the way of the data.
 
@@ -91,6 +92,10 @@ def check_scoring(
         check_outside(annotate, data)
         if not footage:
             raise ValueError(f"Expected footage for an annotated video. Received: a run of {what}.")
+    if config["kind"] == "table":
+        check_columns(pathlib.Path(run), several_of(data)[0])
+    elif not footage and not named:
+        scored_images(data, skip_broken)  # every file is decoded, and the facts are kept
 
 
 def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False, most: int | None = None) -> None:
@@ -216,17 +221,6 @@ def _check_rows(path: pathlib.Path, arguments: Any) -> None:
     frame = opened_table(arguments).frame
     named_columns(arguments.drop or (), frame.columns)
     normal_of(frame, arguments.normal_where)
-
-
-def opened_table(arguments: Any) -> Table:
-    """The table of a run; what is read to check it is not read again to train on it."""
-    stat = os.stat(arguments.data)
-    return _opened(arguments.data, stat.st_mtime_ns, stat.st_size, json.dumps(arguments.wanted))
-
-
-@functools.lru_cache(maxsize=1)
-def _opened(path: str, modified: int, size: int, wanted: str) -> Table:
-    return open_table(path, json.loads(wanted))
 
 
 def _check_footage(day: pathlib.Path) -> None:

@@ -9,15 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets import (
-    ImageFolder,
-    ImageRows,
-    gather_images,
-    load_image,
-    normal_rows,
-    open_table,
-    scan_image_folder,
-)
+from keras_anogan.datasets import ImageRows, load_image, normal_rows, open_table
 from keras_anogan.datasets.conditions import cells_of
 from keras_anogan.datasets.image_folder import check_depth
 from keras_anogan.datasets.image_remarks import on_new
@@ -25,6 +17,7 @@ from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.checks import check_inputs
 from keras_anogan.runs.folder import Run
+from keras_anogan.runs.reading import scored_images
 from keras_anogan.runs.seen import on_seen_footage, on_seen_images, on_seen_table
 from keras_anogan.runs.tasks import load_task
 from keras_anogan.serving.preprocessing import white_level
@@ -84,7 +77,7 @@ def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
     if isinstance(data, str) and data in NAMED_SETS:
         task = load_task(run.arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
-    folder = _folder(data, skip_broken)
+    folder = scored_images(data, skip_broken)
     fitted = run.fitted
     channels, dtype, white = fitted.detector.sample_shape[-1], fitted.raw_dtype, white_level(fitted.preprocessing)
     check_depth(folder.facts, dtype)
@@ -96,18 +89,11 @@ def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
     return Inputs(ImageRows(paths, fitted.preprocess, load=load), {"id": ids}, labels, remarks)
 
 
-def _folder(data: Any, skip_broken: bool) -> ImageFolder:
-    """One folder, whose layout may tell labels, or images from here and there."""
-    if not isinstance(data, (list, tuple)) and pathlib.Path(data).is_dir():
-        return scan_image_folder(data, skip_broken=skip_broken, need_train=False)
-    return gather_images(data if isinstance(data, (list, tuple)) else [data], skip_broken)
-
-
 def _table(run: Run, data: str) -> Inputs:
     encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
     carried = run.carried if row_id is None else [row_id]
-    named: dict[str, Any] = {name: {"kind": "id"} for name in carried}
-    table = open_table(data, {**named, **run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
+    as_written: dict[str, Any] = {name: {"kind": "id"} for name in carried}
+    table = open_table(data, {**as_written, **run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
     frame = table.frame
     raw = encoder.check_raw(frame)
     remarks = [*table.remarks, *encoder.remarks(raw), *on_seen_table(run.config, file_digest(data))]
@@ -122,7 +108,7 @@ def _table(run: Run, data: str) -> Inputs:
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
     ids: dict[str, list[Any]] = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
-    ids |= {name: frame[name].tolist() for name in carried if name in frame.columns}
+    ids |= {name: frame[name].astype(object).fillna("").tolist() for name in carried if name in frame.columns}
     if row_id is not None and row_id not in frame.columns:
         remarks.append(f"The table has no column {row_id!r} (--id-column): rows go by their place.")
     return Inputs(encoder.encode(raw), ids, labels, tuple(remarks), raw=frame)

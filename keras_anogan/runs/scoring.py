@@ -77,7 +77,7 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind)
+    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken)
     check_grid(grid_lines)
     if annotate is not None:
         check_video_target(annotate)

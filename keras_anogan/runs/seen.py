@@ -33,7 +33,7 @@ def on_seen_images(arguments: Any, paths: Sequence[pathlib.Path]) -> list[str]:
     seen = sum(os.path.realpath(path) in own for path in paths)
     if not seen:
         return []
-    return [f"{count_of(seen, paths)} of those that the run was trained and calibrated on: {HIGHER}."]
+    return [f"{count_of(seen, paths)} of those that the run was trained, calibrated or tested on: {HIGHER}."]
 
 
 def on_seen_table(config: dict[str, Any], fingerprint: str) -> list[str]:
@@ -45,7 +45,7 @@ def on_seen_table(config: dict[str, Any], fingerprint: str) -> list[str]:
     """
     if fingerprint != config["data"]["fingerprint"]:
         return []
-    return [f"This is the table that the run was trained and calibrated on: {HIGHER}."]
+    return [f"This is the table that the run was trained, calibrated and tested on: {HIGHER}."]
 
 
 def on_seen_footage(arguments: Any, days: Any) -> list[str]:

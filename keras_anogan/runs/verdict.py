@@ -144,7 +144,7 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
         if not of:
             return Verdict("open", "Nothing was judged.")
         what = metrics["what"]
-        alarms = f"{n:,} of {words.counted(of, what)} {'is an alarm' if n == 1 else 'are alarms'}"
+        alarms = f"{n:,} of {words.counted(of, what)} {'is an alarm' if 1 in (n, of) else 'are alarms'}"
         said = f"{alarms} ({percent(n / of)}"
         if metrics.get("false_alarm_rate") is not None and metrics.get("detection_rate") is not None:
             rates = [percent(metrics[key]) for key in ("detection_rate", "false_alarm_rate")]

@@ -14,6 +14,7 @@ RUN = {
     "data": {"fingerprint": "0"},
     "versions": {"keras_anogan": keras_anogan.__version__},
 }
+RUNS = {"unfinished": "digits", "finished": "digits", "photographed": "photos", "tabled": "machine.csv"}
 TRAIN = ("train", "digits", "--normal", "3", "--out", "new")
 MISTAKES = [  # words of a command, and what its sentence has to say
     (("train", "nowhere", "--out", "new"), "nowhere, which is not a folder"),
@@ -61,6 +62,12 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     (("score", "photos", "digits"), "Expected a run folder (with config.json). Received: photos"),
     (("score", "unfinished", "digits"), "which is unfinished"),
     (("score", "finished", "nowhere"), "images, in nowhere. Received: nothing is there"),
+    (("score", "photographed", "torn"), "Could not read the image torn/b.png"),
+    (("score", "photographed", "torn/b.png"), "torn/b.png: its content is of no kind that Pillow knows; --skip-broken"),
+    (("score", "photographed", "torn/*.png"), "torn/b.png: its content is of no kind"),
+    (("train", "torn", "--out", "new"), "Could not read the image torn/b.png"),
+    (("score", "tabled", "rows.csv"), "Expected the columns a, speed. Received: a table without 'speed'."),
+    (("score", "tabled", "noise.csv"), "Could not read noise.csv as a table"),
     (("score", "finished", "mnist"), "trained on mnist. Received: one trained on digits"),
     (("score", "finished", "rows.csv"), "Expected images, as the run was trained on"),
     (("score", "finished", "digits", "--out", "photos"), "which is a folder"),
@@ -96,9 +103,12 @@ json.dump(answers, sys.stdout)
 def answers(tmp_path_factory):
     """Exit code and complaint for every mistake, of one process in which importing TensorFlow fails."""
     root = tmp_path_factory.mktemp("mistakes")
-    for name in ("photos", "photos-of-others", "empty", "unfinished", "finished"):
+    for name in ("photos", "photos-of-others", "empty", "torn", *RUNS):
         (root / name).mkdir()
     Image.new("L", (8, 8)).save(root / "photos" / "a.png")
+    Image.new("L", (8, 8)).save(root / "torn" / "a.png")
+    (root / "torn" / "b.png").write_bytes(b"no image")
+    (root / "noise.csv").write_bytes(bytes(range(256)))
     (root / "photos-of-others" / "thesis.txt").write_text("keep me")
     (root / "file").write_text("")
     (root / "rows.csv").write_text("a,b\n1,2\n")
@@ -106,10 +116,12 @@ def answers(tmp_path_factory):
     (root / "latin.toml").write_bytes('out = "größe"'.encode("latin-1"))
     (root / "flag.toml").write_text("epochs = true")
     (root / "table.toml").write_text("alpha = {low = 0.1}")
-    for name in ("unfinished", "finished"):
-        (root / name / "config.json").write_text(json.dumps(RUN))
-    for name in ("metrics.json", "detector.keras"):
-        (root / "finished" / name).write_text("{}")
+    columns = [{"name": name, "used": name != "b"} for name in ("a", "b", "speed")]
+    for name, data in RUNS.items():
+        (root / name / "config.json").write_text(json.dumps({**RUN, "arguments": {**RUN["arguments"], "data": data}}))
+        if name != "unfinished":
+            (root / name / "metrics.json").write_text(json.dumps({"columns": columns}))
+            (root / name / "detector.keras").write_text("")
     given = json.dumps([words for words, _ in MISTAKES])
     done = subprocess.run([sys.executable, "-c", SCRIPT], input=given, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr

@@ -102,14 +102,14 @@ def test_scored_images_have_a_report_with_and_without_labels(run, folder, tmp_pa
     page = page_of(tmp_path / "new.html")
     assert "6 of 6 images are alarms" in page
     assert "Most anomalous" in page
-    for word in ("Misses", "False alarms", "AUROC", "Kinds", "Settings", "was trained and calibrated on"):
+    for word in ("Misses", "False alarms", "AUROC", "Kinds", "Settings", "the run was trained"):
         assert word not in page
 
 
 def test_scores_of_what_was_trained_on_are_told_to_be_too_good(run, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder.parent)
     seen = ["tiles/train/good/03$.png", "tiles/train/good/../good/04$.png", "tiles/test/good/03$.png"]
-    told = "2 of 3 images are of those that the run was trained and calibrated on: what it has not seen scores higher."
+    told = "2 of 3 images are of those that the run was trained, calibrated or tested on: what it has not seen scores higher."
     assert told in runs.score(run[0], seen, tmp_path / "s.csv", say=str)["remarks"]
     assert told in page_of(tmp_path / "s.html")
     assert not any("trained" in remark for remark in runs.score(run[0], "tiles", tmp_path / "s.csv")["remarks"])
@@ -175,13 +175,13 @@ def test_a_table_has_its_columns_and_rows_in_both_reports(tmp_path):
     assert "flow rate, &lt;l&gt; flow_rate___l_ number 0 200 " in columns  # the second is the SavedModel's input
     runs.score(tmp_path / "run", str(tmp_path / "rows.csv"), tmp_path / "s.csv", say=str)
     page = page_of(tmp_path / "s.html")
-    assert "This is the table that the run was trained and calibrated on" in page
+    assert "This is the table that the run was trained, calibrated and tested on" in page
     assert "20 of 20 anomalies found" in page
     frame.drop(columns="ok").to_csv(tmp_path / "new.csv", index=False)
     runs.score(tmp_path / "run", str(tmp_path / "new.csv"), tmp_path / "n.csv", say=str)
     page = page_of(tmp_path / "n.html")
     assert "of 200 rows are alarms" in page
-    assert "trained and calibrated on" not in page
+    assert "the run was trained" not in page
 
 
 def test_every_baseline_has_a_line_whatever_its_name():

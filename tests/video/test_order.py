@@ -35,10 +35,8 @@ def test_photographs_with_numbers_in_their_names_are_told_of(tmp_path):
 def test_films_are_not_told_of(tmp_path, street):
     draw = np.random.default_rng(0)
     write(tmp_path / "street", street)
-    still = np.full((24, 32), 120.0)
-    write(
-        tmp_path / "rest", [(still + draw.normal(0, 8, still.shape)).clip(0, 255).astype("uint8") for _ in range(40)]
-    )
+    still = np.full((64, 64), 120.0)
+    write(tmp_path / "rest", [(still + draw.normal(0, 8, still.shape)).clip(0, 255).astype("uint8") for _ in range(40)])
     write(tmp_path / "short", street[:8])
     for name in ("street", "rest", "short"):
         assert order_remarks(open_footage(tmp_path / name)) == ()

@@ -16,8 +16,8 @@ from keras_anogan.datasets.conditions import normal_of, some_names
 from keras_anogan.datasets.table import Table, type_columns
 from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import Arguments
-from keras_anogan.runs.checks import opened_table
 from keras_anogan.runs.parsing import named_columns
+from keras_anogan.runs.reading import opened_table
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.tables import TableEncoder, raw_columns
 from keras_anogan.words import counted
