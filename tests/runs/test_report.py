@@ -109,8 +109,9 @@ def test_scored_images_have_a_report_with_and_without_labels(run, folder, tmp_pa
 def test_scores_of_what_was_trained_on_are_told_to_be_too_good(run, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder.parent)
     seen = ["tiles/train/good/03$.png", "tiles/train/good/../good/04$.png", "tiles/test/good/03$.png"]
-    told = "2 of 3 images are of those that the run was trained, calibrated or tested on: what it has not seen scores higher."
-    assert told in runs.score(run[0], seen, tmp_path / "s.csv", say=str)["remarks"]
+    told = "2 of 3 images are of those that the run was trained, calibrated or tested on: what it has not seen scores"
+    remarks = runs.score(run[0], seen, tmp_path / "s.csv", say=str)["remarks"]
+    assert any(remark.startswith(told) for remark in remarks)
     assert told in page_of(tmp_path / "s.html")
     assert not any("trained" in remark for remark in runs.score(run[0], "tiles", tmp_path / "s.csv")["remarks"])
 
