@@ -130,7 +130,7 @@ def export(
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
     from keras_anogan.runs.checks import check_export
 
-    check_export(run, folder)
+    check_export(run, folder, alpha)
     import_tensorflow()
     from keras_anogan import runs
 
@@ -221,7 +221,7 @@ def _score(
     from keras_anogan.runs.checks import check_scoring
 
     with contextlib.nullcontext() if settings.quiet else console.status("Reading ..."):
-        check_scoring(run, data, out, skip_broken=skip_broken, **given)
+        check_scoring(run, data, out, skip_broken=skip_broken, alpha=alpha, **given)
     import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.words import counted

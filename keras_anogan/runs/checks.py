@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_anogan._version import __version__
-from keras_anogan.catalogue import ORDER_STATISTICS
+from keras_anogan.catalogue import ORDER_STATISTICS, check_threshold
 from keras_anogan.datasets import is_table
 from keras_anogan.datasets.conditions import normal_of
 from keras_anogan.datasets.image_layout import find_layout
@@ -19,6 +19,8 @@ from keras_anogan.files import check_new_folder, is_partial, lies_in
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.parsing import named_columns
 from keras_anogan.runs.reading import check_columns, opened_table, scored_images, trained_images
+
+MOST_LINES = 60  # of a sheet of images
 
 
 def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -> None:
@@ -64,6 +66,7 @@ def check_scoring(
     annotate: Any = None,
     kind: str | None = None,
     skip_broken: bool = False,
+    alpha: float | None = None,
 ) -> None:
     """Refuse what `score` can't do: no finished run, no data of its kind, files to write in the way of the data.
 
@@ -72,6 +75,12 @@ def check_scoring(
     """
     config = check_run(run)
     what = _what(config)
+    check_alpha(alpha)
+    if grid_lines > MOST_LINES:
+        raise ValueError(
+            f"Expected at most {MOST_LINES} --grid-lines. Received: {grid_lines}; --maps and --overlay write a picture "
+            "of each image."
+        )
     if kind is not None and config["kind"] != kind:
         raise ValueError(f"Expected a run of {kind}. Received: {run}, of {what}; `score` takes it.")
     footage = config["kind"] == "footage"
@@ -120,13 +129,14 @@ def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False
         _check_footage(pathlib.Path(source))
 
 
-def check_export(run: Any, folder: Any) -> None:
+def check_export(run: Any, folder: Any, alpha: float | None = None) -> None:
     """Refuse to export what is no finished run, or to where something is.
 
     Raises:
         FileNotFoundError, FileExistsError, ValueError: one sentence.
     """
     check_run(run)
+    check_alpha(alpha)
     check_new_folder(folder)
     check_writable(folder)
 
@@ -181,6 +191,12 @@ def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
         )
 
 
+def check_alpha(alpha: float | None) -> None:
+    """Refuse what is no rate of false alarms; None is the run's own."""
+    if alpha is not None:
+        check_threshold("conformal", alpha)
+
+
 def several_of(data: Any) -> list[Any]:
     """What a command is given to read, one or several, as a list."""
     return list(data) if isinstance(data, (list, tuple)) else [data]
@@ -193,7 +209,10 @@ def _what(config: dict[str, Any]) -> str:
 
 def _check_images(folder: pathlib.Path) -> None:
     if not folder.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}, which is not a folder.")
+        video = folder.is_file() and (mimetypes.guess_type(str(folder))[0] or "").startswith("video/")
+        hint = "a video; train-video takes it" if video else "a file; tables are .csv, .csv.gz or .parquet"
+        what = f"which is {hint if folder.is_file() else 'not a folder'}"
+        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}, {what}.")
     if not any(files for _, _, files in os.walk(folder)):
         raise ValueError(f"Expected images in {folder}. Received: none.")
 

@@ -25,7 +25,7 @@ import keras
 from keras_anogan.datasets.columns import carried_columns
 from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
-from keras_anogan.runs.checks import check_run, read_config
+from keras_anogan.runs.checks import check_alpha, check_run, read_config
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.thresholds import calibration_needed, lowest_alpha
 from keras_anogan.video import Footage, is_store, open_footage
@@ -173,8 +173,7 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
 
 def _check_alpha(threshold: Any, alpha: float) -> None:
     """Refuse a rate that the calibration scores of a run don't allow."""
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"Expected 0 < --alpha < 1. Received: {alpha:g}.")
+    check_alpha(alpha)
     if threshold.takes_groups and threshold.seen < calibration_needed(alpha):
         raise ValueError(
             f"Expected --alpha {lowest_alpha(threshold.seen):.4f} or more, which the run's {threshold.seen:,} "

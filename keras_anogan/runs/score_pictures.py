@@ -19,7 +19,6 @@ from keras_anogan.runs.inputs import Inputs
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer
 
-MOST_LINES = 60  # of a sheet
 LONGEST_NAME = 60  # letters
 
 
@@ -70,19 +69,6 @@ def write_grid(path: pathlib.Path, scored: ScoredRows, fitted: FittedDetector, l
         shown.append((title, example.pixels))
     with replacing(path) as partial:
         plots.save_panels(shown, partial)
-
-
-def check_grid(lines: int) -> None:
-    """Refuse a sheet that is too long.
-
-    Raises:
-        ValueError: for more lines than a picture can hold.
-    """
-    if lines > MOST_LINES:
-        raise ValueError(
-            f"Expected at most {MOST_LINES} --grid-lines. Received: {lines}; --maps and --overlay write a picture of "
-            "each image."
-        )
 
 
 def _photograph(rows: Any, number: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
-from keras_anogan.runs.score_pictures import check_grid, write_grid, write_maps
+from keras_anogan.runs.score_pictures import write_grid, write_maps
 from keras_anogan.runs.verdict import add_chances, verdict
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
@@ -77,8 +77,7 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken)
-    check_grid(grid_lines)
+    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken, alpha)
     if annotate is not None:
         check_video_target(annotate)
     loaded = load_run(run, alpha)
@@ -215,5 +214,5 @@ def export(run: Any, folder: Any, alpha: float | None = None) -> None:
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
-    check_export(run, folder)
+    check_export(run, folder, alpha)
     load_run(run, alpha).fitted.export(folder)

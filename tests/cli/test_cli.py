@@ -403,7 +403,7 @@ def test_score_never_writes_over_images(folder_run, tmp_path, capsys):
     assert (
         command("score", folder_run, tmp_path / "photos", "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
     )
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["00.jpg.png", "00.png.png", "01.png.png"]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["00.jpg.png", "00.png.png", "01.png"]
 
 
 def test_score_needs_no_training_images_and_a_file_to_write(folder_run, folder, tmp_path, capsys):

@@ -19,6 +19,8 @@ TRAIN = ("train", "digits", "--normal", "3", "--out", "new")
 MISTAKES = [  # words of a command, and what its sentence has to say
     (("train", "nowhere", "--out", "new"), "nowhere, which is not a folder"),
     (("train", "empty", "--out", "new"), "Expected images in empty. Received: none"),
+    (("train", "file", "--out", "new"), "file, which is a file; tables are .csv"),
+    (("train", "film.mp4", "--out", "new"), "film.mp4, which is a video; train-video takes it"),
     (("train", "nowhere.csv", "--out", "new"), "nowhere.csv, which does not exist"),
     (("train", "photos", "--out", "file"), "file, which is a file"),
     (("train", "photos", "--out", "photos/run"), "outside the data"),
@@ -41,7 +43,10 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     ((*TRAIN, "--alpha=0.05", "--seed=one"), "Expected --seed to be a whole number. Received: one."),
     (("train-video", "photos", "--out", "new", "--image-size", "50"), "--image-size; did you mean --size?"),
     ((*TRAIN, "--epochs", "0"), "--epochs >= 1"),
-    ((*TRAIN, "--alpha", "1.5"), "0 < --alpha < 1"),
+    ((*TRAIN, "--alpha", "1.5"), "0 < --alpha < 1. Received: 1.5; 1.5 % is 0.015."),
+    (("score", "finished", "digits", "--alpha", "5"), "0 < --alpha < 1. Received: 5.0; 5 % is 0.05."),
+    (("export", "finished", "new", "--alpha", "0"), "0 < --alpha < 1. Received: 0"),
+    (("score", "finished", "digits", "--grid-lines", "61"), "at most 60 --grid-lines. Received: 61;"),
     ((*TRAIN, "--threshold", "peaks", "--alpha", "0.2"), "0 < --alpha < 0.1 for peaks"),
     ((*TRAIN, "--threshold", "best"), "'best'"),
     ((*TRAIN, "--k", "inf"), "finite --k"),
@@ -111,6 +116,7 @@ def answers(tmp_path_factory):
     (root / "noise.csv").write_bytes(bytes(range(256)))
     (root / "photos-of-others" / "thesis.txt").write_text("keep me")
     (root / "file").write_text("")
+    (root / "film.mp4").write_text("")
     (root / "rows.csv").write_text("a,b\n1,2\n")
     (root / "text.toml").write_text('epochs = "many"')
     (root / "latin.toml").write_bytes('out = "größe"'.encode("latin-1"))
