@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "choose_columns", "is_table", "normal_rows", "open_table", "read_table", "type_columns"]
 
+PANDAS = "Error tokenizing data. C error: "  # before the reason
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -132,8 +133,11 @@ def _reading(path: pathlib.Path) -> Iterator[None]:
         raise ValueError(
             f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
         ) from error
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(f"Could not read {path} as a table: it is empty.") from error
     except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
+        why = str(error).strip().splitlines()[0].removeprefix(PANDAS).rstrip(".")
+        raise ValueError(f"Could not read {path} as a table: {why}.") from error
 
 
 def type_columns(

@@ -73,6 +73,9 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     (("train", "torn", "--out", "new"), "Could not read the image torn/b.png"),
     (("score", "tabled", "rows.csv"), "Expected the columns a, speed. Received: a table without 'speed'."),
     (("score", "tabled", "noise.csv"), "Could not read noise.csv as a table"),
+    (("train", "file.csv", "--out", "new"), "Could not read file.csv as a table: it is empty."),
+    (("train", "ragged.csv", "--out", "new"), "ragged.csv as a table: Expected 2 fields in line 3, saw 3."),
+    (("score", "photographed", "latin.txt"), "latin.txt, which is no UTF-8 text."),
     (("score", "finished", "mnist"), "trained on mnist. Received: one trained on digits"),
     (("score", "finished", "rows.csv"), "Expected images, as the run was trained on"),
     (("score", "finished", "digits", "--out", "photos"), "which is a folder"),
@@ -117,6 +120,9 @@ def answers(tmp_path_factory):
     (root / "photos-of-others" / "thesis.txt").write_text("keep me")
     (root / "file").write_text("")
     (root / "film.mp4").write_text("")
+    (root / "file.csv").write_text("")
+    (root / "ragged.csv").write_text("a,b\n1,2\n3,4,5\n")
+    (root / "latin.txt").write_bytes("größe.png".encode("latin-1"))
     (root / "rows.csv").write_text("a,b\n1,2\n")
     (root / "text.toml").write_text('epochs = "many"')
     (root / "latin.toml").write_bytes('out = "größe"'.encode("latin-1"))

@@ -48,7 +48,7 @@ def on_few(task: Task) -> list[str]:
     of = f"{counted(left, f'normal {task.noun}')} {'is' if left == 1 else 'are'}"
     return [
         f"{of} left to train on, too few to learn what is normal: {LEAST_TRAINED} are the least, a hundred are better. "
-        "The others stop the training, calibrate and test."
+        "The others are kept apart, to calibrate and to test."
     ]
 
 
