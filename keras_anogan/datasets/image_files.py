@@ -75,12 +75,13 @@ def inspect_image(path: pathlib.Path) -> Facts:
     try:
         stat = os.stat(path)
     except OSError:
-        return _inspected(path, 0, 0)
-    return _inspected(path, stat.st_mtime_ns, stat.st_size)
+        return _inspected.__wrapped__(path, ())  # not kept
+    return _inspected(path, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
-def _inspected(path: pathlib.Path, modified: int, size: int) -> Facts:
+def _inspected(path: pathlib.Path, state: tuple[int, ...]) -> Facts:
+    """The facts of a file in a state: when it was last changed, how long it is, and which one."""
     content = b""
     try:
         content = path.read_bytes()
