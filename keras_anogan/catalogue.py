@@ -31,6 +31,7 @@ THRESHOLDS = {  # name -> what alpha has to lie below
     "sliding": 1.0,
 }
 ORDER_STATISTICS = ("conformal", "quantile")  # thresholds that take groups, and can't learn score by score
+SET_BY_ALPHA = (*ORDER_STATISTICS, "peaks")  # the others are set by k
 TYPES = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None), "tuple": tuple}
 
 
@@ -169,7 +170,8 @@ def check_threshold(name: str, alpha: float | None) -> None:
         raise ValueError(f"Expected the threshold to be one of {tuple(THRESHOLDS)}. Received: {name!r}{near}")
     if alpha is not None and not 0.0 < alpha < THRESHOLDS[name]:
         of = "" if THRESHOLDS[name] == 1.0 else f" for {name}"
-        raise ValueError(f"Expected 0 < --alpha < {THRESHOLDS[name]:g}{of}. Received: {alpha}.")
+        share = f"; {alpha:g} % is {alpha / 100.0:g}" if 1.0 <= alpha < 100.0 else ""
+        raise ValueError(f"Expected 0 < --alpha < {THRESHOLDS[name]:g}{of}. Received: {alpha}{share}.")
 
 
 def check_parameters(name: str, params: dict[str, Any]) -> None:

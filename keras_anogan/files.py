@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -75,3 +76,9 @@ def check_new_folder(path: Any) -> None:
 def lies_in(path: Any, folder: Any) -> bool:
     """Whether a path is a folder or lies below it."""
     return pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve())
+
+
+def file_digest(path: Any) -> str:
+    """SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

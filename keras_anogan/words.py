@@ -20,9 +20,15 @@ REASONS = {
 }
 
 
-def counted(number: int, noun: str) -> str:
-    """ "1 image file", "2,000 image files": a number and its noun, which is given in the plural."""
-    return f"{number:,} {noun.removesuffix('s') if number == 1 else noun}"
+def counted(number: float, noun: str, style: str = ",") -> str:
+    """ "1 image file", "2,000 image files": a number and its noun, which is given in the plural.
+
+    Args:
+        number, noun: such as 2000 and "image files".
+        style: how the number is written, as `format` takes it.
+    """
+    shown = f"{number:{style}}"
+    return f"{shown} {noun.removesuffix('s') if shown == '1' else noun}"
 
 
 def os_reason(error: OSError) -> str:

@@ -130,7 +130,7 @@ def export(
     """Write the SavedModel of a finished run, after proving that it scores as the detector does."""
     from keras_anogan.runs.checks import check_export
 
-    check_export(run, folder)
+    check_export(run, folder, alpha)
     import_tensorflow()
     from keras_anogan import runs
 
@@ -198,6 +198,7 @@ def reproduce(
     check_recipe(name)
     import_tensorflow()
     from keras_anogan import recipes
+    from keras_anogan.words import counted
 
     result = recipes.reproduce(name, seed or (), out, say=say)
     published = f", published {result['published']['value']}" if result["published"] else ""
@@ -205,7 +206,7 @@ def reproduce(
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
     show(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
-        f"(target {target}{published}); {baselines}; {result['minutes']} minutes"
+        f"(target {target}{published}); {baselines}; {counted(result['minutes'], 'minutes', '')}"
     )
 
 
@@ -219,7 +220,8 @@ def _score(
 ) -> None:
     from keras_anogan.runs.checks import check_scoring
 
-    check_scoring(run, data, out, **given)
+    with contextlib.nullcontext() if settings.quiet else console.status("Reading ..."):
+        check_scoring(run, data, out, skip_broken=skip_broken, alpha=alpha, **given)
     import_tensorflow()
     from keras_anogan import runs
     from keras_anogan.words import counted

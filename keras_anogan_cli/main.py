@@ -11,6 +11,7 @@ from keras_anogan_cli import commands  # noqa: F401  they join the application
 from keras_anogan_cli.app import app
 from keras_anogan_cli.console import complaints, console, interrupt, settings
 from keras_anogan_cli.options import CONFIG
+from keras_anogan_cli.wrong import unknown_option, wrong_number
 
 INTERRUPTED = 130
 
@@ -37,7 +38,7 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("KERAS_ANOGAN_TRACEBACK"):
             raise
-        code = _explain(error)
+        code = _explain(error, sys.argv[1:] if arguments is None else arguments)
     finally:
         signal.signal(signal.SIGINT, before)
         console.show_cursor(True)
@@ -46,7 +47,7 @@ def run(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _explain(error: Any) -> int:
+def _explain(error: Any, arguments: list[str]) -> int:
     """Say what went wrong in one sentence, if that is what the error is made for; returns the exit code."""
     from keras_anogan.words import os_reason
 
@@ -59,7 +60,8 @@ def _explain(error: Any) -> int:
         if getattr(error, "option_name", None) in ("--quiet", "-q", "--log-level"):
             name, command = error.option_name, hint.removeprefix("keras-anogan ")
             return _complain(f"{name} stands before the command: keras-anogan {name} ... {command} ...", 2)
-        return _complain(f"{_origin(context, error)}{error.format_message()} Try '{hint} --help'.", 2)
+        said = unknown_option(context, error) or wrong_number(context, error, arguments) or error.format_message()
+        return _complain(f"{_origin(context, error)}{said} Try '{hint} --help'.", 2)
     if isinstance(error, OSError):
         return _complain(os_reason(error), 2)
     if isinstance(error, (ValueError, ImportError)):

@@ -21,6 +21,8 @@ def read_config(context: typer.Context, path: pathlib.Path | None) -> pathlib.Pa
             content = tomllib.load(file)
     except OSError as error:
         raise ValueError(f"Expected a TOML file of options. Received: {path} ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Expected a TOML file of options. Received: {path}, which is no UTF-8 text.") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"Expected a TOML file of options. Received: {path}, which is none: {error}.") from error
     names = {}

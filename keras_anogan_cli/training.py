@@ -162,7 +162,7 @@ def train_video(
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
     given = {"size": parse_size(size), "params": parse_parameters(params or ())}
     arguments = VideoArguments(**{**settings, **given})
-    _refuse_idle(context, arguments, "filters")
+    _refuse_idle(context, arguments)
     _train(arguments, out)
 
 
@@ -172,22 +172,19 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP")
 
 
-def _refuse_idle(context: typer.Context, arguments: Any, *names: str) -> None:
-    """Refuse options that were given and that the detector has no use for."""
-    from keras_anogan.catalogue import listing
+def _refuse_idle(context: typer.Context, arguments: Any) -> None:
+    """Refuse options that were given and that have no effect."""
+    from keras_anogan.runs.idle import LENGTHS, idle_options
 
     given = {name for name in context.params if _is_given(context, name)}
-    for name in ("epochs", "budget", "batch_size", "learning_rate"):
-        if arguments.tags.closed_form and name in given:
-            option = f"--{name.replace('_', '-')}"
-            network = "" if "detector" in given else "; a network, such as --detector autoencoder, is trained"
-            raise ValueError(
-                f"Expected no {option} with {arguments.detector}, which is solved at once{network}. "
-                f"Received: {option} {context.params[name]}."
-            )
-    for name in names:
-        if _is_given(context, name) and name not in listing(arguments.detector).parameters:
-            raise ValueError(f"Expected no --{name} with {arguments.detector}. Received: {getattr(arguments, name)}.")
+    for name, beside in idle_options(arguments).items():
+        if name not in given:
+            continue
+        option, value = f"--{name.replace('_', '-')}", context.params[name]
+        hint = "; a network, such as --detector autoencoder, is trained" if name in LENGTHS else ""
+        hint = "" if "detector" in given else hint
+        received = option if isinstance(value, bool) else f"{option} {value}"
+        raise ValueError(f"Expected no {option} with {beside}{hint}. Received: {received}.")
 
 
 def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None = None) -> None:

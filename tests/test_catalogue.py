@@ -35,6 +35,7 @@ def test_thresholds_are_what_they_are(name):
             build_threshold(name, alpha=below)
     with pytest.raises(ValueError, match=f"0 < --alpha < {below:g}"):
         catalogue.check_threshold(name, below)
+    assert threshold.keeps_alpha == (name in catalogue.SET_BY_ALPHA)
     catalogue.check_threshold(name, 0.99 * below)
 
 

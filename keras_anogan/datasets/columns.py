@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_anogan.datasets.conditions import some_names
 from keras_anogan.nn.scaling import far_cells, is_constant
+from keras_anogan.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ LEFT_OUT = {
 }
 KINDS = ("number", "date", "category", "id")
 FEW = 20  # rows below which nothing is called an id or a counter
+MOST_LINES = 60  # of a report of columns
 EXACT = 2**53  # whole numbers up to here are numbers; float64 can't tell longer ones apart
 NAMES = re.compile(
     r"(^|[\W_])(?i:id|ids|uid|uuid|guid|key|index|idx|nr|no|serial|record|row)($|[\W_])|[a-z](Id|ID)$",
@@ -196,7 +198,7 @@ def _kind(name: str, column: pd.Series, asked: str) -> tuple[str, str]:
         row = int(np.flatnonzero(far_cells(cells))[0])
         label = column.index[row]
         place = int(label) + 1 if isinstance(label, (int, np.integer)) else row + 1
-        told = f"{far:,} cell{'s' * (far > 1)} far from all others, such as {cells[row]:.6g} in row {place}"
+        told = f"{counted(far, 'cells')} far from all others, such as {cells[row]:.6g} in row {place}"
         return "number", told
     return "number", ""
 
@@ -246,7 +248,16 @@ def _dates_as_numbers(name: str, values: np.ndarray) -> str:
     return ""
 
 
-def lines_of(columns: Sequence[Column], most: int = 60) -> list[str]:
+def carried_columns(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Columns that name rows, so that scores carry them: ids, and counters that are called like one.
+
+    Args:
+        columns: (name, kind) of each column that is left out.
+    """
+    return [name for name, kind in columns if kind == "id" or (kind == "counter" and NAMES.search(name))]
+
+
+def lines_of(columns: Sequence[Column], most: int = MOST_LINES) -> list[str]:
     """The columns as lines of a table for a terminal: name, kind, missing, unique, range and remark."""
     if not columns:
         return []
@@ -264,7 +275,7 @@ def lines_of(columns: Sequence[Column], most: int = 60) -> list[str]:
         cells = [f"{cell:{side}{width}}" for cell, side, width in zip(short, sides, widths, strict=True)]
         lines.append("  ".join([*cells, remark]).rstrip())
     more = len(columns) - most
-    return [*lines, *([f"... and {more:,} more columns in metrics.json"] if more > 0 else [])]
+    return [*lines, *([f"... and {counted(more, 'more columns')} in metrics.json"] if more > 0 else [])]
 
 
 def _short(value: float | str | None) -> str:

@@ -35,16 +35,8 @@ def read_cells(path: pathlib.Path) -> tuple[pd.DataFrame, str, list[str]]:
     """
     import pandas as pd
 
-    encoding = find_encoding(path)
-    sample = _sample(path, encoding)
-    told = re.match(r'"?sep=(.)"?\r?\n', sample)  # Excel's first line
-    separator = told[1] if told else find_separator(sample)
-    reading: dict[str, Any] = {
-        "encoding": encoding,
-        "sep": r"\s+" if separator == " " else separator,
-        "skiprows": 1 if told else 0,
-        "dtype": str,
-    }
+    separator, reading = _dialect(path)
+    encoding = reading["encoding"]
     header = pd.read_csv(path, header=None, nrows=1, **reading).iloc[0]
     frame = pd.read_csv(path, index_col=False, **reading)
     if header.dropna().duplicated().any():  # pandas would number them
@@ -58,6 +50,31 @@ def read_cells(path: pathlib.Path) -> tuple[pd.DataFrame, str, list[str]]:
     if numbers.notna().all() and numbers.tolist() != list(range(len(numbers))):
         remarks.append(f"The first line of {path.name} holds numbers only, and counts as the names of the columns.")
     return frame, separator, remarks
+
+
+def read_names(path: pathlib.Path) -> list[str]:
+    """The names of the columns of a CSV file, without its rows.
+
+    Raises:
+        ValueError: as `read_cells` does, of the first line.
+    """
+    import pandas as pd
+
+    return [str(name) for name in pd.read_csv(path, index_col=False, nrows=0, **_dialect(path)[1]).columns]
+
+
+def _dialect(path: pathlib.Path) -> tuple[str, dict[str, Any]]:
+    """The separator of a CSV file, and how pandas has to read it."""
+    encoding = find_encoding(path)
+    sample = _sample(path, encoding)
+    told = re.match(r'"?sep=(.)"?\r?\n', sample)  # Excel's first line
+    separator = told[1] if told else find_separator(sample)
+    return separator, {
+        "encoding": encoding,
+        "sep": r"\s+" if separator == " " else separator,
+        "skiprows": 1 if told else 0,
+        "dtype": str,
+    }
 
 
 def find_encoding(path: pathlib.Path) -> str:

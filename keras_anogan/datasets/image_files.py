@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import os
 import pathlib
 from typing import Any
 
@@ -19,6 +20,7 @@ STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows the names
 ORIENTATION = 0x0112  # of EXIF
 WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 MID_GREY = 128
+MOST_KEPT = 2**16  # files of which facts are kept, some hundred bytes each
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 
 
@@ -66,7 +68,20 @@ class Facts:
 
 
 def inspect_image(path: pathlib.Path) -> Facts:
-    """The facts of one file, which is read and decoded; a file that can't be used has a `problem`."""
+    """The facts of one file, which is read and decoded; a file that can't be used has a `problem`.
+
+    What is known of a file is kept: to look at a folder again costs no decoding.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return _inspected.__wrapped__(path, ())  # not kept
+    return _inspected(path, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+
+
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _inspected(path: pathlib.Path, state: tuple[int, ...]) -> Facts:
+    """The facts of a file in a state: when it was last changed, how long it is, and which one."""
     content = b""
     try:
         content = path.read_bytes()

@@ -23,6 +23,7 @@ import numpy as np
 from keras_anogan.datasets.image_files import Facts, image_suffixes, inspect_image, load_image, read_mask, white_of
 from keras_anogan.datasets.image_layout import files_below, find_layout, named_images
 from keras_anogan.datasets.image_remarks import on_colors, on_depth, on_files, some
+from keras_anogan.words import counted
 
 COLORS = ("auto", "rgb", "grey")
 Tested = Sequence[tuple[pathlib.Path, str, pathlib.PurePath]]
@@ -175,7 +176,7 @@ def _facts(paths: list[pathlib.Path], skip_broken: bool) -> tuple[dict[pathlib.P
 
 
 def _on_broken(broken: Sequence[pathlib.Path]) -> list[str]:
-    return [f"Left out {len(broken):,} image file(s) that can't be read: {some(broken)}."] if broken else []
+    return [f"Left out {counted(len(broken), 'image files')} that can't be read: {some(broken)}."] if broken else []
 
 
 def _depth(train: Sequence[pathlib.Path], facts: dict[pathlib.Path, Facts]) -> tuple[str, int]:

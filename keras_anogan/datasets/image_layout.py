@@ -122,9 +122,8 @@ def _lines(path: pathlib.Path) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"Expected a text file with one path a line. Received: {path}, which can't be read."
-        ) from error
+        why = "is no UTF-8 text" if isinstance(error, ValueError) else "can't be read"
+        raise ValueError(f"Expected a text file with one path a line. Received: {path}, which {why}.") from error
     named = [line for line in lines if line and not line.startswith("#")]
     return [line if glob.has_magic(line) or os.path.exists(line) else str(path.parent / line) for line in named]
 

@@ -6,25 +6,27 @@ What was guessed is told. `keras_anogan.datasets.columns` chooses the columns to
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import pathlib
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_anogan.datasets import cells
 from keras_anogan.datasets.cells import Format
 from keras_anogan.datasets.columns import choose_columns
 from keras_anogan.datasets.conditions import normal_rows, some_names
-from keras_anogan.datasets.dialect import read_cells
+from keras_anogan.datasets.dialect import read_cells, read_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Table", "choose_columns", "is_table", "normal_rows", "open_table", "read_table", "type_columns"]
 
+PANDAS = "Error tokenizing data. C error: "  # before the reason
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -37,12 +39,14 @@ class Table:
         formats: how columns of text became numbers or dates, for those that did; `type_columns` takes them again.
         remarks: what was guessed, one sentence each.
         notes: the same of a single column, in a few words.
+        noted: those of the remarks that `notes` say too.
     """
 
     frame: pd.DataFrame
     formats: dict[str, Format]
     remarks: list[str]
     notes: dict[str, str]
+    noted: tuple[str, ...] = ()
 
 
 def is_table(path: Any) -> bool:
@@ -88,19 +92,11 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Contai
         raise FileNotFoundError(f"Expected a table file. Received: {path}, which does not exist or is a folder.")
     separator = ","
     remarks: list[str] = []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
-            if path.suffix.lower() == ".parquet":
-                frame = pd.read_parquet(path)
-            else:
-                frame, separator, remarks = read_cells(path)
-    except ImportError as error:
-        raise ValueError(
-            f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
-        ) from error
-    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"Could not read {path} as a table: {str(error).strip().splitlines()[0]}") from error
+    with _reading(path):
+        if path.suffix.lower() == ".parquet":
+            frame = pd.read_parquet(path)
+        else:
+            frame, separator, remarks = read_cells(path)
     frame.columns = [str(name) for name in frame.columns]
     if frame.columns.duplicated().any():
         twice = frame.columns[frame.columns.duplicated()][0]
@@ -109,6 +105,39 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Contai
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
     table = type_columns(frame.reset_index(drop=True), wanted, separator, of)
     return dataclasses.replace(table, remarks=[*remarks, *table.remarks])
+
+
+def column_names(path: Any) -> list[str] | None:
+    """The names of the columns of a table file, without reading its rows; None for Parquet.
+
+    Raises:
+        ValueError: if its first line can't be read.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() == ".parquet":
+        return None
+    with _reading(path):
+        return read_names(path)
+
+
+@contextlib.contextmanager
+def _reading(path: pathlib.Path) -> Iterator[None]:
+    """One sentence for whatever is wrong with a file while it is read."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+            yield
+    except ImportError as error:
+        raise ValueError(
+            f"Could not read {path}: Parquet needs pyarrow; pip install 'keras_anogan[parquet]'."
+        ) from error
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(f"Could not read {path} as a table: it is empty.") from error
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
+        why = str(error).strip().splitlines()[0].removeprefix(PANDAS).rstrip(".")
+        raise ValueError(f"Could not read {path} as a table: {why}.") from error
 
 
 def type_columns(
@@ -170,14 +199,17 @@ def type_columns(
                 converted[plural].append(f"{name!r} ({example})")
             bad = known[made[name][known.index].isna()]
             if len(bad) and told:
-                such = f"are no {plural}, such as {bad.iloc[0]!r}"
-                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: they count as missing.")
+                one = len(bad) == 1
+                such = f"is no {plural[:-1]}, {bad.iloc[0]!r}" if one else f"are no {plural}, such as {bad.iloc[0]!r}"
+                count = "it counts" if one else "they count"
+                remarks.append(f"{len(bad):,} of {len(column):,} cells of {name!r} {such}: {count} as missing.")
             if example or len(bad):
-                odd = f"{len(bad):,} cells are no {plural} ({bad.iloc[0]!r})" if len(bad) else ""
+                are = f"1 cell is no {plural[:-1]}" if len(bad) == 1 else f"{len(bad):,} cells are no {plural}"
+                odd = f"{are} ({bad.iloc[0]!r}), and counted as missing" if len(bad) else ""
                 found[str(name)], notes[str(name)] = how, "; ".join(part for part in (example, odd) if part)
     read = [f"Read as {plural}: {some_names(which)}." for plural, which in converted.items() if which]
     table = pd.DataFrame(made, columns=frame.columns).set_axis(index, axis=0)
-    return Table(table, found, [*read, *remarks], notes)
+    return Table(table, found, [*read, *remarks], notes, (*read, *remarks))
 
 
 def _is_text(column: pd.Series) -> bool:

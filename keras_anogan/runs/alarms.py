@@ -99,14 +99,14 @@ def write_events(path: pathlib.Path, events: Sequence[Event]) -> None:
 
 
 def alarm_panels(fitted: FittedDetector, footage: Footage, place: int) -> dict[str, np.ndarray]:
-    """Frame, forecast, mask and error map (bytes) of the window that judges a frame, its last."""
+    """Frame, forecast or reconstruction, mask and error map (bytes) of the window that judges a frame, its last."""
     length = int(fitted.raw_shape[0] or 0)
     window = footage.read(np.arange(place - length + 1, place + 1))[None]
     return _drawn(window[0, -1], {key: np.asarray(value) for key, value in fitted.explain(window).items()})
 
 
 def _drawn(frame: np.ndarray, explained: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A frame of bytes and what is known of it as pixels; a detector that makes no forecast shows the frame alone."""
+    """A frame of bytes and what is known of it as pixels; of a window's reconstruction the last frame is shown."""
     from keras_anogan.plots import heat_pixels
 
     panels = {"frame": to_pixels(to_float(frame))}
@@ -114,8 +114,13 @@ def _drawn(frame: np.ndarray, explained: dict[str, np.ndarray]) -> dict[str, np.
         panels["forecast"] = to_pixels(explained["forecast"][0, -1])
     if "mask" in explained:
         panels["mask"] = to_pixels(explained["mask"][0, -1] * 2.0 - 1.0)
-    if "anomaly_map" in explained:
-        panels["error"] = heat_pixels(2.0 * explained["anomaly_map"][0])  # bright yellow is 0.5 of a range of 2
+    found = explained["anomaly_map"][0] if "anomaly_map" in explained else None
+    if found is None and "reconstruction" in explained:
+        x_hat = explained["reconstruction"][0, -1]
+        panels["reconstruction"] = to_pixels(x_hat)
+        found = np.abs(to_float(frame) - x_hat).mean(axis=-1)
+    if found is not None:
+        panels["error"] = heat_pixels(2.0 * found)  # bright yellow is 0.5 of a range of 2
     return panels
 
 
@@ -186,8 +191,13 @@ def _mark(image: Any, words: str, share: float, threshold: float, alarm: bool) -
         draw.rectangle((edge, top, ends[1], height - edge - 1), ORANGE if alarm else BLUE)
         draw.line((ends[2], top, ends[2], height - edge - 1), WHITE)
     if words:
-        font, place = ImageFont.load_default(max(8, height // 24)), (2 * edge, 2 * edge)
-        draw.rectangle(draw.textbbox(place, words, font), DARK)
-        draw.text(place, words, WHITE, font)
+        place, size, lines = (2 * edge, 2 * edge), max(8, height // 24), words.replace("  ", "\n")
+        for told, pixels in ((words, size), (lines, size), (lines, 6)):  # in a narrow picture two lines, or small ones
+            font = ImageFont.load_default(pixels)
+            box = draw.textbbox(place, told, font)
+            if box[2] <= width - edge:
+                break
+        draw.rectangle(box, DARK)
+        draw.text(place, told, WHITE, font)
     if alarm:
         draw.rectangle((0, 0, width - 1, height - 1), outline=RED, width=edge)

@@ -15,6 +15,7 @@ from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
 from keras_anogan.runs.arguments import Arguments, RunArguments
 from keras_anogan.runs.tasks import Task
 from keras_anogan.training.adversarial import AdversarialModel
+from keras_anogan.words import counted
 
 EPOCHS = 20  # so many times held-out data are scored, and a backup is written
 ENOUGH = 1_000  # updates: with fewer a narrower network is taken
@@ -107,13 +108,13 @@ def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params:
     minutes = float(arguments.budget or 0) / 60.0
     width = f", {params['filters']} filters" if params else ""
     remarks = [
-        f"Training takes some {minutes:.3g} minutes: {updates:,} updates in batches of {batch}{width} "
-        "(--budget or --epochs changes that)."
+        f"Training takes some {counted(minutes, 'minutes', '.3g')}: {counted(updates, 'updates')} in batches of "
+        f"{batch}{width} (--budget or --epochs changes that)."
     ]
     if updates < LEAST:
         enough = math.ceil(minutes * LEAST / updates)
         remarks.append(
-            f"{updates:,} updates are too few to learn from, {LEAST:,} are the least. --budget {enough}m, a smaller "
-            "--image-size, or --detector pca, which is solved at once, would do."
+            f"{counted(updates, 'updates')} {'is' if updates == 1 else 'are'} too few to learn from, {LEAST:,} are the "
+            f"least. --budget {enough}m, a smaller --image-size, or --detector pca, which is solved at once, would do."
         )
     return remarks

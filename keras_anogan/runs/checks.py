@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import mimetypes
 import os
@@ -12,14 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_anogan._version import __version__
-from keras_anogan.catalogue import ORDER_STATISTICS
-from keras_anogan.datasets import is_table, open_table
+from keras_anogan.catalogue import ORDER_STATISTICS, check_threshold
+from keras_anogan.datasets import is_table
 from keras_anogan.datasets.conditions import normal_of
 from keras_anogan.datasets.image_layout import find_layout
-from keras_anogan.datasets.table import Table
 from keras_anogan.files import check_new_folder, is_partial, lies_in
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.parsing import named_columns
+from keras_anogan.runs.reading import check_columns, opened_table, scored_images, trained_images
+
+MOST_LINES = 60  # of a sheet of images
 
 
 def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -> None:
@@ -41,9 +42,10 @@ def check_training(arguments: Any, out: pathlib.Path, tensorboard: Any = None) -
             _check_rows(source, arguments)
         else:
             _check_images(source)
-            normal, abnormal = arguments.normal_dir or (), arguments.abnormal_dir or ()
-            find_layout(source, True, normal, abnormal, arguments.flat)
+            find_layout(source, True, arguments.normal_dir or (), arguments.abnormal_dir or (), arguments.flat)
     check_folder(arguments, out)
+    if arguments.kind == "images" and arguments.sources:
+        trained_images(arguments)  # every file is decoded, and the facts are kept
     try:
         if tensorboard is not None:
             pathlib.Path(tensorboard).mkdir(parents=True, exist_ok=True)
@@ -63,6 +65,8 @@ def check_scoring(
     labels: Any = None,
     annotate: Any = None,
     kind: str | None = None,
+    skip_broken: bool = False,
+    alpha: float | None = None,
 ) -> None:
     """Refuse what `score` can't do: no finished run, no data of its kind, files to write in the way of the data.
 
@@ -71,6 +75,12 @@ def check_scoring(
     """
     config = check_run(run)
     what = _what(config)
+    check_alpha(alpha)
+    if grid_lines > MOST_LINES:
+        raise ValueError(
+            f"Expected at most {MOST_LINES} --grid-lines. Received: {grid_lines}; --maps and --overlay write a picture "
+            "of each image."
+        )
     if kind is not None and config["kind"] != kind:
         raise ValueError(f"Expected a run of {kind}. Received: {run}, of {what}; `score` takes it.")
     footage = config["kind"] == "footage"
@@ -91,6 +101,10 @@ def check_scoring(
         check_outside(annotate, data)
         if not footage:
             raise ValueError(f"Expected footage for an annotated video. Received: a run of {what}.")
+    if config["kind"] == "table":
+        check_columns(pathlib.Path(run), several_of(data)[0])
+    elif not footage and not named:
+        scored_images(data, skip_broken)  # every file is decoded, and the facts are kept
 
 
 def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False, most: int | None = None) -> None:
@@ -115,13 +129,14 @@ def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False
         _check_footage(pathlib.Path(source))
 
 
-def check_export(run: Any, folder: Any) -> None:
+def check_export(run: Any, folder: Any, alpha: float | None = None) -> None:
     """Refuse to export what is no finished run, or to where something is.
 
     Raises:
         FileNotFoundError, FileExistsError, ValueError: one sentence.
     """
     check_run(run)
+    check_alpha(alpha)
     check_new_folder(folder)
     check_writable(folder)
 
@@ -176,6 +191,12 @@ def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
         )
 
 
+def check_alpha(alpha: float | None) -> None:
+    """Refuse what is no rate of false alarms; None is the run's own."""
+    if alpha is not None:
+        check_threshold("conformal", alpha)
+
+
 def several_of(data: Any) -> list[Any]:
     """What a command is given to read, one or several, as a list."""
     return list(data) if isinstance(data, (list, tuple)) else [data]
@@ -188,7 +209,10 @@ def _what(config: dict[str, Any]) -> str:
 
 def _check_images(folder: pathlib.Path) -> None:
     if not folder.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}, which is not a folder.")
+        video = folder.is_file() and (mimetypes.guess_type(str(folder))[0] or "").startswith("video/")
+        hint = "a video; train-video takes it" if video else "a file; tables are .csv, .csv.gz or .parquet"
+        what = f"which is {hint if folder.is_file() else 'not a folder'}"
+        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}, {what}.")
     if not any(files for _, _, files in os.walk(folder)):
         raise ValueError(f"Expected images in {folder}. Received: none.")
 
@@ -216,17 +240,6 @@ def _check_rows(path: pathlib.Path, arguments: Any) -> None:
     frame = opened_table(arguments).frame
     named_columns(arguments.drop or (), frame.columns)
     normal_of(frame, arguments.normal_where)
-
-
-def opened_table(arguments: Any) -> Table:
-    """The table of a run; what is read to check it is not read again to train on it."""
-    stat = os.stat(arguments.data)
-    return _opened(arguments.data, stat.st_mtime_ns, stat.st_size, json.dumps(arguments.wanted))
-
-
-@functools.lru_cache(maxsize=1)
-def _opened(path: str, modified: int, size: int, wanted: str) -> Table:
-    return open_table(path, json.loads(wanted))
 
 
 def _check_footage(day: pathlib.Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -21,9 +22,10 @@ from typing import Any
 
 import keras
 
+from keras_anogan.datasets.columns import carried_columns
 from keras_anogan.files import replacing
 from keras_anogan.runs.arguments import Arguments, VideoArguments
-from keras_anogan.runs.checks import check_run, read_config
+from keras_anogan.runs.checks import check_alpha, check_run, read_config
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.thresholds import calibration_needed, lowest_alpha
 from keras_anogan.video import Footage, is_store, open_footage
@@ -66,6 +68,11 @@ def write_history(path: pathlib.Path, history: dict[str, list[dict[str, float]]]
 Say = Callable[[str], None]
 
 
+def arguments_of(config: dict[str, Any]) -> Any:
+    """What a run was asked for, by its `config.json`: `Arguments`, or `VideoArguments` of footage."""
+    return (VideoArguments if config["kind"] == "footage" else Arguments)(**config["arguments"])
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -93,7 +100,18 @@ class Run:
     @property
     def arguments(self) -> Any:
         """What the run was asked for: `Arguments`, or `VideoArguments` of footage."""
-        return (VideoArguments if self.kind == "footage" else Arguments)(**self.config["arguments"])
+        return arguments_of(self.config)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+
+    @property
+    def carried(self) -> list[str]:
+        """Columns of a table that name its rows, where nobody said which one does."""
+        left_out = [column for column in self.metrics.get("columns", []) if not column["used"]]
+        return carried_columns([(column["name"], column["kind"]) for column in left_out])
 
     @property
     def length(self) -> int:
@@ -155,8 +173,7 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
 
 def _check_alpha(threshold: Any, alpha: float) -> None:
     """Refuse a rate that the calibration scores of a run don't allow."""
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"Expected 0 < --alpha < 1. Received: {alpha:g}.")
+    check_alpha(alpha)
     if threshold.takes_groups and threshold.seen < calibration_needed(alpha):
         raise ValueError(
             f"Expected --alpha {lowest_alpha(threshold.seen):.4f} or more, which the run's {threshold.seen:,} "

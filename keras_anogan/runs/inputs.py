@@ -9,21 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan.datasets import (
-    ImageFolder,
-    ImageRows,
-    gather_images,
-    load_image,
-    normal_rows,
-    open_table,
-    scan_image_folder,
-)
+from keras_anogan.datasets import ImageRows, load_image, normal_rows, open_table
 from keras_anogan.datasets.conditions import cells_of
 from keras_anogan.datasets.image_folder import check_depth
 from keras_anogan.datasets.image_remarks import on_new
+from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.checks import check_inputs
 from keras_anogan.runs.folder import Run
+from keras_anogan.runs.reading import scored_images
+from keras_anogan.runs.seen import on_seen_footage, on_seen_images, on_seen_table
 from keras_anogan.runs.tasks import load_task
 from keras_anogan.serving.preprocessing import white_level
 from keras_anogan.video import Footage, VideoWindows
@@ -82,30 +77,26 @@ def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
     if isinstance(data, str) and data in NAMED_SETS:
         task = load_task(run.arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
-    folder = _folder(data, skip_broken)
+    folder = scored_images(data, skip_broken)
     fitted = run.fitted
     channels, dtype, white = fitted.detector.sample_shape[-1], fitted.raw_dtype, white_level(fitted.preprocessing)
     check_depth(folder.facts, dtype)
     paths, labels = (folder.test, folder.labels) if folder.test else (folder.train, None)
     ids = [path.relative_to(folder.root).as_posix() for path in paths]
     load = functools.partial(load_image, channels=channels, dtype=dtype, white=white)
-    remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks)
+    seen = on_seen_images(run.arguments, paths)
+    remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks, *seen)
     return Inputs(ImageRows(paths, fitted.preprocess, load=load), {"id": ids}, labels, remarks)
-
-
-def _folder(data: Any, skip_broken: bool) -> ImageFolder:
-    """One folder, whose layout may tell labels, or images from here and there."""
-    if not isinstance(data, (list, tuple)) and pathlib.Path(data).is_dir():
-        return scan_image_folder(data, skip_broken=skip_broken, need_train=False)
-    return gather_images(data if isinstance(data, (list, tuple)) else [data], skip_broken)
 
 
 def _table(run: Run, data: str) -> Inputs:
     encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
-    table = open_table(data, {**run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
+    carried = run.carried if row_id is None else [row_id]
+    as_written: dict[str, Any] = {name: {"kind": "id"} for name in carried}
+    table = open_table(data, {**as_written, **run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
     frame = table.frame
     raw = encoder.check_raw(frame)
-    remarks = [*table.remarks, *encoder.remarks(raw)]
+    remarks = [*table.remarks, *encoder.remarks(raw), *on_seen_table(run.config, file_digest(data))]
     labels = None
     if condition is not None:
         try:
@@ -116,10 +107,9 @@ def _table(run: Run, data: str) -> Inputs:
                 remarks.append(f"No row is normal by the run's condition, {condition}{cells_of(frame, tuple(named))}.")
         except ValueError:  # rows of which nobody knows yet what they are
             labels = None
-    ids = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
-    if row_id is not None and row_id in frame.columns:
-        ids[row_id] = frame[row_id].tolist()
-    elif row_id is not None:
+    ids: dict[str, list[Any]] = {"id": [f"row-{i + 1}" for i in range(len(frame))]}
+    ids |= {name: frame[name].astype(object).fillna("").tolist() for name in carried if name in frame.columns}
+    if row_id is not None and row_id not in frame.columns:
         remarks.append(f"The table has no column {row_id!r} (--id-column): rows go by their place.")
     return Inputs(encoder.encode(raw), ids, labels, tuple(remarks), raw=frame)
 
@@ -135,8 +125,9 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
         "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
         "seconds": ["" if np.isnan(second) else f"{second:.3f}" for second in footage.seconds],
     }
-    remarks = tuple(remark for remark in size_remarks(footage) if "show little" not in remark)
-    return Inputs(windows, ids, known, remarks, footage=footage)
+    remarks = [remark for remark in size_remarks(footage) if "show little" not in remark]
+    remarks += on_seen_footage(run.arguments, days)
+    return Inputs(windows, ids, known, tuple(remarks), footage=footage)
 
 
 def _read_labels(labels: Any, n: int) -> np.ndarray | None:
@@ -146,6 +137,8 @@ def _read_labels(labels: Any, n: int) -> np.ndarray | None:
         path = pathlib.Path(labels)
         try:
             labels = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"Expected one 0 or 1 for each frame in {path}. Received: no UTF-8 text.") from error
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"Expected one 0 or 1 for each frame in {path}. Received: {error}.") from error
     labels = np.asarray(labels)

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_anogan.files import replacing
 from keras_anogan.pictures import pixels_uri
+from keras_anogan.words import counted
 
 
 def write_page(path: pathlib.Path, template: str, **values: Any) -> None:
@@ -17,7 +18,7 @@ def write_page(path: pathlib.Path, template: str, **values: Any) -> None:
     folder = pathlib.Path(__file__).parent / "templates"
     loader = jinja2.FileSystemLoader(folder)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["unbroken"] = unbroken
+    environment.filters |= {"unbroken": unbroken, "counted": counted}
     page = environment.get_template(template).render(**values)
     with replacing(path) as partial:
         partial.write_text(page, encoding="utf-8")

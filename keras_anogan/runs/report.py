@@ -14,6 +14,8 @@ from keras_anogan.files import replacing
 from keras_anogan.models import entry
 from keras_anogan.runs.alarms import EVENT_GAP, Event, alarm_panels, frame_title
 from keras_anogan.runs.examples import ScoredRows
+from keras_anogan.runs.folder import arguments_of
+from keras_anogan.runs.idle import idle_options
 from keras_anogan.runs.page import last_samples, panel_lines, write_page
 from keras_anogan.runs.report_rows import promise_of, rows_values
 from keras_anogan.runs.tasks import Task, footage_name
@@ -53,7 +55,7 @@ def report_training(
         "title": task.name,
         "config": config,
         "metrics": metrics,
-        "settings": _settings(config["arguments"]),
+        "settings": _settings(config),
         "warnings": metrics["warnings"],
         "noun": task.noun,
         "seconds": seconds_of(metrics),
@@ -98,13 +100,14 @@ def report_scoring(
         "footage.html.jinja",
         title=f"Alarms in {footage_name(footage)}",
         config=None,
-        warnings=[],
+        warnings=summary["remarks"],
         verdict=judge(summary),
         trained=False,
         pictures="Alarms",
         run=str(run),
         tiles=footage_tiles(summary, fitted.threshold.threshold),
         panels=panel_lines(zip(titles, (pictures for _, pictures in panels), strict=True)),
+        shows_error=any("error" in pictures for _, pictures in panels),
         **_of_footage(footage, fitted, frames["score"], labels, {"history": []}),
     )
 
@@ -123,11 +126,14 @@ def _rows_trained(
     asked, promise = promise_of(arguments["alpha"], arguments["k"], fitted, task.noun)
     shown = rows_values(ScoredRows.of_task(task, scores), fitted, metrics, asked, baselines)
     shown["figures"] |= figures
+    size = arguments.get("image_size") or 0
+    width, height = size if isinstance(size, (list, tuple)) else (size, size)
     write_page(
         out / "report.html",
         "rows.html.jinja",
         **values,
         **shown,
+        sides=f"{width} x {height}",
         promise=promise,
         baselines=baseline_lines(metrics, arguments["detector"]),
         samples=last_samples(out),
@@ -161,6 +167,7 @@ def _footage_trained(
         run=str(out),
         tiles=footage_tiles(values["metrics"], fitted.threshold.threshold),
         panels=panel_lines(panels),
+        shows_error=any("error" in pictures for _, pictures in panels),
         **_of_footage(windows.footage, fitted, scores_by_frame(windows, found), None, figures),
     )
 
@@ -190,10 +197,14 @@ def _of_footage(
     }
 
 
-def _settings(arguments: dict[str, Any]) -> list[tuple[str, str]]:
-    """The arguments as lines of a table; those that were not given are left out."""
+def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """The arguments as lines of a table; those that were not given, or had no effect, are left out."""
+    arguments = config["arguments"]
+    idle = idle_options(arguments_of(config))
     lines = []
     for key, value in arguments.items():
+        if key in idle:
+            continue
         if isinstance(value, dict):
             lines += [(name, str(setting)) for name, setting in value.items()]
         elif value is not None:

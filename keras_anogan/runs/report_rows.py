@@ -13,6 +13,7 @@ from keras_anogan.runs.page import write_page
 from keras_anogan.runs.tiles import kind_lines, row_tiles
 from keras_anogan.runs.verdict import baseline_name, judge
 from keras_anogan.serving.fitted import FittedDetector
+from keras_anogan.words import counted
 
 MOST_IMAGES, MOST_ROWS = 8, 12  # in one section of a report
 
@@ -40,7 +41,7 @@ def report_rows(
         out,
         "rows.html.jinja",
         **rows_values(scored, fitted, metrics, asked, {}),
-        title=f"{len(scored.ids):,} {metrics['what']} scored",
+        title=f"{counted(len(scored.ids), metrics['what'])} scored",
         config=None,
         run=str(run),
         detector=str(arguments.detector),
@@ -85,6 +86,7 @@ def rows_values(
         "kinds": kinds,
         "groups": groups,
         "has_p": "p_value" in scored.results,
+        "has_own": "own_score" in scored.results,
         "has_deviations": any(getattr(example, "deviations", None) for example in examples.values()),
     }
 
@@ -130,10 +132,9 @@ def _groups(scored: ScoredRows) -> list[dict[str, Any]]:
     if scored.labels is not None and not scored.labels.all():
         found.append(("false", "False alarms", scored.false_alarms(), "Normal, and an alarm; the highest score first."))
     ends = 6 if scored.raw is None else MOST_ROWS
-    found += [
-        ("most", "Most anomalous", scored.ranked[:ends], ""),
-        ("least", "Least anomalous", scored.ranked[::-1][:ends], ""),
-    ]
+    rest = scored.ranked[ends:]  # nothing is shown as the most and the least anomalous one
+    found.append(("most", "Most anomalous", scored.ranked[:ends], ""))
+    found += [("least", "Least anomalous", rest[::-1][:ends], "")] if len(rest) else []
     return [
         {"id": key, "heading": heading, "numbers": numbers[:most], "total": len(numbers), "intro": intro}
         for key, heading, numbers, intro in found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,6 @@ from keras_anogan.runs.inputs import Inputs
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer
 
-MOST_LINES = 60  # of a sheet
 LONGEST_NAME = 60  # letters
 
 
@@ -30,10 +31,10 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
         overlay: folder for photographs at their own size with the map laid over, denser where it is higher, and the
             outline of the pixels above the threshold for maps. The brightest colour stands for twice that threshold.
     """
-    number, scale = 0, map_scale(scorer.fitted)
+    number, scale, names = 0, map_scale(scorer.fitted), picture_names(inputs.ids["id"])
     for batch in scorer.explain(inputs.rows):
         for i, anomaly_map in enumerate(batch["anomaly_map"]):
-            name = f"{inputs.ids['id'][number]}.png"  # the id with its own suffix: a.png and a.jpg have two maps
+            name = names[number]
             if maps is not None:
                 _save(maps / name, plots.heat_pixels(anomaly_map))
             if overlay is not None:
@@ -44,6 +45,13 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
                 )
                 _save(overlay / name, pixels)
             number += 1
+
+
+def picture_names(ids: Sequence[str]) -> list[str]:
+    """The file of each image's picture: its name as a PNG, after its own suffix where two would be called alike."""
+    names = [str(pathlib.PurePosixPath(name).with_suffix(".png")) for name in ids]
+    counts = collections.Counter(names)
+    return [named if counts[named] == 1 else f"{name}.png" for name, named in zip(ids, names, strict=True)]
 
 
 def write_grid(path: pathlib.Path, scored: ScoredRows, fitted: FittedDetector, lines: int) -> None:
@@ -61,19 +69,6 @@ def write_grid(path: pathlib.Path, scored: ScoredRows, fitted: FittedDetector, l
         shown.append((title, example.pixels))
     with replacing(path) as partial:
         plots.save_panels(shown, partial)
-
-
-def check_grid(lines: int) -> None:
-    """Refuse a sheet that is too long.
-
-    Raises:
-        ValueError: for more lines than a picture can hold.
-    """
-    if lines > MOST_LINES:
-        raise ValueError(
-            f"Expected at most {MOST_LINES} --grid-lines. Received: {lines}; --maps and --overlay write a picture of "
-            "each image."
-        )
 
 
 def _photograph(rows: Any, number: int) -> np.ndarray:

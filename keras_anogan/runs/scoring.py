@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import pathlib
 import time
 from typing import Any
@@ -19,7 +18,7 @@ from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
-from keras_anogan.runs.score_pictures import check_grid, write_grid, write_maps
+from keras_anogan.runs.score_pictures import write_grid, write_maps
 from keras_anogan.runs.verdict import add_chances, verdict
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
@@ -56,8 +55,9 @@ def score(
             known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
             `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png`.
             Beside all of them the report `<out>.html`.
-        maps: images: folder for one heat map each, `<id>.png`, black for 0 to yellow for 1 and more; None for none.
-        overlay: images: folder for the photographs at their own size, `<id>.png`, with the map laid over them and the
+        maps: images: folder for one heat map each, a PNG of its image's name, black for 0 to yellow for 1 and more;
+            None for none.
+        overlay: images: folder for the photographs at their own size, named alike, with the map laid over them and the
             outline of what is marked; None for none.
         grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`, at most 60: input, reconstruction,
             difference and marked pixels, from the most to the least anomalous image; 0 for none.
@@ -77,8 +77,7 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind)
-    check_grid(grid_lines)
+    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken, alpha)
     if annotate is not None:
         check_video_target(annotate)
     loaded = load_run(run, alpha)
@@ -162,17 +161,16 @@ def _report(
     out: pathlib.Path, run: Run, inputs: Inputs, results: Results, summary: dict[str, Any], grid_lines: int
 ) -> None:
     """The report of scored images or rows, and, if asked for, a sheet of images."""
-    ids = list(inputs.ids["id"])
+    ids = [", ".join(map(str, names)) for names in zip(*inputs.ids.values(), strict=True)]
     kinds = None if inputs.labels is None else kinds_of(ids)
     scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw)
-    trained = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     threshold = run.fitted.threshold
     summary |= {
         "threshold": threshold.threshold,
         "keeps_alpha": threshold.keeps_alpha,
         "alpha": getattr(threshold, "alpha", None),
     }
-    metrics = {**summary, "rows": trained.get("rows", {})}
+    metrics = {**summary, "rows": run.metrics.get("rows", {})}
     if run.fitted.pixel_threshold is not None:
         metrics["map_threshold"] = run.fitted.pixel_threshold
     if inputs.labels is not None:
@@ -198,7 +196,7 @@ def _report_alarms(
     for event in events[:EVENTS]:
         say(f"Alarm in {event.title}.")
     if len(events) > EVENTS:
-        say(f"{len(events) - EVENTS:,} more events: {out.stem}_events.csv.")
+        say(f"{counted(len(events) - EVENTS, 'more events')}: {out.stem}_events.csv.")
     summary["verdict"] = verdict(summary)
     report_scoring(out, run.folder, footage, fitted, frames, inputs.labels, events, summary)
     if annotate is not None:
@@ -216,5 +214,5 @@ def export(run: Any, folder: Any, alpha: float | None = None) -> None:
     Raises:
         FileNotFoundError, FileExistsError, ValueError, RuntimeError: see `load_run`, `FittedDetector.export`.
     """
-    check_export(run, folder)
+    check_export(run, folder, alpha)
     load_run(run, alpha).fitted.export(folder)

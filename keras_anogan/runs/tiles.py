@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_anogan.runs.verdict import baseline_name, best_baseline, interval, percent
+from keras_anogan.words import counted
 
 Tile = dict[str, str]
 
@@ -14,7 +15,7 @@ def footage_tiles(summary: dict[str, Any], threshold: float) -> list[Tile]:
     if "alarms" not in summary:
         rows = summary["rows"]
         return [
-            {"name": "Threshold", "value": f"{threshold:.4g}", "beside": f"{rows['calibrate']:,} windows"},
+            {"name": "Threshold", "value": f"{threshold:.4g}", "beside": counted(rows["calibrate"], "windows")},
             {
                 "name": "Calibration windows above it",
                 "value": percent(summary["calibration_alarms"]),
@@ -22,13 +23,13 @@ def footage_tiles(summary: dict[str, Any], threshold: float) -> list[Tile]:
             },
             {"name": "Trained on", "value": f"{rows['train']:,}", "beside": "windows of normal footage"},
         ]
-    judged = summary["judged"]
+    judged, events = summary["judged"], counted(summary["events"], "events")
     tiles = [
         {"name": "Frames judged", "value": f"{judged:,}", "beside": f"of {summary['frames']:,}"},
         {
             "name": "Alarms",
             "value": f"{summary['alarms']:,}",
-            "beside": f"{percent(summary['alarms'] / max(1, judged))} of the frames, {summary['events']:,} events",
+            "beside": f"{percent(summary['alarms'] / max(1, judged))} of the frames, {events}",
         },
     ]
     for key, name, kind in (
@@ -70,7 +71,7 @@ def row_tiles(metrics: dict[str, Any], asked: str) -> list[Tile]:
             {
                 "name": "Threshold",
                 "value": f"{metrics['threshold']:.4g}",
-                "beside": f"of {metrics['rows']['calibrate']:,} calibration scores",
+                "beside": f"of {counted(metrics['rows']['calibrate'], 'calibration scores')}",
                 "meaning": "A higher score is an alarm.",
             }
         )

@@ -36,12 +36,13 @@ from keras_anogan.runs.folder import Say, continues, save_fitted, write_history
 from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
-from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
+from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
 from keras_anogan.runs.verdict import add_chances
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
+from keras_anogan.words import counted
 
 MUCH = 0.1  # a false-alarm rate that a user should hear of
 Progress = Callable[[str, int], list[keras.callbacks.Callback]]
@@ -108,7 +109,7 @@ def train(
     seconds["evaluation"] = time.perf_counter() - start
     if task.test is not None:
         add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
-    metrics["warnings"] = warnings
+    metrics["warnings"] = [*on_few(task), *warnings]
     if task.columns:
         inputs = fitted.served_names  # of the SavedModel
         metrics["columns"] = [{**column.as_dict(), "input": inputs.get(column.name)} for column in task.columns]
@@ -147,14 +148,14 @@ def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
 
 def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
     """Say what is trained on, and what was done to the data without being asked."""
-    for line in (*lines_of(task.columns), *task.remarks):
+    for line in (*lines_of(task.columns), *task.remarks, *on_few(task)):
         say(line)
     sizes = ", ".join(f"{key} {count:,}" for key, count in task.counts.items())
-    say(f"{task.name}; {sizes} {'windows' if task.kind == 'footage' else 'rows'}.")
+    say(f"{task.name}; {sizes} {task.noun}.")
     if arguments.alpha is not None and arguments.build_threshold().keeps_alpha:
         say(
-            f"Alarms at a false-alarm rate of {100 * arguments.alpha:.3g} %; "
-            f"{task.counts['calibrate']:,} normal {task.noun} calibrate it."
+            f"Alarms at a false-alarm rate of {100 * arguments.alpha:.3g} %, "
+            f"calibrated by {counted(task.counts['calibrate'], f'normal {task.noun}')}."
         )
         if arguments.alpha > MUCH:
             say(f"That is one normal {task.noun[:-1]} in {1.0 / arguments.alpha:.0f}: more of them allow a lower rate.")
@@ -166,8 +167,8 @@ def _forewarn(task: Task, phases: Phases, plan: Plan, say: Say) -> None:
         say(remark)
     detector: Any = list(phases.values())[-1]
     if detector.tags.search_at_query:
-        count = task.counts["calibrate"] + task.counts.get("test", 0)
-        say(f"After training, {type(detector).__name__} searches {detector.steps} steps for each of {count:,} rows.")
+        count = counted(task.counts["calibrate"] + task.counts.get("test", 0), task.noun)
+        say(f"After training, {type(detector).__name__} searches {detector.steps} steps for each of {count}.")
 
 
 def _fit(

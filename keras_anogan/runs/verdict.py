@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_anogan import evaluation
+from keras_anogan import evaluation, words
 from keras_anogan.models import list_detectors
 
 GOOD, FAIR = 0.8, 0.5  # shares of the anomalies that are found
@@ -144,14 +144,15 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
         if not of:
             return Verdict("open", "Nothing was judged.")
         what = metrics["what"]
-        said = f"{n:,} of {of:,} {what} are alarms ({percent(n / of)}"
+        alarms = f"{n:,} of {words.counted(of, what)} {'is an alarm' if 1 in (n, of) else 'are alarms'}"
+        said = f"{alarms} ({percent(n / of)}"
         if metrics.get("false_alarm_rate") is not None and metrics.get("detection_rate") is not None:
             rates = [percent(metrics[key]) for key in ("detection_rate", "false_alarm_rate")]
-            alarms = f"larms in {rates[0]} of the anomalous frames and {rates[1]} of the normal ones"
+            shares = f"larms in {rates[0]} of the anomalous frames and {rates[1]} of the normal ones"
             separates = f"AUROC {metrics['auroc']:.2f}"
             if metrics["auroc"] <= 0.5:
-                return Verdict("bad", f"No better than guessing ({separates}): a{alarms}.")
-            return Verdict("open", f"A{alarms}; {separates}.")
+                return Verdict("bad", f"No better than guessing ({separates}): a{shares}.")
+            return Verdict("open", f"A{shares}; {separates}.")
         if what == "frames":  # those in a row resemble each other: an exact interval would be too narrow
             return Verdict("open", f"{said}); without labels nobody knows which of them are right.")
         said = f"{said}; {interval(n, of)})"
@@ -159,13 +160,13 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
             return Verdict("open", f"{said}; without labels nobody knows which of them are right.")
         expected = f"{100 * metrics['alpha']:.4g} % of them would be"
         if of < ENOUGH:
-            alarms = f"{n:,} of {of:,} {what} {'is an alarm' if n == 1 else 'are alarms'}"
-            return Verdict("open", f"{alarms}; {of:,} are too few for a rate: look at scores and p-values.")
+            few = "one is" if of == 1 else f"{of:,} are"
+            return Verdict("open", f"{alarms}; {few} too few for a rate: look at scores and p-values.")
         if evaluation.rate_interval(n, of)[0] > metrics["alpha"]:
             return Verdict("open", f"{said}, more than of normal ones: {expected}; look at the highest scores.")
         return Verdict("open", f"{said}, no more than of normal ones: {expected}.")
     rows = metrics["rows"]["calibrate"]
-    said = f"Nothing was tested: the threshold comes from {rows:,} normal windows{_asked(metrics)}"
+    said = f"Nothing was tested: the threshold comes from {words.counted(rows, 'normal windows')}{_asked(metrics)}"
     return Verdict("open", f"{said}; score labelled footage to know what it finds.")
 
 
@@ -226,7 +227,8 @@ def _threshold_too_high(metrics: dict[str, Any], closed_form: bool) -> str:
     above = int(metrics["alpha"] * (rows + 1) + 1e-9)
     if rows and above <= 2:
         which = "highest" if above <= 1 else "second highest"
-        return f"{said}; it is the {which} of only {rows:,} calibration scores: more normal data, or a larger --alpha."
+        scores = words.counted(rows, "calibration scores")
+        return f"{said}; it is the {which} of only {scores}: more normal data, or a larger --alpha."
     return f"{said}; a larger --alpha lowers it, for more false alarms."
 
 

@@ -16,6 +16,7 @@ from keras_anogan.datasets.conditions import BOOLEANS, some_names
 from keras_anogan.nn.scaling import centre_and_spread, far_cells
 from keras_anogan.serving.deviations import ColumnDeviations
 from keras_anogan.training.batches import gathered, in_batches
+from keras_anogan.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -317,16 +318,16 @@ class TableEncoder(layers.Layer):
             if outside >= max(0.1 * len(values), min(5, len(values))):
                 found.append(
                     f"Column {name!r} lies outside what was seen, {self.shown(name, low)} to {self.shown(name, high)}, "
-                    f"in {outside:,} of {len(values):,} rows."
+                    f"in {outside:,} of {counted(len(values), 'rows')}."
                 )
         for name, count, value, row in self.unseen(raw):
             found.append(
-                f"Column {name!r} has {count:,} row{'s' * (count > 1)} with a value that the detector does not know, "
+                f"Column {name!r} has {counted(count, 'rows')} with a value that the detector does not know, "
                 f"such as {value!r} in row {row + 1}; it counts as unknown."
             )
         for name, rows in self._others(raw, True):
             found.append(
-                f"Column {name!r} has {len(rows):,} row{'s' * (len(rows) > 1)} with a rare value, such as "
+                f"Column {name!r} has {counted(len(rows), 'rows')} with a rare value, such as "
                 f"{str(raw[name][rows[0]])!r} in row {rows[0] + 1}; the detector tells apart the "
                 f"{self.max_categories:,} most frequent ones."
             )

@@ -16,8 +16,10 @@ from keras_anogan.datasets.image_files import image_suffixes
 from keras_anogan.files import lies_in, read_json, write_json
 from keras_anogan.video.files import VIDEO_SUFFIXES, VideoFile
 from keras_anogan.video.footage import Footage, contents_of
+from keras_anogan.video.order import order_remarks
 from keras_anogan.video.recordings import ArrayRecording, Fitted, FrameFolder, natural_order
 from keras_anogan.video.store import STORE, is_store, open_store, write_recording
+from keras_anogan.words import counted
 
 SMALL = 32  # pixels of a side below which a remark is made
 RATIO = 1.1  # of width to height before and after, above which a remark is made
@@ -238,7 +240,7 @@ def prepare(
     Args:
         source, size, grey, every: as in `open_footage`.
         out: folder outside the source; new, empty, or begun by the same call.
-        say: takes one line of news at a time, also what `size_remarks` says.
+        say: takes one line of news at a time, also what `size_remarks` and `order_remarks` say.
 
     Returns:
         The prepared footage.
@@ -259,7 +261,7 @@ def prepare(
         "contents": [_source_contents(recording) for recording in footage.recordings],
     }
     _check_store(out, asked)
-    for remark in size_remarks(footage):
+    for remark in (*size_remarks(footage), *order_remarks(footage)):
         say(remark)
     unfinished = out / f".{STORE}"
     out.mkdir(parents=True, exist_ok=True)
@@ -273,6 +275,7 @@ def prepare(
             begun = time.perf_counter()
             kept, corrupt = write_recording(recording, target)
             broken = f", {corrupt} that can't be read left out" if corrupt else ""
-            say(f"{recording.day}/{recording.name}: {kept:,} frames{broken}, {time.perf_counter() - begun:.1f} s.")
+            frames, seconds = counted(kept, "frames"), time.perf_counter() - begun
+            say(f"{recording.day}/{recording.name}: {frames}{broken}, {seconds:.1f} s.")
         os.replace(unfinished, out / STORE)
     return open_store(out)

@@ -174,7 +174,7 @@ def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folde
     assert command("score", folder_run, folder, "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
     lines = read_csv(tmp_path / "s.csv")
     assert {line["id"]: line["label"] for line in lines}["test/square/03.png"] == "1"
-    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png.png").size == (64, 64)
+    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png").size == (64, 64)
     normal, anomalous = ([float(line["img_distance"]) for line in lines if line["label"] == label] for label in "01")
     assert np.mean(anomalous) > np.mean(normal)
     fitted = keras.models.load_model(folder_run / "detector.keras")
@@ -333,7 +333,10 @@ def one_sentence(capsys, word):
         (["train", "digits", "--normal", 1, "--alpha", 0.01, "--out", "{tmp}/r"], "at least 99 images .* --alpha 0.0"),
         (["train", "digits", "--normal", 1, "--alpha", 1.5, "--out", "{tmp}/r"], "0 < --alpha < 1"),
         (["train", "digits", "--normal", 1, "--epochs", 0, "--out", "{tmp}/r"], "--epochs >= 1"),
-        (["train", "digits", "--normal", 1, "--epochs", "many", "--out", "{tmp}/r"], "--epochs.*integer"),
+        (
+            ["train", "digits", "--normal", 1, "--epochs", "many", "--out", "{tmp}/r"],
+            "be a whole number. Received: many",
+        ),
         (
             ["train", "digits", "--normal", 1, "--alpha", 0.1, "--detector", "gan", "--out", "{tmp}/r"],
             "Received: 'gan'",
@@ -359,7 +362,7 @@ def one_sentence(capsys, word):
         (["score", "{tmp}", "digits"], "run folder"),
         (["export", "{tmp}/nowhere", "{tmp}/x"], "run folder"),
         (["trian"], "Did you mean 'train'"),
-        (["train", "digits", "--normal", 1, "--epohcs", 3], "No such option.*--epohcs"),
+        (["train", "digits", "--normal", 1, "--epohcs", 3], "Received: --epohcs; did you mean --epochs"),
         (["reproduce", "fanogan-mnist-digit2"], "Received: 'fanogan-mnist-digit2'"),
     ],
 )
@@ -403,7 +406,7 @@ def test_score_never_writes_over_images(folder_run, tmp_path, capsys):
     assert (
         command("score", folder_run, tmp_path / "photos", "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
     )
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["00.jpg.png", "00.png.png", "01.png.png"]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["00.jpg.png", "00.png.png", "01.png"]
 
 
 def test_score_needs_no_training_images_and_a_file_to_write(folder_run, folder, tmp_path, capsys):
@@ -519,7 +522,7 @@ def test_skip_broken_says_so_and_trains(tmp_path, capsys):
     (tmp_path / "data" / "00.png").write_bytes(b"broken")
     arguments = ["--image-size", 8, "--alpha", 0.2, "--detector", "pca", "--skip-broken"]
     assert command("train", tmp_path / "data", *arguments, "--out", tmp_path / "run") == 0
-    assert "Left out 1 image file(s) that can't be read: 00.png." in capsys.readouterr().out
+    assert "Left out 1 image file that can't be read: 00.png." in capsys.readouterr().out
 
 
 def test_runs_of_another_version_and_folders_of_others_are_refused(digits_run, tmp_path, capsys):

@@ -111,3 +111,4 @@ def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_trained(tm
 
 def test_one_thing_is_counted_in_the_singular():
     assert [counted(n, "image files") for n in (0, 1, 2000)] == ["0 image files", "1 image file", "2,000 image files"]
+    assert [counted(n, "minutes", ".3g") for n in (1.0, 0.5, 10.0)] == ["1 minute", "0.5 minutes", "10 minutes"]

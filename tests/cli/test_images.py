@@ -62,7 +62,7 @@ def test_deep_images_are_scored_and_served_as_they_were_trained_on(deep_run, tmp
     scores = [float(line["anomaly_score"]) for line in scores_of(tmp_path / "s.csv").values()]
     raw = np.stack([np.asarray(Image.open(path)) for path in sorted(spots.iterdir())])[..., None]
     np.testing.assert_allclose(fitted.predict(raw), scores, rtol=1e-4)
-    assert Image.open(tmp_path / "maps" / "00.tif.png").size == (12, 8)
+    assert Image.open(tmp_path / "maps" / "00.png").size == (12, 8)
     with pytest.raises(ValueError, match=r"dtype uint16 in \[0, 4095\]. Received: dtype uint8"):
         fitted.predict(raw.astype("uint8"))
     capsys.readouterr()

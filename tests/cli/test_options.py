@@ -69,7 +69,8 @@ def test_the_csv_of_a_table_says_what_the_saved_model_says(table, tmp_path):
 def test_any_threshold_for_a_table(name, table, tmp_path):
     run = tmp_path / "run"
     rate = 0.02 if name == "peaks" else 0.1
-    words = ("--detector", "gaussian", "--threshold", name, "--alpha", rate, "--k", 2, "--out", run)
+    setting = ("--alpha", rate) if name in ("quantile", "peaks") else ("--k", 2)
+    words = ("--detector", "gaussian", "--threshold", name, *setting, "--out", run)
     if name == "peaks":  # needs more rows for its tail
         table = tmp_path / "many.csv"
         table.write_text("x,y\n" + "\n".join(f"{a},{b}" for a, b in np.random.default_rng(0).normal(size=(800, 2))))
@@ -79,6 +80,7 @@ def test_any_threshold_for_a_table(name, table, tmp_path):
     assert "p_value" not in read(tmp_path / "s.csv")[0]
     page = (run / "report.html").read_text()
     assert ("k = 2" in page) == (name not in ("quantile", "peaks"))
+    assert ('<th scope="row">k</th>' in page) != ('<th scope="row">alpha</th>' in page)  # the one that had an effect
 
 
 def test_parameters_arrive_in_the_detector_the_config_and_the_report(tmp_path):
@@ -124,7 +126,7 @@ def test_values_are_read_as_python_writes_them():
         (("--config", "{tmp}/none.toml"), "none.toml"),
         (("--config", "{tmp}/bad.toml"), "which is none"),
         (("--config", "{tmp}/odd.toml"), "Received: epohcs; did you mean epochs?"),
-        (("--config", "{tmp}/type.toml"), "valid integer"),
+        (("--config", "{tmp}/type.toml"), "type.toml: Expected --epochs to be a whole number. Received: many."),
     ],
 )
 def test_mistakes_end_with_one_sentence(words, sentence, tmp_path, capsys):

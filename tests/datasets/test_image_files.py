@@ -201,3 +201,19 @@ def test_masks_of_palettes_of_16_bits_and_with_transparent_parts(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "clear.png")
     for name in ("p.png", "deep.png", "ones.png", "clear.png"):
         np.testing.assert_array_equal(read_mask(tmp_path / name)[0], disc(), err_msg=name)
+
+
+def test_a_file_is_decoded_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
+    from keras_anogan.datasets import image_files
+
+    decoded, decode = [], image_files._decode
+    monkeypatch.setattr(image_files, "_decode", lambda path, content: decoded.append(path) or decode(path, content))
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    first = image_files.inspect_image(tmp_path / "a.png")
+    assert image_files.inspect_image(tmp_path / "a.png") is first
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    (tmp_path / "b.png").replace(tmp_path / "a.png")
+    assert image_files.inspect_image(tmp_path / "a.png").channels == 3
+    assert len(decoded) == 2
+    (tmp_path / "a.png").unlink()
+    assert "Could not open" in image_files.inspect_image(tmp_path / "a.png").problem

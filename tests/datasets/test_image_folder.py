@@ -137,7 +137,7 @@ def test_broken_files_are_named_and_skipped_only_on_request(mvtec):
         scan_image_folder(mvtec)
     folder = scan_image_folder(mvtec, skip_broken=True)
     assert (len(folder.train), len(folder.skipped)) == (5, 2)
-    assert folder.remarks[-1] == "Left out 2 image file(s) that can't be read: half.png, zero.png."
+    assert folder.remarks[-1] == "Left out 2 image files that can't be read: half.png, zero.png."
 
 
 def test_what_cannot_be_opened_is_broken_too_and_hidden_files_are_not_there(mvtec):

@@ -129,7 +129,7 @@ def test_what_was_guessed_is_told():
     assert table.remarks == [
         "Read as numbers: 'p' (1,234.50 is 1234.5).",
         "Read as dates: 'd' (01/02/2024 is 2024-02-01; %m/%d/%Y would fit too).",
-        "1 of 50 cells of 'm' are no numbers, such as 'error': they count as missing.",
+        "1 of 50 cells of 'm' is no number, 'error': it counts as missing.",
     ]
     assert table.formats["m"]["words"] == ["error"]
     assert type_columns(pd.DataFrame({"x": ["1.5", "2", "-3e5"]})).remarks == []

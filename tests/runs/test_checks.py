@@ -8,9 +8,10 @@ import pytest
 
 from keras_anogan._version import __version__
 from keras_anogan.datasets.conditions import normal_of
-from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.checks import check_csv, check_folder, check_scoring
 from keras_anogan.runs.folder import _check_alpha
+from keras_anogan.runs.seen import on_seen_footage
 from keras_anogan.thresholds import ConformalThreshold, CumulativeAggregation
 
 
@@ -76,3 +77,11 @@ def test_all_differences_to_an_earlier_run_are_named(tmp_path):
         ValueError, match=r"was started with .*seed=1.*image_size=32.* Received: .*seed=0.*image_size=64"
     ):
         check_folder(Arguments("photos", detector="pca", epochs=20), tmp_path)
+
+
+def test_footage_of_a_run_is_known_by_its_place(tmp_path):
+    arguments = VideoArguments((str(tmp_path / "days"),))
+    for day in (tmp_path / "days" / "01", [tmp_path / "other", tmp_path / "days"], tmp_path):
+        assert "trained and calibrated on footage in" in on_seen_footage(arguments, day)[0]
+    for day in (tmp_path / "other", np.zeros((3, 4, 4), "uint8")):
+        assert on_seen_footage(arguments, day) == []

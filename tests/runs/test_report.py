@@ -102,8 +102,31 @@ def test_scored_images_have_a_report_with_and_without_labels(run, folder, tmp_pa
     page = page_of(tmp_path / "new.html")
     assert "6 of 6 images are alarms" in page
     assert "Most anomalous" in page
-    for word in ("Misses", "False alarms", "AUROC", "Kinds", "Settings"):
+    for word in ("Misses", "False alarms", "AUROC", "Kinds", "Settings", "the run was trained"):
         assert word not in page
+
+
+def test_scores_of_what_was_trained_on_are_told_to_be_too_good(run, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    seen = ["tiles/train/good/03$.png", "tiles/train/good/../good/04$.png", "tiles/test/good/03$.png"]
+    told = "2 of 3 images are of those that the run was trained, calibrated or tested on: what it has not seen scores"
+    remarks = runs.score(run[0], seen, tmp_path / "s.csv", say=str)["remarks"]
+    assert any(remark.startswith(told) for remark in remarks)
+    assert told in page_of(tmp_path / "s.html")
+    assert not any("trained" in remark for remark in runs.score(run[0], "tiles", tmp_path / "s.csv")["remarks"])
+
+
+def test_too_few_images_to_train_on_are_told(tmp_path):
+    said = []
+    for count, few in ((12, True), (20, False)):
+        write_photographs(tmp_path / f"{count}", count)
+        out, said = tmp_path / f"run-{count}", []
+        arguments = Arguments(data=str(tmp_path / f"{count}"), detector="pca", image_size=8)
+        metrics = train(arguments, out, say=said.append)
+        told = "normal images are left to train on, too few to learn what is normal: 10 are the least"
+        for text in (" ".join(said), page_of(out / "report.html"), " ".join(metrics["warnings"])):
+            assert (told in text) == few
+    assert any("more of them allow a lower rate" in line for line in said)
 
 
 def test_an_overlay_is_the_photograph_where_nothing_is_found_and_outlines_what_is(run, folder, tmp_path):
@@ -112,9 +135,9 @@ def test_an_overlay_is_the_photograph_where_nothing_is_found_and_outlines_what_i
     changes = []
     for name in ("test/good/03$.png", "test/hole/03$.png"):
         photograph = np.asarray(Image.open(folder / name)).astype("float32")
-        overlay = np.asarray(Image.open(tmp_path / "over" / f"{name}.png")).astype("float32")
+        overlay = np.asarray(Image.open(tmp_path / "over" / name)).astype("float32")
         assert overlay.shape == (30, 40, 3)  # its own size
-        assert Image.open(tmp_path / "maps" / f"{name}.png").size == (8, 8)
+        assert Image.open(tmp_path / "maps" / name).size == (8, 8)
         cyan = (overlay == (0, 220, 255)).all(axis=-1)
         changes.append((cyan[6:22, 8:26].sum(), np.abs(overlay - photograph[..., None])[~cyan].mean()))
     (no_outline, little), (outline, much) = changes
@@ -153,10 +176,13 @@ def test_a_table_has_its_columns_and_rows_in_both_reports(tmp_path):
     assert "flow rate, &lt;l&gt; flow_rate___l_ number 0 200 " in columns  # the second is the SavedModel's input
     runs.score(tmp_path / "run", str(tmp_path / "rows.csv"), tmp_path / "s.csv", say=str)
     page = page_of(tmp_path / "s.html")
+    assert "This is the table that the run was trained, calibrated and tested on" in page
     assert "20 of 20 anomalies found" in page
     frame.drop(columns="ok").to_csv(tmp_path / "new.csv", index=False)
     runs.score(tmp_path / "run", str(tmp_path / "new.csv"), tmp_path / "n.csv", say=str)
-    assert "of 200 rows are alarms" in page_of(tmp_path / "n.html")
+    page = page_of(tmp_path / "n.html")
+    assert "of 200 rows are alarms" in page
+    assert "the run was trained" not in page
 
 
 def test_every_baseline_has_a_line_whatever_its_name():

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import keras_anogan_cli
@@ -44,6 +47,7 @@ def test_columns_are_reported_before_training_and_kept(trained, capsys):
     assert "column      taken for" in said
     assert "Left out: Unnamed: 0 (the number of the row); part_id (--id-column); cycles (it counts" in said
     assert "All 1,000 rows meet the condition" in said
+    assert "Read as numbers" not in said  # says what was read as what, once
     kept = json.loads((trained.parent / "other" / "metrics.json").read_text())["columns"]
     assert next(column for column in kept if column["name"] == "time")["used"]
 
@@ -68,6 +72,27 @@ def test_later_rows_are_read_alike_and_keep_their_names(trained, tmp_path, capsy
     new.drop(columns="part_id").to_csv(tmp_path / "new.csv", index=False)
     assert command("score", trained, tmp_path / "new.csv", "--out", tmp_path / "scores.csv") == 0
     assert "no column 'part_id' (--id-column)" in capsys.readouterr().out
+
+
+def test_scores_carry_an_id_that_nobody_named(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    names = [f"{i:04d}-A" for i in draw.permutation(80)]
+    frame = pd.DataFrame(
+        {"serial": names, "nr": range(1, 81), "uptime": np.arange(80) * 7, "load": draw.normal(size=80)}
+    )
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    words = ("--detector", "gaussian", "--alpha", "0.1", "--out", tmp_path / "run")
+    assert command("train", tmp_path / "rows.csv", *words) == 0
+    assert "Scores carry the cells of serial, nr; --id-column NAME" in capsys.readouterr().out
+    frame.assign(serial=[f"{i:03d}" for i in range(80)]).to_csv(tmp_path / "new.csv", index=False)
+    assert command("score", tmp_path / "run", tmp_path / "new.csv", "--out", tmp_path / "s.csv") == 0
+    with open(tmp_path / "s.csv", newline="") as file:
+        first = next(csv.DictReader(file))
+    assert (first["id"], first["serial"], first["nr"]) == ("row-1", "000", "1")  # as they are written
+    assert "uptime" not in first
+    assert re.search(r"row-\d+, \d{3}, \d+", (tmp_path / "s.html").read_text())
+    frame[["load"]].to_csv(tmp_path / "new.csv", index=False)
+    assert command("score", tmp_path / "run", tmp_path / "new.csv", "--out", tmp_path / "s.csv") == 0
 
 
 def test_the_report_names_rows(trained):

@@ -86,6 +86,11 @@ def baseline(auroc, low, high):
             "open",
             "4 of 12 images are alarms; 12 are too few",
         ),
+        (
+            {"judged": 1, "alarms": 0, "what": "images", "alpha": 0.1},
+            "open",
+            "0 of 1 image is an alarm; one is too few",
+        ),
         ({"judged": 40, "alarms": 2, "what": "frames"}, "open", "2 of 40 frames are alarms (5 %); without labels"),
         (
             {

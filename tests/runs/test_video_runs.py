@@ -379,7 +379,13 @@ def test_the_csv_files_of_score_and_watch_say_what_the_saved_model_says(run, jud
 
 
 def test_another_detector_of_windows_is_trained_scored_and_watched(solved, street, tmp_path):
-    assert "is that of the window that it ends" in (solved / "report.html").read_text()
+    page = (solved / "report.html").read_text()
+    assert "is that of the window that it ends" in page
+    assert page.count("<small>error</small>") == page.count("<small>reconstruction</small>") == 3
+    assert "Error: |frame - reconstruction| from 0" in page
+    settings = page[page.index('id="settings"') :]
+    assert all(f'<th scope="row">{name}</th>' not in settings for name in ("k", "epochs", "filters", "smoke"))
+    assert '<th scope="row">alpha</th>' in settings
     summary = score(solved, street / "odd", tmp_path / "frames.csv", say=lambda line: None)
     assert summary["judged"] == 160 - 7
     counts = watch(solved, str(street / "odd"), tmp_path / "w.csv", pictures=tmp_path / "p", most=30)

@@ -12,8 +12,19 @@ from keras_anogan.runs.tasks.footage import footage_name, load_footage
 from keras_anogan.runs.tasks.images import load_folder, load_named
 from keras_anogan.runs.tasks.tables import TableTask, load_table, split_table
 from keras_anogan.thresholds import LEAST_ALPHA, calibration_needed, lowest_alpha, proposed_alpha
+from keras_anogan.words import counted
 
-__all__ = ["TableTask", "Task", "check_calibration", "footage_name", "load_task", "settle_alpha", "split_table"]
+__all__ = [
+    "TableTask",
+    "Task",
+    "check_calibration",
+    "footage_name",
+    "load_task",
+    "on_few",
+    "settle_alpha",
+    "split_table",
+]
+LEAST_TRAINED = 10  # a rule of thumb: with fewer, what is normal is a handful of samples
 
 
 def load_task(arguments: RunArguments) -> Task:
@@ -27,6 +38,18 @@ def load_task(arguments: RunArguments) -> Task:
     assert isinstance(arguments, Arguments)
     load = load_named if arguments.data in NAMED_SETS else load_table if arguments.is_table else load_folder
     return load(arguments)
+
+
+def on_few(task: Task) -> list[str]:
+    """A remark on so few data that hardly anything can be learnt of them."""
+    left = task.counts["train"]
+    if left >= LEAST_TRAINED:
+        return []
+    of = f"{counted(left, f'normal {task.noun}')} {'is' if left == 1 else 'are'}"
+    return [
+        f"{of} left to train on, too few to learn what is normal: {LEAST_TRAINED} are the least, a hundred are better. "
+        "The others are kept apart, to calibrate and to test."
+    ]
 
 
 def settle_alpha(arguments: RunArguments, task: Task) -> RunArguments:

@@ -9,6 +9,8 @@ from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import rescaling
 from keras_anogan.video import Footage, VideoWindows, is_store, open_footage, split_footage
 from keras_anogan.video.opening import size_remarks
+from keras_anogan.video.order import order_remarks
+from keras_anogan.words import counted
 
 
 def load_footage(arguments: VideoArguments) -> Task:
@@ -26,7 +28,7 @@ def load_footage(arguments: VideoArguments) -> Task:
         parts["train"], length, batch_size=arguments.batch_size, stride=arguments.stride or length, seed=arguments.seed
     )
     calibrate = VideoWindows(parts["calibrate"], scored, batch_size=32, sampling="sliding")
-    lost = f"Left out {footage.skipped:,} frame(s) that can't be read."
+    lost = f"Left out {counted(footage.skipped, 'frames')} that can't be read."
     height, width, _ = footage.frame_shape
     return Task(
         kind="footage",
@@ -42,6 +44,7 @@ def load_footage(arguments: VideoArguments) -> Task:
             *((lost,) if footage.skipped else ()),
             f"Frames of {width} x {height} pixels.",
             *size_remarks(footage),
+            *order_remarks(footage),
         ),
         groups=calibrate.day_numbers if arguments.by_day else None,
     )
@@ -49,6 +52,5 @@ def load_footage(arguments: VideoArguments) -> Task:
 
 def footage_name(footage: Footage) -> str:
     """How much footage there is, in a few words."""
-    days, recordings = len(footage.days), len(footage.recordings)
-    kinds = f"{days} day{'s' * (days > 1)} of footage, {recordings} recording{'s' * (recordings > 1)}"
-    return f"{kinds}, {len(footage):,} frames"
+    days, recordings = counted(len(footage.days), "days"), counted(len(footage.recordings), "recordings")
+    return f"{days} of footage, {recordings}, {counted(len(footage), 'frames')}"

@@ -18,11 +18,11 @@ from keras_anogan.datasets import (
     load_mnist,
     one_anomalous,
     one_class,
-    scan_image_folder,
     three_ways,
 )
 from keras_anogan.datasets.image_remarks import on_sides
 from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.reading import trained_images
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.training.batches import gathered, in_batches
@@ -78,14 +78,7 @@ def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
 
 def load_folder(arguments: Arguments) -> Task:
     """A folder: flat, in MVTec-AD's layout, or with folders that the arguments name."""
-    folder = scan_image_folder(
-        arguments.data,
-        skip_broken=arguments.skip_broken,
-        color=arguments.color,
-        normal_dirs=arguments.normal_dir or (),
-        abnormal_dirs=arguments.abnormal_dir or (),
-        flat=arguments.flat,
-    )
+    folder = trained_images(arguments)
     preprocess = image_preprocessing(*arguments.sides, white=folder.white)
     rows = ImageRows(folder.train, preprocess, load=folder.load)
     total = len(rows)

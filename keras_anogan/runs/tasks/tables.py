@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_anogan.datasets import three_ways
-from keras_anogan.datasets.columns import LEFT_OUT, Column, describe_columns, features
+from keras_anogan.datasets.columns import LEFT_OUT, MOST_LINES, Column, carried_columns, describe_columns, features
 from keras_anogan.datasets.conditions import normal_of, some_names
 from keras_anogan.datasets.table import Table, type_columns
+from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import Arguments
-from keras_anogan.runs.checks import opened_table
 from keras_anogan.runs.parsing import named_columns
+from keras_anogan.runs.reading import opened_table
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.serving.tables import TableEncoder, raw_columns
+from keras_anogan.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,8 @@ def split_table(
     train, stopped, calibrated = (order[rest][part] for part in three_ways(len(rest), stop, calibrate, seed + 1))
     judged = np.sort(np.concatenate([order[tested], np.flatnonzero(~normal)]))
     raw = raw_columns(frame, dtypes)
+    noted = table.noted if len(columns) <= MOST_LINES else ()  # the report of the columns says these
+    read = [remark for remark in table.remarks if remark not in noted]
     formats = {name: table.formats[name] for name in dtypes if name in table.formats}
     encoder = TableEncoder(dtypes, formats=formats).adapt({name: values[train] for name, values in raw.items()})
     rows = encoder.encode(raw)
@@ -102,7 +105,7 @@ def split_table(
         encoder=encoder,
         skipped=named,
         columns=tuple(columns),
-        remarks=(*table.remarks, *_remarks(columns, normal, normal_where)),
+        remarks=(*read, *_remarks(columns, normal, normal_where)),
     )
 
 
@@ -124,6 +127,9 @@ def _remarks(columns: Sequence[Column], normal: np.ndarray, condition: str | Non
             setting = f"{left[kind][0]}={'date' if kind == 'date' else 'category' if kind == 'id' else 'number'}"
             found.append(f"To keep such a column, name it: --column {shlex.quote(setting)}.")
             break
+    carried = carried_columns([(column.name, column.kind) for column in columns if not column.used])
+    if carried and "row id" not in left:
+        found.append(f"Scores carry the cells of {some_names(carried)}; --id-column NAME carries another column's.")
     if condition is not None and normal.all():
         found.append(f"All {len(normal):,} rows meet the condition {condition!r}: there are none to find.")
     return found
@@ -154,15 +160,10 @@ def load_table(arguments: Arguments) -> Task:
         labels=table.labels[some],
         test_ids=names,
         preprocessing=table.encoder,
-        fingerprint=_file_digest(arguments.data),
+        fingerprint=file_digest(arguments.data),
         name=f"{os.path.basename(arguments.data)}: "
-        + (f"normal where {arguments.normal_where}" if arguments.normal_where else f"{len(frame):,} normal rows"),
+        + (f"normal where {arguments.normal_where}" if arguments.normal_where else counted(len(frame), "normal rows")),
         raw_test=frame.iloc[rows],
         remarks=table.remarks,
         columns=table.columns,
     )
-
-
-def _file_digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
