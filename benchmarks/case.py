@@ -201,6 +201,15 @@ _CASES = (
         pytorch=True,
     ),
     Case(
+        name="speed-alocc-train",
+        what="step of ALOCC (D, then R), the authors' networks, batch 128, `fit` with callbacks",
+        side="alocc",
+        task="train",
+        units=12,
+        bound=1.0,
+        pytorch=True,
+    ),
+    Case(
         name="speed-autoencoder-train",
         what="autoencoder of the MNIST notebook at its full width, batch 64, `fit` with callbacks",
         side="mnist",
