@@ -13,6 +13,7 @@ keras-anogan reproduce ognet-mnist-oneclass
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -32,7 +33,8 @@ from keras_anogan.thresholds.conformal import ConformalThreshold
 
 EPOCHS, BATCH = 20, 128
 FIVE = (0, 1, 2, 3, 4)  # seeds
-STEPS = (25, 50, 75, 150)  # of phase 2, after which it is judged; 75 are the authors'
+AUTHORS_STEPS = 75  # of phase 2
+STEPS = (25, 50, AUTHORS_STEPS, 150)  # after which it is judged
 ALPHA = 0.01
 
 PHASE_1 = {
@@ -81,7 +83,7 @@ def train_phase_1(
     return phases
 
 
-def train_phase_2(detector: AnomalyDetector, x: np.ndarray, steps: int = 75, done: int = 0) -> None:
+def train_phase_2(detector: AnomalyDetector, x: np.ndarray, steps: int = AUTHORS_STEPS, done: int = 0) -> None:
     """OGNet's second phase with the settings `PHASE_2`, up to so many steps in all, in epochs of 25.
 
     Args:
@@ -145,25 +147,29 @@ def _f1_at_equal_errors(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(f1_score(labels, scores >= equal))
 
 
-def _alocc(seed: int, digit: int = 1, balanced: bool = False) -> Numbers:
+@functools.lru_cache(maxsize=16)
+def _both(seed: int, digit: int, balanced: bool) -> tuple[Numbers, Numbers]:
+    """Numbers of ALOCC and of OGNet, whose phase 1 it is: a training serves two recipes that run in one process."""
     train, calibrate, test, labels = _data(digit, seed, balanced)
     curve = _Curve(test, labels)
-    detector = train_phase_1(train, seed, callbacks=[curve] if balanced else [])["alocc"]
-    return _numbers(cast(AnomalyDetector, detector), calibrate, test, labels) | curve.numbers
+    phases = train_phase_1(train, seed, name="ognet", callbacks=[curve] if balanced else [])
+    first, detector = cast(list[AnomalyDetector], list(phases.values()))
+    of_alocc = _numbers(first, calibrate, test, labels) | curve.numbers
+    of_ognet: Numbers = {}
+    for done, steps in itertools.pairwise((0, *STEPS)):
+        train_phase_2(detector, train, steps, done)
+        of_ognet[f"AUROC after {steps} steps"] = evaluation.auroc(labels, detector.predict(test))
+        if steps == AUTHORS_STEPS:
+            of_ognet |= _numbers(detector, calibrate, test, labels)
+    return of_alocc, {**of_ognet, "AUROC of phase 1": of_alocc["value"]}
+
+
+def _alocc(seed: int, digit: int = 1, balanced: bool = False) -> Numbers:
+    return _both(seed, digit, balanced)[0]
 
 
 def _ognet(seed: int, digit: int = 1, balanced: bool = False) -> Numbers:
-    train, calibrate, test, labels = _data(digit, seed, balanced)
-    first, detector = cast(list[AnomalyDetector], list(train_phase_1(train, seed, name="ognet").values()))
-    numbers = {"AUROC of phase 1": evaluation.auroc(labels, first.predict(test))}
-    done = 0
-    for steps in STEPS:
-        train_phase_2(detector, train, steps, done)
-        done = steps
-        numbers[f"AUROC after {steps} steps"] = evaluation.auroc(labels, detector.predict(test))
-        if steps == 75:
-            numbers |= _numbers(detector, calibrate, test, labels)
-    return numbers
+    return _both(seed, digit, balanced)[1]
 
 
 def _baselines(digit: int = 1, balanced: bool = False) -> Numbers:
