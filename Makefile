@@ -78,7 +78,7 @@ benchmark: .venv/installed-bench
 	  autoencoder_denoising-mnist-oneanomalous flow-mnist-oneanomalous siamese-mnist-oneanomalous vae-mnist-oneanomalous \
 	  gan_discriminator_full-mnist-oneanomalous autoencoder_full-mnist-oneanomalous \
 	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous flow-tables-defaults \
-	  alocc-mnist-digit1 alocc-mnist-oneclass ognet-mnist-digit1 ognet-mnist-oneclass \
+	  alocc-mnist-digit1 alocc-mnist-oneclass ognet-mnist-digit1 ognet-mnist-oneclass ognet-ped2-frames \
 	  pca-fabric-defaults pca-tiles-defaults \
 	  cvgan-ped2-frames cvgan-ped2-pixels cvgan-street-frames cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \
 	  $(BIN)/keras-anogan reproduce $$name || exit 1; done

@@ -18,6 +18,7 @@ from keras_anogan.recipes import (
     fanogan_mnist,
     folders,
     iftm_ped2,
+    ognet_ped2,
     one_anomalous_mnist,
     plain_tables,
     vae_mnist,
@@ -36,6 +37,7 @@ EXPERIMENTS = (
     folders,
     cvgan_ped2,
     cvgan_street,
+    ognet_ped2,
     iftm_ped2,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for experiment in EXPERIMENTS for recipe in experiment.RECIPES}
