@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+from conftest import LONGEST_FIRST
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "keras_anogan"
 
@@ -191,3 +193,7 @@ def test_result_files_are_complete():
         if "values" in result:
             assert len(result["values"]) >= 3, path.name
             assert result["baselines"], path.name
+
+
+def test_the_files_that_begin_first_are_there():
+    assert [name for name in LONGEST_FIRST if not (ROOT / name).exists()] == []

@@ -68,13 +68,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folder_run(folder, tmp_path_factory):
+def board(tmp_path_factory):
+    """Where the training of `folder_run` writes its events for TensorBoard."""
+    return tmp_path_factory.mktemp("boards") / "tiles"
+
+
+@pytest.fixture(scope="module")
+def folder_run(folder, board, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tiles"
     arguments = [
         "--architecture",
         "dcgan",
         "--image-size",
-        "64",
+        "32",
         "--epochs",
         "3",
         "--batch-size",
@@ -87,7 +93,7 @@ def folder_run(folder, tmp_path_factory):
         "--set",
         "filters=16",
     ]
-    assert command("train", folder, "--out", out, *arguments) == 0
+    assert command("train", folder, "--out", out, "--tensorboard", board, *arguments) == 0
     return out
 
 
@@ -174,7 +180,7 @@ def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folde
     assert command("score", folder_run, folder, "--out", tmp_path / "s.csv", "--maps", tmp_path / "maps") == 0
     lines = read_csv(tmp_path / "s.csv")
     assert {line["id"]: line["label"] for line in lines}["test/square/03.png"] == "1"
-    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png").size == (64, 64)
+    assert Image.open(tmp_path / "maps" / "test" / "square" / "03.png").size == (32, 32)
     normal, anomalous = ([float(line["img_distance"]) for line in lines if line["label"] == label] for label in "01")
     assert np.mean(anomalous) > np.mean(normal)
     fitted = keras.models.load_model(folder_run / "detector.keras")
@@ -191,10 +197,10 @@ def test_a_folder_of_rgb_images_trains_scores_maps_and_exports(folder_run, folde
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     served = np.load(tmp_path / "out.npz")
     np.testing.assert_allclose(served["score"], [float(line["anomaly_score"]) for line in lines], rtol=1e-4)
-    assert served["anomaly_map"].shape == (12, 64, 64)
+    assert served["anomaly_map"].shape == (12, 32, 32)
     pixels = json.loads((folder_run / "metrics.json").read_text())["pixels"]
     masks = load_masks(
-        [None] * 6 + [folder / "ground_truth" / "square" / f"{i:02d}_mask.png" for i in range(6)], (64, 64)
+        [None] * 6 + [folder / "ground_truth" / "square" / f"{i:02d}_mask.png" for i in range(6)], (32, 32)
     )
     assert [line["label"] for line in lines] == ["0"] * 6 + ["1"] * 6
     assert pixels["auroc"] == pytest.approx(evaluation.pixel_auroc(masks, served["anomaly_map"]), abs=1e-4)
@@ -228,26 +234,25 @@ def test_stop_images_that_are_all_equal_leave_the_gan_unwatched(tmp_path, capsys
     write_images(tmp_path / "still", 1, bright=False, mode="L")
     for i in range(19):
         shutil.copy(tmp_path / "still" / "00.png", tmp_path / "still" / f"{i + 1:02d}.png")
-    arguments = ["--image-size", "8", "--alpha", "0.4", "--architecture", "mlp", "--epochs", "1", *QUICK]
+    arguments = ["--image-size", "8", "--alpha", "0.4", "--epochs", "1", *QUICK]
+    arguments += ["--architecture", "dcgan", "--set", "filters=4"]  # XLA would compile for longer
     assert command("train", tmp_path / "still", "--out", tmp_path / "run", *arguments) == 0
     assert "Nobody watches the GAN for a collapse" in capsys.readouterr().out
 
 
-def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(tmp_path, capsys):
-    arguments = ["train", "digits", "--normal", "1", "--epochs", "2", "--alpha", "0.05", *QUICK]
-    assert command(*arguments, "--out", tmp_path / "run", "--tensorboard", tmp_path / "board") == 0
-    assert sorted(path.name for path in (tmp_path / "board").iterdir()) == ["encoder", "wgan_gp"]
+def test_tensorboard_gets_every_phase_and_the_report_the_health_of_the_gan(folder_run, board, tmp_path, capsys):
+    assert sorted(path.name for path in board.iterdir()) == ["encoder", "wgan_gp"]
     for phase in ("encoder", "wgan_gp"):
-        assert len(list((tmp_path / "board" / phase).glob("events.out.tfevents.*"))) == 1
-    with open(tmp_path / "run" / "history.csv") as file:
+        assert len(list((board / phase).glob("events.out.tfevents.*"))) == 1
+    with open(folder_run / "history.csv") as file:
         first = next(csv.DictReader(file))
     assert {"diversity", "balance", "critic_gradient_norm", "generator_gradient_norm"} <= set(first)
-    assert "Diversity and balance of the GAN" in (tmp_path / "run" / "report.html").read_text()
+    assert "Diversity and balance of the GAN" in (folder_run / "report.html").read_text()
     (tmp_path / "file").write_text("")
-    assert command(*arguments, "--out", tmp_path / "other", "--tensorboard", tmp_path / "file") == 2
-    assert "Expected a folder for TensorBoard's events" in capsys.readouterr().err
-    assert command(*arguments, "--out", tmp_path / "other", "--tensorboard", tmp_path / "file" / "below") == 2
-    assert "Expected a folder for TensorBoard's events" in capsys.readouterr().err
+    arguments = ["train", "digits", "--normal", "1", "--epochs", "2", "--alpha", "0.05", "--out", tmp_path / "other"]
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert command(*arguments, "--tensorboard", path) == 2
+        assert "Expected a folder for TensorBoard's events" in capsys.readouterr().err
 
 
 def test_pca_runs_by_its_name_too(tmp_path):
@@ -263,20 +268,34 @@ def weights(run):
     return [np.array(w) for w in keras.models.load_model(run / "detector.keras").weights]
 
 
-@pytest.mark.parametrize("moment", ["wgan_gp", "encoder"])
-def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(moment, digits_run, tmp_path, capsys):
-    run = tmp_path / "run"
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The run folder of one process, as a kill leaves it in each phase: it is stopped, copied, and killed at last."""
+    folder = tmp_path_factory.mktemp("killed")
     script = "import keras_anogan_cli; keras_anogan_cli.main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", script, "train", "digits", "--out", run, *SMALL],
+        [sys.executable, "-c", script, "train", "digits", "--out", folder / "run", *SMALL],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not (run / ".backup" / moment / "state.json").exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        for moment in ("wgan_gp", "encoder"):
+            while not (folder / "run" / ".backup" / moment / "state.json").exists():
+                assert process.poll() is None, "the run ended before it could be killed"
+                time.sleep(0.01)
+            process.send_signal(signal.SIGSTOP)
+            assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]), "the run ended before it could be stopped"
+            shutil.copytree(folder / "run", folder / moment)
+            process.send_signal(signal.SIGCONT)
+    finally:
+        process.kill()
+        process.wait()
+    return folder
+
+
+@pytest.mark.parametrize("moment", ["wgan_gp", "encoder"])
+def test_a_killed_run_ends_with_the_weights_of_the_undisturbed_one(moment, killed, digits_run, capsys):
+    run = killed / moment
     assert not (run / "metrics.json").exists()
     capsys.readouterr()
     assert command("score", run, "digits") == 2

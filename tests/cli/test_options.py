@@ -91,6 +91,10 @@ def test_parameters_arrive_in_the_detector_the_config_and_the_report(tmp_path):
         "--alpha",
         0.05,
         "--smoke",
+        "--architecture",
+        "dcgan",  # without XLA, which compiles longer than this trains
+        "--set",
+        "filters=4",
         "--set",
         "kappa=0.1",
         "--set",
@@ -100,6 +104,7 @@ def test_parameters_arrive_in_the_detector_the_config_and_the_report(tmp_path):
     )
     assert command("train", "digits", *words, "--out", run) == 0
     assert json.loads((run / "config.json").read_text())["arguments"]["params"] == {
+        "filters": 4,
         "kappa": 0.1,
         "latent_dim": 7,
         "n_critic": 1,

@@ -6,9 +6,6 @@ import datetime
 import io
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from fractions import Fraction
 
@@ -19,6 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_anogan_cli as cli
+from keras_anogan.callbacks import EpochBackup
 from keras_anogan.datasets import make_street, write_street
 from keras_anogan.datasets.street import KINDS
 from keras_anogan.runs import load_run, score, train, watch, watching
@@ -53,10 +51,26 @@ SOLVED = {"detector": "pca", "params": {"n_components": 3}}  # in a second, wher
 
 
 @pytest.fixture(scope="module")
-def run(street, tmp_path_factory):
+def run_and_killed(street, tmp_path_factory):
+    """A finished run, and a copy of its folder from the end of an epoch: what a kill at that moment leaves."""
     out = tmp_path_factory.mktemp("run") / "run"
-    train(arguments(street), out, say=lambda line: None)
-    return out
+    killed = out.with_name("killed")
+    ends = EpochBackup.on_epoch_end
+
+    def ends_and_is_copied(self, epoch, logs=None):
+        ends(self, epoch, logs)
+        if self.directory.exists() and not killed.exists():
+            shutil.copytree(out, killed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EpochBackup, "on_epoch_end", ends_and_is_copied)
+        train(arguments(street), out, say=lambda line: None)
+    return out, killed
+
+
+@pytest.fixture(scope="module")
+def run(run_and_killed):
+    return run_and_killed[0]
 
 
 @pytest.fixture(scope="module")
@@ -337,26 +351,17 @@ def test_a_run_of_before_an_option_was_there_has_its_default(run, street, tmp_pa
         train(arguments(street, smooth=3), old)
 
 
-def test_a_killed_training_goes_on_with_the_same_command(run, street, tmp_path):
-    command = [sys.executable, "-m", "keras_anogan_cli", "train-video", str(street / "normal"), "--out"]
-    options = ["--size", "64x32", "--grey", "--filters", "2", "--epochs", "6", "--alpha", "0.05", "--stride", "16"]
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "run"), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    state = tmp_path / "run" / ".backup" / "cvgan" / "state.json"
-    for _ in range(4000):
-        if state.exists():
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = len(json.loads(state.read_text())["history"])
-    assert 1 <= done <= 6
-    news = []
-    train(arguments(street), tmp_path / "run", say=news.append)
-    assert any("Resuming" in line for line in news)
-    assert any("of 6 epochs are done" in line for line in news)
-    a, b = (keras.models.load_model(folder / "detector.keras").get_weights() for folder in (tmp_path / "run", run))
+def test_a_killed_training_goes_on_with_the_same_command(run_and_killed, street, tmp_path, capsys):
+    run, killed = run_and_killed
+    out = shutil.copytree(killed, tmp_path / "run")
+    assert not (out / "metrics.json").exists()
+    done = len(json.loads((out / ".backup" / "cvgan" / "state.json").read_text())["history"])
+    assert 1 <= done < 6
+    options = ("--size", "64x32", "--grey", "--filters", "2", "--epochs", "6", "--alpha", "0.05", "--stride", "16")
+    code, said, _ = call(capsys, "train-video", street / "normal", "--out", out, *options)
+    said = " ".join(said.split())
+    assert (code, "Resuming" in said, f"{done} of 6 epochs are done" in said) == (0, True, True)
+    a, b = (keras.models.load_model(folder / "detector.keras").get_weights() for folder in (out, run))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
