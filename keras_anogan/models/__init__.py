@@ -15,6 +15,7 @@ from keras_anogan.models.efficientgan import EfficientGAN
 from keras_anogan.models.fanogan import FAnoGAN
 from keras_anogan.models.flow import Flow
 from keras_anogan.models.gan_discriminator import GANDiscriminator
+from keras_anogan.models.ganomaly import GANomaly
 from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.neighbors import Neighbors
 from keras_anogan.models.ognet import OGNet
@@ -54,6 +55,7 @@ __all__ = [
     "FAnoGAN",
     "Flow",
     "GANDiscriminator",
+    "GANomaly",
     "Gaussian",
     "Neighbors",
     "OGNet",

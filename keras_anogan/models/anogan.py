@@ -135,7 +135,7 @@ class AnoGAN(AnomalyDetector):
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(2e-4, beta_1=0.5), DCGAN's."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return self.adam_optimizers(2e-4)
 
     def default_jit_compile(self) -> bool:
         """Never: a search inside XLA was measured ten times slower than outside it."""

@@ -150,7 +150,7 @@ class GANDiscriminator(AnomalyDetector):
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(2e-4, beta_1=0.5), as in the notebook."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
+        return self.adam_optimizers(2e-4)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)

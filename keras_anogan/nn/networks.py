@@ -87,7 +87,7 @@ def build_dcgan_generator(
     Transposed convolutions 4x4 with stride 2, batch normalisation and ReLU; from 4..7 pixels a side, e.g.
     28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4. N(0, 0.02^2) initial weights. At most eight times `filters` channels.
     """
-    shape, start, widths = _dcgan_plan(shape, filters)
+    shape, start, widths = dcgan_plan(shape, filters)
     init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     z = keras.Input((latent_dim,), name="z")
     h = layers.Dense(math.prod(start) * widths[-1], use_bias=False, kernel_initializer=next(init))(z)
@@ -105,7 +105,7 @@ def build_dcgan_critic(shape: Sequence[int], filters: int = 64, seed: int | None
 
     Convolutions 4x4 with stride 2 and LeakyReLU(0.2), no normalisation.
     """
-    shape, _, widths = _dcgan_plan(shape, filters)
+    shape, _, widths = dcgan_plan(shape, filters)
     init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     x = h = keras.Input(shape, name="x")
     for width in widths:
@@ -119,7 +119,7 @@ def build_dcgan_discriminator(shape: Sequence[int], filters: int = 64, seed: int
 
     Convolutions 4x4 with stride 2 and LeakyReLU(0.2), batch normalisation from the second on (Radford et al. 2016).
     """
-    shape, _, widths = _dcgan_plan(shape, filters)
+    shape, _, widths = dcgan_plan(shape, filters)
     init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     x = h = keras.Input(shape, name="x")
     for stage, width in enumerate(widths):
@@ -138,7 +138,7 @@ def build_dcgan_encoder(
     seed: int | None = None,
 ) -> keras.Model:
     """DCGAN encoder image (batch, *shape) -> z (batch, latent_dim): the critic's layers with batch normalisation."""
-    shape, _, widths = _dcgan_plan(shape, filters)
+    shape, _, widths = dcgan_plan(shape, filters)
     init = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed)
     x = h = keras.Input(shape, name="x")
     for width in widths:
@@ -289,7 +289,7 @@ def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return shape
 
 
-def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
+def dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
     """Checked shape, the smallest feature map (height, width), and the filters of each stage.
 
     They double up to eight times `filters`, which images of 64 pixels reach: at 1,024 pixels they would have 2 billion
@@ -300,7 +300,7 @@ def _dcgan_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tu
 
 
 def _resnet_plan(shape: Sequence[int], filters: int) -> tuple[tuple[int, ...], tuple[int, int], list[int]]:
-    """As `_dcgan_plan`, with the channels at every side from the image's down to the smallest."""
+    """As `dcgan_plan`, with the channels at every side from the image's down to the smallest."""
     shape, start, stages = _halvings(shape)
     return shape, start, [filters * min(8, 2**stage) for stage in range(stages + 1)]
 
