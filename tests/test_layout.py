@@ -77,6 +77,7 @@ BUILDS_ON = {
     "cvgan_networks": {"vgan"},
     "fanogan": {"wgan_gp"},
     "ognet": {"alocc"},
+    "skip_ganomaly": {"ganomaly"},
 }
 
 

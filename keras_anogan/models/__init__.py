@@ -33,6 +33,7 @@ from keras_anogan.models.registry import (
     steps_per_epoch,
 )
 from keras_anogan.models.siamese import Siamese
+from keras_anogan.models.skip_ganomaly import SkipGANomaly
 from keras_anogan.models.vae import VAE
 from keras_anogan.models.vgan import VGAN
 from keras_anogan.models.wgan_gp import WGANGP
@@ -61,6 +62,7 @@ __all__ = [
     "OGNet",
     "Phases",
     "Siamese",
+    "SkipGANomaly",
     "build_detector",
     "build_phases",
     "check_parameters",

@@ -19,7 +19,7 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import losses, scores
 from keras_anogan.nn.layers import FusedBatchNormalization
-from keras_anogan.nn.networks import check_judge, float32_outputs, initializers
+from keras_anogan.nn.networks import check_copier, check_judge, float32_outputs, initializers
 
 SCORES = ("refined", "direct", "reconstruction")
 
@@ -164,7 +164,7 @@ class ALOCC(AnomalyDetector):
             )
         if score not in SCORES:
             raise ValueError(f"Expected the score to be one of {SCORES}. Received: score={score!r}.")
-        check_reconstructor(reconstructor, "reconstructor")
+        check_copier(reconstructor, "reconstructor")
         reads = [("the reconstructor", reconstructor.output_shape)]
         check_judge(discriminator, "discriminator", reads, ("logit", "features"))
         self.lambda_ = lambda_
@@ -255,19 +255,6 @@ def explain_by(reconstructor: keras.Model, discriminator: keras.Model, x: tf.Ten
         "reconstruction": x_hat,
         "anomaly_map": scores.residual_map(x, x_hat),  # (batch, H, W)
     }
-
-
-def check_reconstructor(network: keras.Model, name: str) -> None:
-    """Refuse a network whose output has another shape than its input.
-
-    Raises:
-        ValueError: naming both.
-    """
-    if len(network.inputs) != 1 or tuple(network.output_shape) != tuple(network.input_shape):
-        raise ValueError(
-            f"Expected a {name} that makes images of the shape that it reads, {tuple(network.input_shape)}. "
-            f"Received: {network.output_shape}."
-        )
 
 
 @register(

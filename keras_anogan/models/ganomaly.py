@@ -54,7 +54,7 @@ def build_ganomaly_decoder(
     """Decoder z (batch, latent_dim) -> image (batch, H, W, C) in [-1, 1]: the encoder's layers the other way round,
     transposed, each but the last with normalisation and ReLU."""
     shape, start, widths = dcgan_plan(shape, filters)
-    init, norm = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed), _normalizers(normalization, seed)
+    init, norm = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed), normalizers(normalization, seed)
     z = keras.Input((latent_dim,), name="z")
     h = layers.Dense(start[0] * start[1] * widths[-1], use_bias=False, kernel_initializer=next(init))(z)
     h = layers.Reshape((*start, widths[-1]))(h)
@@ -87,7 +87,7 @@ def build_ganomaly_table_discriminator(features: int, seed: int | None = None) -
 def _trunk(shape: Sequence[int], filters: int, normalization: str, seed: int | None) -> tuple[Any, Any, Any]:
     """Input, last maps, and the initialisers that go on with them."""
     shape, _, widths = dcgan_plan(shape, filters)
-    init, norm = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed), _normalizers(normalization, seed)
+    init, norm = initializers(keras.initializers.RandomNormal(0.0, 0.02), seed), normalizers(normalization, seed)
     x = h = keras.Input(shape, name="x")
     for stage, width in enumerate(widths):
         h = layers.Conv2D(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
@@ -95,7 +95,7 @@ def _trunk(shape: Sequence[int], filters: int, normalization: str, seed: int | N
     return x, h, init
 
 
-def _normalizers(normalization: str, seed: int | None) -> Any:
+def normalizers(normalization: str, seed: int | None) -> Any:
     """Fresh layers that normalise maps over the batch or each image by itself; scales begin at N(1, 0.02^2)."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"Expected the normalization to be one of {NORMALIZATIONS}. Received: {normalization!r}.")

@@ -20,12 +20,11 @@ from keras_anogan.models.alocc import (
     ALOCC,
     build_alocc_discriminator,
     build_alocc_reconstructor,
-    check_reconstructor,
     explain_by,
 )
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.nn import losses
-from keras_anogan.nn.networks import check_judge, float32_outputs, initializers
+from keras_anogan.nn.networks import check_copier, check_judge, float32_outputs, initializers
 
 
 def build_ognet_reconstructor(shape: Sequence[int] = (45, 45, 1), seed: int | None = None) -> keras.Model:
@@ -195,7 +194,7 @@ class OGNet(AnomalyDetector):
         if int(steps) != steps or steps < 1:
             raise ValueError(f"Expected steps to be a positive integer. Received: steps={steps!r}.")
         for network, called in ((reconstructor, "reconstructor"), (old_reconstructor, "old reconstructor")):
-            check_reconstructor(network, called)
+            check_copier(network, called)
             check_judge(
                 discriminator, "discriminator", [(f"the {called}", network.output_shape)], ("logit", "features")
             )

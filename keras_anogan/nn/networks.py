@@ -229,6 +229,19 @@ def check_inverse(encoder: keras.Model, generator: keras.Model) -> None:
     _check_meet(generator.output_shape, encoder.input_shape, "the generator to make what the encoder reads")
 
 
+def check_copier(network: keras.Model, name: str) -> None:
+    """Refuse a network whose output has another shape than its input.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if len(network.inputs) != 1 or tuple(network.output_shape) != tuple(network.input_shape):
+        raise ValueError(
+            f"Expected a {name} that makes images of the shape that it reads, {tuple(network.input_shape)}. "
+            f"Received: {network.output_shape}."
+        )
+
+
 def check_judge(judge: keras.Model, name: str, reads: Sequence[tuple[str, Any]], outputs: Sequence[str]) -> None:
     """Refuse a discriminator or critic with other inputs or outputs than a paper's.
 
