@@ -94,6 +94,31 @@ def one_anomalous(
     return _by_class(train, test, normal, stop, calibrate, seed, f"{digit} is anomalous")
 
 
+def ganomaly_exercise(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    digit: int,
+    stop: float = 0.1,
+    calibrate: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """The split of GANomaly's experiments (samet-akcay/ganomaly): `one_anomalous`, but every image of the class is
+    tested, those of the training file too.
+
+    With shares of 0 it trains on 45,000 images of CIFAR-10 and tests on 9,000 normal ones and 6,000 others; by
+    `one_anomalous`, which is stricter, on 9,000 and 1,000. Arguments and errors as in `one_class`.
+    """
+    split = one_anomalous(train, test, digit, stop, calibrate, seed)
+    assert split.labels is not None
+    more = train[0][np.flatnonzero(train[1] == digit)]
+    return dataclasses.replace(
+        split,
+        test=np.concatenate([split.test, more]),
+        labels=np.concatenate([split.labels, np.ones(len(more), "int64")]),
+        name=f"{split.name}, its training images are tested too",
+    )
+
+
 def fanogan_exercise(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
