@@ -1,11 +1,11 @@
 """ALOCC and OGNet on MNIST, one digit normal: do they end well, and is the second phase worth it?
 
 keras-anogan reproduce alocc-mnist-digit1
-    No result is published yet.
+    38 minutes: AUROC 0.965 ± 0.044. The last epochs of public runs have 0.601, PCA with 32 components 0.999.
 keras-anogan reproduce alocc-mnist-oneclass
     No result is published yet.
 keras-anogan reproduce ognet-mnist-digit1
-    No result is published yet.
+    Half a minute after ALOCC's in one process, else as long: AUROC 0.989 ± 0.009. PCA with 32 components 0.999.
 keras-anogan reproduce ognet-mnist-oneclass
     No result is published yet.
 """
