@@ -31,6 +31,11 @@ def counted(number: float, noun: str, style: str = ",") -> str:
     return f"{shown} {noun.removesuffix('s') if shown == '1' else noun}"
 
 
+def listed(names: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def os_reason(error: OSError) -> str:
     """One sentence on what the operating system refused, with the path where it is known; or the error's own."""
     if error.errno is None:  # a sentence of ours

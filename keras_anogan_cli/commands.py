@@ -120,6 +120,34 @@ def watch(
 
 
 @app.command()
+def compare(
+    run: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Folders of finished runs, of images or of tables.", show_default=False
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="What `score` takes; default: the test rows that the runs have in common.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[pathlib.Path, typer.Option(help="Page to write.")] = pathlib.Path("compare.html"),
+) -> None:
+    """Compare finished runs on the same data: one page of numbers, curves, losses, pictures and settings."""
+    from keras_anogan.runs.checks import check_comparing
+
+    check_comparing(run, data, out)
+    import_tensorflow()
+    from keras_anogan import runs
+
+    found = runs.compare(run, data, out, say=say)
+    show(found["sentence"])
+    show(f"Page: {out}")
+
+
+@app.command()
 def export(
     run: options.Run,
     folder: Annotated[

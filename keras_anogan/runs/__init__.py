@@ -1,4 +1,4 @@
-"""One run: train, score, watch and export over a folder that says what the run is.
+"""One run: train, score, watch, export and compare over a folder that says what the run is.
 
 What a command was asked for is checked without TensorFlow, so that what needs it is imported when it is used.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_anogan.runs.arguments import Arguments, VideoArguments, demo_arguments
 
 if TYPE_CHECKING:
+    from keras_anogan.runs.comparing import compare
     from keras_anogan.runs.folder import Run, load_run
     from keras_anogan.runs.scoring import export, score
     from keras_anogan.runs.training import train
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 HOMES = {
     "Run": "folder",
     "load_run": "folder",
+    "compare": "comparing",
     "export": "scoring",
     "score": "scoring",
     "train": "training",
@@ -34,6 +36,7 @@ __all__ = [
     "Arguments",
     "Run",
     "VideoArguments",
+    "compare",
     "demo_arguments",
     "export",
     "load_run",

@@ -347,6 +347,29 @@ def _kind(config: dict[str, Any]) -> str:
     return "footage" if kind == "video" else kind
 
 
+def check_comparing(runs: Any, data: Any, out: pathlib.Path) -> None:
+    """Refuse what `compare` can't do: fewer than two runs, runs of different kinds or of footage, no page to write.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    folders = [pathlib.Path(run).resolve() for run in runs]
+    if len(folders) < 2 or len(set(folders)) < len(folders):
+        twice = "one of them twice" if len(folders) > 1 else "one" if folders else "none"
+        raise ValueError(f"Expected two or more different run folders. Received: {twice}.")
+    configs = [check_run(run) for run in runs]
+    for run, config in zip(runs, configs, strict=True):
+        if config["kind"] == "footage" or config["kind"] != configs[0]["kind"]:
+            raise ValueError(
+                f"Expected runs of images, or runs of tables. Received: {run}, of {_what(config)}, beside {runs[0]}, "
+                f"of {_what(configs[0])}."
+            )
+        if data is not None:
+            check_inputs(config, data, None)
+    if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"Expected a page to write, such as compare.html. Received: {out}.")
+
+
 def check_run(run: Any) -> dict[str, Any]:
     """The `config.json` of a finished run.
 
