@@ -72,6 +72,7 @@ def test_lines_have_their_names_and_those_beside_are_dashed():
     lines = {line.get_label(): (list(line.get_ydata()), line.get_linestyle()) for line in axes.get_lines()}
     assert lines == {"theirs": ([0.4, 0.3], "--"), "ours": ([0.5, 0.9], "-")}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Epoch", "AUROC")
+    assert all(tick.is_integer() for tick in axes.get_xticks())  # nothing happens at epoch 1.5
 
 
 def test_a_curve_by_steps_begins_at_zero_steps():

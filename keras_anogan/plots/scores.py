@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from keras_anogan.plots.style import ANOMALOUS, BASELINE, COLOURS, GUESS, KINDS, NORMAL, one_panel, tidy
 
@@ -231,6 +231,8 @@ def plot_lines(
     for (name, points), colour in zip(curves.items(), itertools.cycle(LINES), strict=False):
         axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, label=name)
     axes.set(xlabel=x, ylabel=y)
+    whole = all(float(at).is_integer() for points in curves.values() for at, _ in points)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=whole))
     tidy(axes, legend="best")
     return figure
 

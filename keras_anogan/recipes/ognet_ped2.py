@@ -1,7 +1,7 @@
 """OGNet on UCSD Ped2: every frame is cut into patches, and its score is that of the worst one.
 
 keras-anogan reproduce ognet-ped2-frames
-    No result is published yet.
+    22 minutes: AUROC 0.559 ± 0.070, hardly better than guessing. Nearest neighbours 0.729, the frame before 0.828.
 """
 
 from __future__ import annotations
