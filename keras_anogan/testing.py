@@ -49,8 +49,13 @@ def check_detector(
 
     Raises:
         AssertionError: names every check that failed, and why.
-        ValueError: for an unknown name or fewer than 16 rows.
+        ValueError: for a detector in place of a function that makes it, an unknown name, or fewer than 16 rows.
     """
+    if isinstance(make_detector, AnomalyDetector):
+        raise ValueError(
+            "Expected a function that returns a fresh, compiled detector each time. "
+            f"Received: a {type(make_detector).__name__}; lambda: build_detector(...) after compile makes one."
+        )
     if unknown := [name for name in (*only, *skip) if name not in CHECKS]:
         raise ValueError(f"Expected names of checks, {tuple(CHECKS)}. Received: {unknown[0]!r}.")
     if len(x) < 16:

@@ -165,7 +165,7 @@ class OGNet(AnomalyDetector):
         ValueError: for weights outside [0, 1], steps < 1, or networks whose shapes do not meet.
     """
 
-    tags = Tags(input="image")
+    tags = Tags(input="image", watchable=False)  # as ALOCC's
     networks = ("reconstructor", "discriminator", "old_reconstructor")
     players = {"discriminator": ("discriminator",)}
     logs = ("loss", "good_loss", "bad_loss")

@@ -307,10 +307,11 @@ def check_folder(arguments: Any, out: pathlib.Path) -> None:
         if other:
             then = ", ".join(f"{key}={value!r}" for key, value in other.items())
             now = ", ".join(f"{key}={wanted.get(key)!r}" for key in other)
-            raise ValueError(
-                f"{out} was started with {then}. Received: {now}; repeat the same command to resume it, or choose "
-                "another folder."
-            )
+            ways = "repeat the same command to resume it, or choose another folder"
+            if (out / "metrics.json").exists():
+                ways = "it is finished; choose another folder"
+                ways += ", or set the rate where it is used: score --alpha, export --alpha" if "alpha" in other else ""
+            raise ValueError(f"{out} was started with {then}. Received: {now}; {ways}.")
 
 
 def _defaults(arguments: Any) -> dict[str, Any]:

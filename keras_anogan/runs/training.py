@@ -37,7 +37,7 @@ from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
-from keras_anogan.runs.verdict import add_chances
+from keras_anogan.runs.verdict import add_chances, on_stray
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
@@ -96,7 +96,7 @@ def train(
         str(arguments.detector), task.shape, seed=arguments.seed, **{**arguments.built_with, **plan.params}
     )
     arguments = _settle_reduction(arguments, list(phases.values())[-1])
-    _forewarn(task, phases, plan, say)
+    _forewarn(task, arguments, phases, plan, say)
 
     seconds, warnings = _fit(phases, task, arguments, plan, out, say, progress, tensorboard)
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
@@ -109,7 +109,10 @@ def train(
     seconds["evaluation"] = time.perf_counter() - start
     if task.test is not None:
         add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
-    metrics["warnings"] = [*on_few(task), *warnings]
+    stray = on_stray(calibration, fitted.threshold.threshold, task.noun)
+    for line in stray:
+        say(line)
+    metrics["warnings"] = [*on_few(task), *plan.remarks[1:], *stray, *warnings]
     if task.columns:
         inputs = fitted.served_names  # of the SavedModel
         metrics["columns"] = [{**column.as_dict(), "input": inputs.get(column.name)} for column in task.columns]
@@ -161,11 +164,17 @@ def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
             say(f"That is one normal {task.noun[:-1]} in {1.0 / arguments.alpha:.0f}: more of them allow a lower rate.")
 
 
-def _forewarn(task: Task, phases: Phases, plan: Plan, say: Say) -> None:
-    """Say how long it is going to take."""
+def _forewarn(task: Task, arguments: RunArguments, phases: Phases, plan: Plan, say: Say) -> None:
+    """Say how long it is going to take, and what the score of an image will be."""
     for remark in plan.remarks:
         say(remark)
     detector: Any = list(phases.values())[-1]
+    maps = isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper")
+    if isinstance(arguments, Arguments) and maps and not detector.tags.closed_form:
+        say(
+            f"The score of an image comes from its map (--reduction {arguments.reduction}); the score of "
+            f"{arguments.detector} itself stands beside it as own_score (--reduction paper)."
+        )
     if detector.tags.search_at_query:
         count = counted(task.counts["calibrate"] + task.counts.get("test", 0), task.noun)
         say(f"After training, {type(detector).__name__} searches {detector.steps} steps for each of {count}.")

@@ -164,10 +164,35 @@ def _without_test(metrics: dict[str, Any]) -> Verdict:
             return Verdict("open", f"{alarms}; {few} too few for a rate: look at scores and p-values.")
         if evaluation.rate_interval(n, of)[0] > metrics["alpha"]:
             return Verdict("open", f"{said}, more than of normal ones: {expected}; look at the highest scores.")
-        return Verdict("open", f"{said}, no more than of normal ones: {expected}.")
+        return Verdict("open", f"{said}, which does not show more than of normal ones: {expected}.")
     rows = metrics["rows"]["calibrate"]
     said = f"Nothing was tested: the threshold comes from {words.counted(rows, 'normal windows')}{_asked(metrics)}"
     return Verdict("open", f"{said}; score labelled footage to know what it finds.")
+
+
+def on_stray(scores: np.ndarray, threshold: float, noun: str) -> list[str]:
+    """A remark on a threshold that rests on calibration scores far above all others: these data may not be normal.
+
+    Far: the gap below the threshold is more than four times as wide as the others lie above their median.
+
+    Args:
+        scores: of the calibration, (n,).
+        threshold: of the detector.
+        noun: what was calibrated with, in the plural.
+    """
+    rest = scores[scores < threshold]
+    if len(rest) < 10 or len(rest) == len(scores):
+        return []
+    highest = float(rest.max())
+    if threshold - highest <= 4.0 * (highest - float(np.median(rest))):
+        return []
+    top = len(scores) - len(rest)
+    rests, which = ("the highest", "one") if top == 1 else (f"the {top} highest", "some")
+    return [
+        f"The threshold, {threshold:.4g}, rests on {rests} of {len(scores):,} calibration scores, far above the others "
+        f"(the next is {highest:.4g}): {which} of the normal {noun} may not be normal, which hides "
+        "anomalies. `score` on the training data tells which; leave it out and train again."
+    ]
 
 
 def _too_few(metrics: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_anogan.runs.verdict import add_chances, baseline_name, counted, judge, percent, verdict
+from keras_anogan.runs.verdict import add_chances, baseline_name, counted, judge, on_stray, percent, verdict
 
 
 def metrics(detected=34, anomalous=36, false=0, normal=24, auroc=0.98, interval=(0.95, 1.0), alpha=0.05, **more):
@@ -79,7 +79,7 @@ def baseline(auroc, low, high):
         (
             {"judged": 40, "alarms": 2, "what": "rows", "alpha": 0.05},
             "open",
-            "no more than of normal ones: 5 % of them would be",
+            "which does not show more than of normal ones: 5 % of them would be",
         ),
         (
             {"judged": 12, "alarms": 4, "what": "images", "alpha": 0.1},
@@ -156,3 +156,21 @@ def test_numbers_have_the_digits_that_mean_something():
     assert counted(2, 40) == "2 of 40 (5 %; 95 %: 0.6 to 17 %)"
     assert counted(0, 0) == "0 of 0"
     assert [baseline_name(key) for key in ("pca_32", "isolation_forest")] == ["PCA-32", "isolation forest"]
+
+
+def test_a_threshold_that_rests_on_one_stray_score_is_told():
+    scores = np.concatenate([np.random.default_rng(0).normal(size=79), [10.5]])
+    (remark,) = on_stray(scores, 10.5, "rows")
+    assert remark.startswith("The threshold, 10.5, rests on the highest of 80 calibration scores, far above the others")
+    assert on_stray(scores[:-1], float(scores[:-1].max()), "rows") == []
+    assert on_stray(scores, float(np.sort(scores)[-3]), "rows") == []  # the stray is harmless
+    (remark,) = on_stray(np.append(scores, 10.7), 10.5, "images")
+    assert "the 2 highest of 81" in remark
+    assert on_stray(np.ones(80), 1.0, "rows") == []
+
+
+def test_heavy_tails_are_seldom_taken_for_strays():
+    draw = np.random.default_rng(0)
+    for sample in (draw.normal, draw.exponential, draw.lognormal):
+        found = [on_stray(scores, float(scores.max()), "rows") for scores in sample(size=(500, 80))]
+        assert np.mean([bool(remarks) for remarks in found]) < 0.03
