@@ -10,6 +10,11 @@ from case import EPOCHS, MLP, Case, draw
 from sides import Side, keras_parameters, torch_parameters
 
 BATCH = 128
+R = 25 * (14 * 14 * 32 + 7 * 7 * 64 * 32 + 4 * 4 * 128 * 64 + 4 * 4 * 128 * 32 + 7 * 7 * 32 * 16 + 14 * 14 * 16)
+D = 25 * (14 * 14 * 16 + 7 * 7 * 32 * 16 + 4 * 4 * 64 * 32 + 2 * 2 * 128 * 64) + 2 * 2 * 128
+# 2 for each multiply-add of an image: R forward and two gradients; D, of the image and of R's, forward and two gradients
+# in its own update, and in R's forward and the gradient of R's image.
+OPERATIONS = 2.0 * (3 * R + 6 * D + 3 * D)
 
 
 def ours(case: Case) -> Side:
@@ -28,7 +33,8 @@ def ours(case: Case) -> Side:
             detector.fit(x, batch_size=BATCH, epochs=EPOCHS, steps_per_epoch=steps, verbose=0, callbacks=callbacks)
 
     networks = {key: getattr(detector, key) for key in detector.networks}
-    return Side(train, {name: keras_parameters(network) for name, network in networks.items()})
+    parameters = {name: keras_parameters(network) for name, network in networks.items()}
+    return Side(train, parameters, case.units * BATCH * OPERATIONS)
 
 
 def theirs(case: Case) -> Side:
