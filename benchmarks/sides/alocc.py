@@ -12,8 +12,8 @@ from sides import Side, keras_parameters, torch_parameters
 BATCH = 128
 R = 25 * (14 * 14 * 32 + 7 * 7 * 64 * 32 + 4 * 4 * 128 * 64 + 4 * 4 * 128 * 32 + 7 * 7 * 32 * 16 + 14 * 14 * 16)
 D = 25 * (14 * 14 * 16 + 7 * 7 * 32 * 16 + 4 * 4 * 64 * 32 + 2 * 2 * 128 * 64) + 2 * 2 * 128
-# 2 for each multiply-add of an image: R forward and two gradients; D, of the image and of R's, forward and two gradients
-# in its own update, and in R's forward and the gradient of R's image.
+# 2 for each multiply-add of an image: R forward and two gradients; D for two images, forward and two gradients in its
+# own update, forward and one image's gradient in R's.
 OPERATIONS = 2.0 * (3 * R + 6 * D + 3 * D)
 
 
