@@ -111,7 +111,7 @@ class GANomaly(AnomalyDetector):
     """Encoder, decoder, second encoder and discriminator; the anomaly score is the distance of z and z_hat.
 
     With x_hat = decoder(encoder(x)), z = encoder(x) and z_hat = second_encoder(x_hat) one step lowers, for encoders and
-    decoder (eq. 1 to 4; means over pixels, features and numbers of z),
+    decoder (means over pixels, features and numbers of z),
 
         w_adv E (f(x) - f(x_hat))^2 + w_con E |x - x_hat| + w_enc E (z - z_hat)^2
 
@@ -119,7 +119,7 @@ class GANomaly(AnomalyDetector):
     gradients are taken at the same weights, as in the authors' code. The score is
 
     - "l2": the mean of (z - z_hat)^2, as in the authors' code;
-    - "l1": the mean of |z - z_hat|, the paper's (eq. 5) but for a constant factor.
+    - "l1": the mean of |z - z_hat|, the paper's but for a constant factor.
 
     Args:
         encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).

@@ -148,7 +148,7 @@ class OGNet(AnomalyDetector):
         alpha BCE(D(x), "good")         + (1 - alpha) BCE(D(R(x)), "good")
         + beta BCE(D(R_old(x)), "bad")  + (1 - beta)  BCE(D(R((R_old(x1) + R_old(x2)) / 2)), "bad")
 
-    (eq. 6 with the weights of the authors' code). The last one is the pseudo-anomaly: two images overlaid, then
+    with the weights of the authors' code. The last one is the pseudo-anomaly: two images overlaid, then
     reconstructed by the R that will reconstruct at test. All four are one batch for D's batch normalisation, so that
     what is learnt is what scores.
 
@@ -229,7 +229,7 @@ class OGNet(AnomalyDetector):
         return self.log(loss=loss, good_loss=good_loss, bad_loss=bad_loss)
 
     def pseudo_anomaly(self, x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
-        """R((R_old(x1) + R_old(x2)) / 2) of normal images (eq. 5), like each of them."""
+        """R((R_old(x1) + R_old(x2)) / 2) of normal images, like each of them."""
         return self.reconstructor((self._old(x1) + self._old(x2)) / 2.0, training=False)
 
     def _old(self, x: tf.Tensor) -> tf.Tensor:

@@ -85,7 +85,7 @@ def _check(shape: Sequence[int]) -> tuple[int, ...]:
 class SkipGANomaly(AnomalyDetector):
     """U-Net and discriminator; the anomaly score is 0.9 E (x - x_hat)^2 + 0.1 E (f(x) - f(x_hat))^2.
 
-    With x_hat = G(x) and the discriminator's features f one step lowers, for the generator (eq. 1 to 4),
+    With x_hat = G(x) and the discriminator's features f one step lowers, for the generator,
 
         w_adv BCE(D(x_hat), 1) + w_con E |x - x_hat| + w_lat E (f(x) - f(x_hat))^2
 

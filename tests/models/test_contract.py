@@ -7,7 +7,7 @@ import tensorflow as tf
 from detectors import IMAGE, ROWS, TABLE, build_small_fanogan
 
 from keras_anogan.detector import AnomalyDetector, Tags
-from keras_anogan.models import list_detectors
+from keras_anogan.models import build_detector, list_detectors
 from keras_anogan.testing import CHECKS, check_detector
 
 SHAPE = IMAGE
@@ -285,6 +285,11 @@ def test_a_network_that_ends_in_half_precision_is_given_advice(tiny_images):
 
     with pytest.raises(AssertionError, match=r"a network returns bfloat16, .* end every network in a float32 layer"):
         check_detector(make, tiny_images, only=("trains_in_bfloat16",))
+
+
+def test_a_detector_in_place_of_its_maker_is_refused(tiny_images):
+    with pytest.raises(ValueError, match=r"a function that returns a fresh, compiled detector.*Received: a PCA"):
+        check_detector(build_detector("pca", (8, 8, 1)), tiny_images)
 
 
 def test_unknown_check_and_too_few_rows_are_refused(tiny_images):

@@ -79,6 +79,18 @@ def test_all_differences_to_an_earlier_run_are_named(tmp_path):
         check_folder(Arguments("photos", detector="pca", epochs=20), tmp_path)
 
 
+def test_another_rate_of_a_finished_run_is_set_where_it_is_used(tmp_path):
+    arguments = {"data": "photos", "detector": "pca", "alpha": 0.05, "budget": 600.0, "image_size": 64}
+    config = {"arguments": arguments, "data": {"fingerprint": ""}, "versions": {"keras_anogan": __version__}}
+    (tmp_path / "config.json").write_text(json.dumps({"kind": "images", **config}))
+    asked = Arguments("photos", detector="pca", alpha=0.2)
+    with pytest.raises(ValueError, match="repeat the same command to resume it"):
+        check_folder(asked, tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"alpha=0\.05.*it is finished; .*score --alpha, export --alpha\."):
+        check_folder(asked, tmp_path)
+
+
 def test_footage_of_a_run_is_known_by_its_place(tmp_path):
     arguments = VideoArguments((str(tmp_path / "days"),))
     for day in (tmp_path / "days" / "01", [tmp_path / "other", tmp_path / "days"], tmp_path):

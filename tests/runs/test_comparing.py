@@ -40,7 +40,11 @@ def pair(data, tmp_path_factory):
     common = {"data": str(data), "image_size": 8, "alpha": 0.15}
     train(Arguments(**common, detector="pca"), folder / "solved", say=str)
     small = {"filters": 4, "latent_dim": 2}
-    train(Arguments(**common, detector="vae", epochs=2, params=small), folder / "trained", say=str)
+    said = []
+    train(Arguments(**common, detector="vae", epochs=2, params=small), folder / "trained", say=said.append)
+    assert any(
+        line.startswith("The score of an image comes from its map (--reduction top); the score of vae") for line in said
+    )
     return folder / "solved", folder / "trained"
 
 
