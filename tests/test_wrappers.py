@@ -226,6 +226,14 @@ def test_efficientgan_in_one_line():
     assert int(outliers.detector_.step) == 1000
 
 
+def test_a_phase_keeps_its_own_length():
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype("uint8")
+    params = {"filters": 2, "discriminator_filters": 2, "steps": 3}
+    detector = SKLearnOutlierDetector("ognet", epochs=2, batch_size=20, params=params, contamination=0.1)
+    assert int(detector.fit(images).detector_.step) == 3
+    assert detector.score_samples(images).shape == (40,)
+
+
 def test_siamese_learns_from_the_classes_of_normal_images():
     draw = np.random.default_rng(0)
     images, classes = draw.random((60, 8, 8)), np.arange(60) % 3

@@ -28,7 +28,7 @@ from keras_anogan.models import Phases, build_phases
 from keras_anogan.recipes.baselines import ON_IMAGES_BESIDE_GANS, baseline_numbers
 from keras_anogan.recipes.data import DIGITS, known_labels, scaled_images
 from keras_anogan.recipes.recipe import Numbers, Recipe
-from keras_anogan.recipes.scoring import terms
+from keras_anogan.recipes.scoring import EpochAUROC, terms
 from keras_anogan.thresholds.conformal import ConformalThreshold
 
 EPOCHS, BATCH = 20, 128
@@ -97,19 +97,6 @@ def train_phase_2(detector: AnomalyDetector, x: np.ndarray, steps: int = AUTHORS
     detector.fit(x, batch_size=64, verbose=0, **epochs)
 
 
-class _Curve(keras.callbacks.Callback):
-    """The AUROC after every epoch, which nothing is chosen by."""
-
-    def __init__(self, test: np.ndarray, labels: np.ndarray) -> None:
-        super().__init__()
-        self.test, self.labels = test, labels
-        self.numbers: Numbers = {}
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        scores = self.model.predict(self.test)
-        self.numbers[f"AUROC after epoch {epoch + 1}"] = evaluation.auroc(self.labels, scores)
-
-
 # Runs.
 
 
@@ -151,7 +138,7 @@ def _f1_at_equal_errors(labels: np.ndarray, scores: np.ndarray) -> float:
 def _both(seed: int, digit: int, balanced: bool) -> tuple[Numbers, Numbers]:
     """Numbers of ALOCC and of OGNet, whose phase 1 it is: a training serves two recipes that run in one process."""
     train, calibrate, test, labels = _data(digit, seed, balanced)
-    curve = _Curve(test, labels)
+    curve = EpochAUROC(test, labels)
     phases = train_phase_1(train, seed, name="ognet", callbacks=[curve] if balanced else [])
     first, detector = cast(list[AnomalyDetector], list(phases.values()))
     of_alocc = _numbers(first, calibrate, test, labels) | curve.numbers

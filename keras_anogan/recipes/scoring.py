@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
+from keras_anogan import evaluation
 from keras_anogan.detector import AnomalyDetector, Explainer
 
 
@@ -26,3 +28,16 @@ def terms(detector: AnomalyDetector, rows: np.ndarray, keys: Sequence[str], chun
     explainer = Explainer(detector)
     parts = [explainer.predict(rows[i : i + chunk]) for i in range(0, len(rows), chunk)]
     return {key: np.concatenate([part[key] for part in parts]) for key in keys}
+
+
+class EpochAUROC(keras.callbacks.Callback):
+    """The AUROC after every epoch, which nothing is chosen by."""
+
+    def __init__(self, test: np.ndarray, labels: np.ndarray) -> None:
+        super().__init__()
+        self.test, self.labels = test, labels
+        self.numbers: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        scores = self.model.predict(self.test)
+        self.numbers[f"AUROC after epoch {epoch + 1}"] = evaluation.auroc(self.labels, scores)

@@ -6,20 +6,22 @@ import types
 import pytest
 
 from keras_anogan.datasets import write_fabric
+from keras_anogan.models import build_phases
 from keras_anogan.runs import budget, train
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.parsing import parse_duration
 
 
-def plan_of(monkeypatch, seconds, rows=59, **given):
-    """The plan of a folder of `rows` images whose step takes `seconds` at full width, less at a narrower one."""
+def plan_of(monkeypatch, seconds, rows=59, fixed=0.0, **given):
+    """The plan of a folder of `rows` images whose step takes `seconds` at full width, less at a narrower one; `fixed`
+    seconds are those of phases with a length of their own."""
     asked = []
 
     def pretend(arguments, task, batch, params):
         asked.append(params)
-        return seconds / (64 / params.get("filters", 64)) ** 2
+        return seconds / (64 / params.get("filters", 64)) ** 2, fixed
 
-    monkeypatch.setattr(budget, "_seconds_per_update", pretend)
+    monkeypatch.setattr(budget, "_seconds", pretend)
     task = types.SimpleNamespace(counts={"train": rows}, shape=(64, 64, 3), kind="images")
     return budget.plan_training(Arguments("photos", **{"detector": "fanogan", **given}), task), asked
 
@@ -32,6 +34,14 @@ def test_the_number_of_updates_is_what_the_time_holds(monkeypatch):
     assert plan_of(monkeypatch, 0.1, rows=5000)[0].batch_size == 64
     assert plan_of(monkeypatch, 0.1, batch_size=5)[0].batch_size == 5
     assert "10 minutes: 6,000 updates in batches of 16 (" in plan.remarks[0]
+
+
+def test_a_phase_with_a_length_of_its_own_has_its_time_and_no_more(monkeypatch):
+    plan, _ = plan_of(monkeypatch, 0.1, fixed=60.0)
+    assert plan.epochs * plan.steps == 540 / 0.1
+    free, own = build_phases("ognet", (8, 8, 1), filters=2, discriminator_filters=2, steps=9).values()
+    assert plan.length(free) == (plan.epochs, plan.steps)
+    assert plan.length(own) == (1, 9)
 
 
 def test_a_narrower_network_is_taken_where_the_own_width_learns_too_little(monkeypatch):
