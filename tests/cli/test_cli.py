@@ -654,9 +654,10 @@ def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
         (
             ("digits", "--normal", "3", "--detector", "foo"),
-            "gan_discriminator, gaussian, neighbors, pca, siamese, vae. Received: 'foo'",
+            "gan_discriminator, ganomaly, gaussian, neighbors, ognet, pca, siamese, skip_ganomaly, vae. Received: 'foo'",
         ),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
+        (("digits", "--normal", "3", "--detector", "ognet", "--patience", "2"), "no --patience"),
         (("digits", "--abnormal", "3", "--detector", "gaussian", "--patience", "3"), "solved at once"),
         (("digits", "--abnormal", "3", "--detector", "pca", "--epochs", "3"), "no --epochs with pca"),
         (("rows.csv", "--detector", "gan_discriminator"), "for a table. Received: gan_discriminator"),
