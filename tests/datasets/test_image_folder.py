@@ -373,7 +373,7 @@ def test_what_cannot_be_gathered_gets_a_sentence(tmp_path):
         gather_images([tmp_path / "self.txt"])
     with pytest.raises(ValueError, match="which name none"):
         gather_images([tmp_path / "empty"])
-    with pytest.raises(ValueError, match=r"binary\.txt, which can't be read"):
+    with pytest.raises(ValueError, match=r"binary\.txt, which is no UTF-8 text"):
         gather_images([tmp_path / "binary.txt"])
 
 
