@@ -15,7 +15,8 @@ from keras_anogan.models import Autoencoder, FAnoGAN, check_parameters, entry, p
 
 def test_detectors_are_listed_by_the_kind_of_data():
     assert list_detectors("window") == ("cvgan", "neighbors", "pca")
-    assert {"fanogan", "siamese", "gan_discriminator"} == set(list_detectors("image")) - set(list_detectors("table"))
+    images_alone = {"alocc", "fanogan", "gan_discriminator", "ognet", "siamese", "skip_ganomaly"}
+    assert images_alone == set(list_detectors("image")) - set(list_detectors("table"))
     assert set(list_detectors()) == {name for kind in ("image", "table", "window") for name in list_detectors(kind)}
     with pytest.raises(ValueError, match="Received: 'sound'"):
         list_detectors("sound")
@@ -106,13 +107,17 @@ def test_every_parameter_that_is_listed_can_be_set(row):
     assert type(detector) is entry(row.name).detector
 
 
-def test_only_the_bigans_ask_for_long_epochs_of_tables_and_for_averaged_weights():
-    assert {name for name in list_detectors() if entry(name).tags.averaged} == {"alad", "efficientgan"}
+def test_only_the_bigans_ask_for_long_epochs_of_tables_and_only_players_that_swing_for_averaged_weights():
+    assert {name for name in list_detectors() if entry(name).tags.averaged} == {"alad", "alocc", "efficientgan"}
     assert steps_per_epoch("alad", (6,), rows=100, batch_size=10) == 500
     assert steps_per_epoch("alad", (6,), rows=10_000, batch_size=10) == 1000
     assert steps_per_epoch("alad", (8, 8, 1), rows=100, batch_size=10) is None
     assert steps_per_epoch("anogan", (6,), rows=100, batch_size=10) is None
-    assert [name for name in list_detectors() if not entry(name).tags.watchable] == ["gan_discriminator"]
+    assert [name for name in list_detectors() if not entry(name).tags.watchable] == [
+        "alocc",
+        "gan_discriminator",
+        "ognet",
+    ]
 
 
 def test_a_name_is_taken_once_and_only_for_kinds_that_exist():
