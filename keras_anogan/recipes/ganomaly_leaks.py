@@ -1,6 +1,6 @@
 """What the three leaks of GANomaly's published protocol are worth: one training on CIFAR-10, judged six ways.
 
-keras-anogan reproduce ganomaly_leaks-cifar10
+keras-anogan reproduce ganomaly-cifar10-leaks
     No result is published yet.
 """
 
@@ -84,7 +84,7 @@ def _baselines() -> Numbers:
 
 RECIPES = (
     Recipe(
-        name="ganomaly_leaks-cifar10",
+        name="ganomaly-cifar10-leaks",
         what="CIFAR-10, cars are anomalous: one GANomaly, judged honestly and with each leak of its published protocol",
         metric="AUROC, last epoch, inference mode",
         settings=SETTINGS
