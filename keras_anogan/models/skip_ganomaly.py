@@ -28,7 +28,8 @@ def build_skip_generator(
 
     Convolutions 4x4 of stride 2 with LeakyReLU(0.2) before them, 1, 2, 4, 8, 8 times `filters` maps; transposed ones
     back with ReLU before them, each after the first reading the maps of its size on the way down too; normalisation
-    after all but the first, the innermost and the last (pix2pix's generator, of as many stages as halve the sides).
+    after all but the first, the innermost and the last; a bias in the last alone (pix2pix's generator, of as many
+    stages as halve the sides).
     """
     shape, stages = _check(shape), 0
     while all(side % 2 ** (stages + 1) == 0 for side in shape[:2]):
@@ -41,7 +42,7 @@ def build_skip_generator(
     for stage, width in enumerate(widths):
         h = layers.LeakyReLU(0.2)(h) if stage else h
         plain = stage in (0, stages - 1)
-        h = layers.Conv2D(width, 4, 2, "same", use_bias=plain, kernel_initializer=next(init))(h)
+        h = layers.Conv2D(width, 4, 2, "same", use_bias=False, kernel_initializer=next(init))(h)
         h = h if plain else next(norm)(h)
         down.append(h)
     for width, skip in zip(reversed(widths[:-1]), reversed(down[:-1]), strict=True):

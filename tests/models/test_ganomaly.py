@@ -69,6 +69,9 @@ def test_the_u_net_goes_down_to_one_pixel_and_reads_what_it_had():
     joined = [layer.output.shape[1:] for layer in network.layers if isinstance(layer, keras.layers.Concatenate)]
     assert joined == [(2, 2, 1024), (4, 4, 512), (8, 8, 256), (16, 16, 128)]
     assert network.output_shape == (None, 32, 32, 3)
+    down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 512) + 4 * (128 + 256 + 512)
+    up = 16 * (512 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 3) + 3 + 4 * (512 + 256 + 128 + 64)
+    assert network.count_params() == down + up
 
 
 def test_initial_weights_are_the_published_ones():
