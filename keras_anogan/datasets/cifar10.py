@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
 
-from keras_anogan.datasets.storage import data_dir
+from keras_anogan.datasets.storage import data_dir, read_splits
 
 NAME = "cifar10.npz"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -25,22 +23,7 @@ def load_cifar10() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.
     path = data_dir() / NAME
     if not path.exists():
         _download()
-    try:
-        with np.load(path) as archive:
-            arrays = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"Expected the CIFAR-10 archive with x_train, y_train, x_test, y_test in {path}. {error}"
-        ) from error
-    for split in ("train", "test"):
-        shape = arrays[f"x_{split}"].shape
-        if len(shape) != 4 or shape[1:] != (32, 32, 3) or arrays[f"y_{split}"].size != shape[0]:
-            raise ValueError(f"Expected images of 32 x 32 x 3 and as many labels in {path}. Received: {shape}.")
-    train, test = (
-        (arrays[f"x_{split}"].astype("uint8"), arrays[f"y_{split}"].reshape(-1).astype("int64"))
-        for split in ("train", "test")
-    )
-    return train, test
+    return read_splits(path, "CIFAR-10", (32, 32, 3))
 
 
 def _download() -> None:
