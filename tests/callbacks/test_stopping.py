@@ -18,7 +18,7 @@ def copying(share):
     return detector
 
 
-ROWS = np.array([[1.0, -1.0], [-1.0, 1.0]], "float32")  # the mean is zero, so that its error is x^2
+ROWS = np.array([[2.0, -2.0], [-2.0, 2.0]], "float32")  # the mean is zero, so that its error is x^2 = 4
 
 
 @pytest.mark.parametrize(("share", "stopped"), [(0.25, 1), (0.35, 0)])
