@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import pathlib
 
 import numpy as np
 
+from keras_anogan import evaluation
 from keras_anogan.datasets import (
+    ImageRows,
     Split,
     TableSplit,
+    data_dir,
     fanogan_exercise,
     hold_out,
     kdd99_paper,
     kdd99_realistic,
     load_digits,
     load_kdd99,
+    load_masks,
     load_mnist,
     load_ped2,
     make_street,
     one_anomalous,
     one_class,
+    scan_image_folder,
 )
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.video.footage import Footage
@@ -135,6 +141,53 @@ def _digits(quick: bool) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarra
 def _exercise(split: Split, name: str, quick: bool, epochs: int = 10) -> Exercise:
     train, test = (scaled_images(part, 8 if quick else 28) for part in (split.train, split.test))
     return Exercise(train, test, known_labels(split), 2 if quick else epochs, name, split.train_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Photographs:
+    """Photographs of parts, some with a defect.
+
+    Attributes:
+        train, test: float32 (n, size, size, C) in [-1, 1].
+        labels: int64 (len(test),): 1 with a defect, 0 without.
+        kinds: of each test photograph, "good" or the defect's name.
+        masks: bool (len(test), size, size), True on a defect.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    labels: np.ndarray
+    kinds: tuple[str, ...]
+    masks: np.ndarray
+
+    def by_kind(self, scores: np.ndarray) -> dict[str, float]:
+        """AUROC of each kind of defect against all photographs without one, as "AUROC of <kind>"."""
+        found = {}
+        for kind in sorted(set(self.kinds) - {"good"}):
+            judged = np.array([name in ("good", kind) for name in self.kinds])
+            found[f"AUROC of {kind}"] = evaluation.auroc(self.labels[judged], scores[judged])
+        return found
+
+
+@functools.lru_cache(maxsize=1)
+def magnetic_tiles(size: int = 64) -> Photographs:
+    """683 photographs of magnetic tiles without a defect to train on; 192 without and 392 with one to test.
+
+    No tile is in both parts. Huang, Qiu and Yuan (2020) published the photographs; the folder `magnetic_tiles` of the
+    data folder holds them in MVTec-AD's layout.
+
+    Args:
+        size: to which both sides are squeezed.
+
+    Raises:
+        FileNotFoundError: if the folder is not there.
+    """
+    folder = scan_image_folder(pathlib.Path(data_dir()) / "magnetic_tiles")
+    preprocess = image_preprocessing(size, size)
+    train, test = (ImageRows(paths, preprocess, load=folder.load) for paths in (folder.train, folder.test))
+    assert folder.masks is not None
+    masks = load_masks(folder.masks, (size, size))
+    return Photographs(train[np.arange(len(train))], test[np.arange(len(test))], folder.labels, folder.kinds, masks)
 
 
 # Tables.

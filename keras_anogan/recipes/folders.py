@@ -8,18 +8,17 @@ keras-anogan reproduce pca-tiles-defaults
 
 from __future__ import annotations
 
-import pathlib
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_anogan import evaluation
-from keras_anogan.datasets import ImageRows, data_dir, scan_image_folder
 from keras_anogan.datasets.fabric import COLORS, KINDS, photograph_of_fabric
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import build_detector
 from keras_anogan.models.composed import MapDetector
+from keras_anogan.recipes.data import magnetic_tiles
 from keras_anogan.recipes.recipe import Numbers, Recipe
 from keras_anogan.serving.preprocessing import image_preprocessing
 
@@ -28,7 +27,6 @@ NETWORKS: dict[str, dict[str, Any]] = {  # updates, and parameters
     "autoencoder": {"steps": 600, "filters": 16},
     "vae": {"steps": 1000, "filters": 16},
 }
-TILES = "magnetic_tiles"
 
 ON_FABRIC = {
     "train": f"{TRAIN} normal photographs, made with the seed, {SIZE} x {SIZE} pixels, RGB",
@@ -90,29 +88,17 @@ def _fabric_baselines(cloth: int) -> Numbers:
     return {"Neighbors AUROC": float(means[0]), "Neighbors AUROC of their own score": float(means[1])}
 
 
-def _tiles() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Normal photographs, test photographs, their labels and their kinds."""
-    folder = scan_image_folder(pathlib.Path(data_dir()) / TILES)
-    preprocess = image_preprocessing(SIZE, SIZE)
-    train, test = (ImageRows(paths, preprocess, load=folder.load) for paths in (folder.train, folder.test))
-    return train[np.arange(len(train))], test[np.arange(len(test))], folder.labels, folder.kinds
-
-
 def _tiles_by_kind(seed: int) -> Numbers:
-    train, test, labels, kinds = _tiles()
-    scores = MapDetector(_solved("pca", train, seed=seed)).predict(test)
-    found = {"value": evaluation.auroc(labels, scores)}
-    for kind in sorted(set(kinds) - {"good"}):
-        judged = np.array([name in ("good", kind) for name in kinds])
-        found[f"AUROC of {kind}"] = evaluation.auroc(labels[judged], scores[judged])
-    return found
+    tiles = magnetic_tiles(SIZE)
+    scores = MapDetector(_solved("pca", tiles.train, seed=seed)).predict(tiles.test)
+    return {"value": evaluation.auroc(tiles.labels, scores), **tiles.by_kind(scores)}
 
 
 def _tiles_baselines() -> Numbers:
-    train, test, labels, _ = _tiles()
+    tiles = magnetic_tiles(SIZE)
     numbers: Numbers = {}
     for title, name, params in (("PCA-64", "pca", {"n_components": 64}), ("Neighbors", "neighbors", {})):
-        by_map, own = _both(_solved(name, train, **params), test, labels)
+        by_map, own = _both(_solved(name, tiles.train, **params), tiles.test, tiles.labels)
         numbers |= {f"{title} AUROC": by_map, f"{title} AUROC of its own score": own}
     return numbers
 
