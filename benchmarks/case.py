@@ -210,6 +210,25 @@ _CASES = (
         pytorch=True,
     ),
     Case(
+        name="speed-ganomaly-train",
+        what="step of GANomaly, 64 filters, 32 x 32 in colour, batch 64, `fit` with callbacks",
+        side="ganomaly",
+        task="train",
+        units=96,  # an epoch ends with the monitor's look at 256 images, and has 700 steps on CIFAR-10
+        their_units=32,
+        bound=1.0,
+        pytorch=True,
+    ),
+    Case(
+        name="speed-ganomaly-score",
+        what="GANomaly, 64 filters, 32 x 32 in colour: scores of the exported model, batch 64",
+        side="ganomaly",
+        task="score",
+        units=2048,
+        bound=1.0,
+        pytorch=True,
+    ),
+    Case(
         name="speed-autoencoder-train",
         what="autoencoder of the MNIST notebook at its full width, batch 64, `fit` with callbacks",
         side="mnist",

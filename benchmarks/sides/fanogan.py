@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from case import BATCH, CONV, EPOCHS, LAMBDA, MLP, N_CRITIC, Case, draw
 
-from sides import Side, keras_parameters, torch_parameters
+from sides import Side, forward_operations, keras_parameters, served, torch_parameters
 
 SHAPES = {"mlp": MLP, "dcgan": CONV}
 PARAMS: dict[str, dict[str, Any]] = {"mlp": {}, "dcgan": {"latent_dim": 128}}
@@ -28,30 +27,12 @@ def ours(case: Case) -> Side:
     phases = build_phases("fanogan", x.shape[1:], architecture=case.network, **PARAMS[case.network])
     detector = phases["encoder"]
     if case.task == "score":
-        run = _served(detector, x, case.units)
+        run = served(detector, x, case.units, SCORED)
     else:
         run = _fit(phases["encoder" if case.task == "encoder" else "wgan_gp"], x, case)
     networks = {"generator": detector.generator, "critic": detector.critic, "encoder": detector.encoder}
     alike = {key: networks[key] for key in ("generator", "critic", *(["encoder"] if case.network == "mlp" else []))}
     return Side(run, {key: keras_parameters(network) for key, network in alike.items()}, operations(case, networks))
-
-
-def _served(detector: Any, x: Any, images: int) -> Callable[[], None]:
-    import tensorflow as tf
-
-    from keras_anogan import ConformalThreshold, FittedDetector
-
-    detector.compile()
-    threshold = ConformalThreshold(0.05).adapt(detector.predict(x[:SCORED]))
-    folder = tempfile.mkdtemp()
-    FittedDetector(None, detector, threshold, raw_shape=x.shape[1:], raw_dtype="float32").export(f"{folder}/1")
-    served = tf.saved_model.load(f"{folder}/1").signatures["serving_default"]
-
-    def score() -> None:
-        for i in range(0, images, SCORED):
-            served(raw=tf.constant(x[i : i + SCORED]))["score"].numpy()
-
-    return score
 
 
 def _fit(model: Any, x: Any, case: Case) -> Callable[[], None]:
@@ -80,25 +61,12 @@ def operations(case: Case, networks: dict[str, Any]) -> float:
     backward pass to the input, and the gradient of both: six forward passes. So a critic update is 2 x 3 + 6 = 12
     forward passes of the critic and one of the generator; a generator update is 2 of the critic and 3 of the generator.
     """
-    generator, critic, encoder = (_forward(networks[key]) for key in ("generator", "critic", "encoder"))
+    generator, critic, encoder = (forward_operations(networks[key]) for key in ("generator", "critic", "encoder"))
     if case.task == "score":
         return case.units * (encoder + generator + 2 * critic)
     if case.task == "encoder":
         return case.units * BATCH * (3 * encoder + 2 * generator + 3 * critic)
     return case.units * BATCH * (N_CRITIC * (12 * critic + generator) + 2 * critic + 3 * generator)
-
-
-def _forward(network: Any) -> float:
-    """Operations of a forward pass of one sample."""
-    total = 0.0
-    for layer in network.layers:
-        kind = type(layer).__name__
-        if kind == "Dense":
-            total += 2.0 * math.prod(layer.kernel.shape)
-        elif "Conv2D" in kind:
-            positions = layer.input if kind.endswith("Transpose") else layer.output
-            total += 2.0 * math.prod(layer.kernel.shape) * math.prod(positions.shape[1:3])
-    return total
 
 
 # PyTorch.

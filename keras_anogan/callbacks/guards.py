@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_anogan.callbacks.pictures import noise_generator
 
 
 class TerminateOnNonFinite(keras.callbacks.Callback):
@@ -36,10 +39,11 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
 class CollapseMonitor(keras.callbacks.Callback):
     """Watches whether a GAN still makes different images, and whether its two players are still in touch.
 
-    After an epoch it adds two numbers to the logs, from 256 generated and up to 256 real images:
+    After an epoch it adds two numbers to the logs, from up to 256 real images and 256 generated ones. A detector whose
+    networks make nothing of noise is watched by its reconstructions of the real images instead.
 
     - `diversity`: mean squared distance of pairs of generated images, divided by that of pairs of real ones. About 1
-      is healthy; a generator that collapsed onto a few images is near 0.
+      is healthy; a generator that has collapsed onto a few images is near 0.
     - `balance`: share of (real, generated) pairs of which the discriminator or critic values the real image higher.
       At 0.5 it can't tell them apart, at 1 it always can.
 
@@ -48,7 +52,8 @@ class CollapseMonitor(keras.callbacks.Callback):
     the data), it says so: one sentence, once. A young generator makes equal images too, so nothing is said in the
     first `warm_up` steps, or in the first half of a shorter `fit`.
 
-    The model needs a `generator` z -> x, and a `critic` or `discriminator` of x alone whose first output is its value.
+    The model trains a `critic` or `discriminator` of x alone, whose first output is its value. It has a `generator`
+    z -> x, or explains a `reconstruction` without a search (see `watches`).
 
     Args:
         real: held-out normal rows, (n, ...), n >= 2; the stop set, say.
@@ -82,36 +87,51 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.patience, self.warm_up, self.seed = patience, warm_up, seed
         self.warning: str | None = None
 
+    @staticmethod
+    def watches(model: Any) -> bool:
+        """Whether a model is one that can be watched."""
+        judge = _judge(model)
+        return judge is not None and len(judge.inputs) == 1 and (bool(noise_generator(model)) or _reconstructs(model))
+
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        judge = getattr(model, "critic", None) or getattr(model, "discriminator", None)
-        if judge is None or len(judge.inputs) != 1 or not hasattr(model, "generator"):
+        if not self.watches(model):
             raise ValueError(
-                "Expected a model with a generator, and a critic or discriminator of images alone. "
-                f"Received: {type(model).__name__}."
+                "Expected a model that trains a critic or discriminator of x alone, with a generator or "
+                f"reconstructions. Received: {type(model).__name__}."
             )
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.warning = None
         planned = (self.params.get("epochs") or 0) * (self.params.get("steps") or 0)
         self._young = min(self.warm_up, planned // 2) if planned else self.warm_up
-        judge = getattr(self.model, "critic", None) or self.model.discriminator
-        generator = self.model.generator
-        z = np.random.default_rng(self.seed).standard_normal((256, *generator.input_shape[1:])).astype("float32")
+        judge: Any = _judge(self.model)
+        make = self._maker()
 
         @tf.function
         def look() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            generated = generator(z, training=False)
-            return generated, judge(self.real, training=False)[0], judge(generated, training=False)[0]
+            made = make()
+            real_value, made_value = (keras.tree.flatten(judge(x, training=False))[0] for x in (self.real, made))
+            return made, real_value, made_value
 
         self._look = look
         self._low: dict[str, list[float]] = {"diversity": [], "balance": []}  # values since it fell below its bound
 
+    def _maker(self) -> Callable[[], tf.Tensor]:
+        """What makes the images that are compared with real ones."""
+        generator = noise_generator(self.model)
+        if generator is None:
+            self._made = "reconstructed"
+            return lambda: self.model.explain(tf.constant(self.real))["reconstruction"]
+        self._made = "generated"
+        z = np.random.default_rng(self.seed).standard_normal((256, *generator.input_shape[1:])).astype("float32")
+        return lambda: generator(z, training=False)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        generated, real_value, generated_value = (np.asarray(part) for part in self._look())
-        gaps = real_value.reshape(-1, 1) - generated_value.reshape(1, -1)
+        made, real_value, made_value = (np.asarray(part) for part in self._look())
+        gaps = real_value.reshape(-1, 1) - made_value.reshape(1, -1)
         found = {
-            "diversity": _mean_pair_distance(generated) / self.spread,
+            "diversity": _mean_pair_distance(made) / self.spread,
             "balance": float((gaps > 0).mean() + 0.5 * (gaps == 0).mean()),
         }
         if logs is not None:
@@ -121,7 +141,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             self._low[key] = [] if young or value >= self.bounds[key] else [*self._low[key], value]
             if self.warning is None and self._is_ill(key):
                 since = epoch + 2 - len(self._low[key])
-                self.warning = f"Warning: since epoch {since} {MEANING[key].format(value)}."
+                self.warning = f"Warning: since epoch {since} {MEANING[key].format(value, made=self._made)}."
                 print(f"\n{self.warning}")
 
     def _is_ill(self, key: str) -> bool:
@@ -131,11 +151,23 @@ class CollapseMonitor(keras.callbacks.Callback):
 
 
 MEANING = {
-    "diversity": "generated images hardly differ from each other, the generator has collapsed: their mean distance is "
+    "diversity": "{made} images hardly differ from each other, the generator has collapsed: their mean distance is "
     "{:.3g} of that of real ones",
-    "balance": "the critic or discriminator prefers generated images: it values the real one higher in only {:.3g} of "
+    "balance": "the critic or discriminator prefers {made} images: it values the real one higher in only {:.3g} of "
     "pairs",
 }
+
+
+def _judge(model: Any) -> keras.Model | None:
+    """The critic or discriminator that a model trains, if it trains one."""
+    trained = {name for names in model.players.values() for name in names}
+    return next((getattr(model, name) for name in ("critic", "discriminator") if name in trained), None)
+
+
+def _reconstructs(model: Any) -> bool:
+    if not hasattr(model, "explain") or model.tags.search_at_query:
+        return False
+    return "reconstruction" in model.explain(tf.zeros((1, *model.sample_shape)))
 
 
 def _mean_pair_distance(rows: np.ndarray) -> float:

@@ -11,6 +11,12 @@ import numpy as np
 from keras_anogan.pictures import save_grid
 
 
+def noise_generator(model: Any) -> keras.Model | None:
+    """The model's `generator` if it makes samples of noise, z (batch, latent_dim) -> x, else None."""
+    generator = getattr(model, "generator", None)
+    return generator if generator is not None and len(generator.input_shape) == 2 else None
+
+
 class ImageGrid(keras.callbacks.Callback):
     """Writes what the generator makes of the same z, again and again, as one PNG of `rows` x `columns` images.
 

@@ -194,7 +194,7 @@ def _fit(
     seconds, warnings = {}, []
     for phase, model in phases.items():
         watchers = progress(phase, plan.length(model)[0])
-        monitor = None if hasattr(model, "explain") else _monitor(task.stop, say)  # a GAN that is trained by itself
+        monitor = _monitor(task.stop, say) if CollapseMonitor.watches(model) else None
         if monitor is not None:
             watchers = [monitor, *watchers]
         if board is not None and model.players:

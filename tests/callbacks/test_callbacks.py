@@ -16,9 +16,10 @@ from keras_anogan.callbacks import (
     TerminateOnNonFinite,
     read_backup,
 )
-from keras_anogan.models import WGANGP, FAnoGAN
+from keras_anogan.detector import Explainer
+from keras_anogan.models import WGANGP, FAnoGAN, build_detector
 from keras_anogan.nn.networks import build_mlp_critic, build_mlp_encoder, build_mlp_generator
-from keras_anogan.pictures import save_grid
+from keras_anogan.pictures import grid_pixels, save_grid
 from keras_anogan.training.averages import NetworkEMA
 
 
@@ -216,6 +217,26 @@ def test_a_critic_that_prefers_generated_images_is_told(tiny_images, capsys):
     assert capsys.readouterr().out.count("Warning") == 1
 
 
+def test_a_detector_without_a_generator_is_watched_by_its_reconstructions(tiny_images):
+    detector = build_detector("ganomaly", (8, 8, 1), filters=4, latent_dim=4)
+    still = {player: keras.optimizers.SGD(0.0) for player in detector.players}
+    detector.compile(optimizers=still, jit_compile=False)
+    monitor = CollapseMonitor(tiny_images, patience=1, warm_up=0)
+    history = detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0, callbacks=[monitor]).history
+    made = Explainer(detector).predict(tiny_images)["reconstruction"]
+    want = made.reshape(32, -1).var(axis=0, ddof=1).mean() / tiny_images.reshape(32, -1).var(axis=0, ddof=1).mean()
+    assert history["diversity"][0] == pytest.approx(want, rel=1e-3)
+    real, fake = (np.asarray(detector.discriminator(x, training=False)[0]).ravel() for x in (tiny_images, made))
+    assert history["balance"][0] == pytest.approx(np.mean([r > f for r in real for f in fake]), abs=1e-3)
+    assert "reconstructed images hardly differ" in monitor.warning
+
+
+def test_only_who_trains_a_judge_of_single_images_is_watched():
+    watched = ("ganomaly", "skip_ganomaly", "alocc", "gan_discriminator")
+    for name in (*watched, "fanogan", "autoencoder", "efficientgan", "flow"):  # f-AnoGAN's critic is trained before it
+        assert CollapseMonitor.watches(build_detector(name, (16, 16, 1))) == (name in watched), name
+
+
 def test_monitor_refuses_rows_that_do_not_differ(tiny_images):
     for rows in (tiny_images[:1], np.repeat(tiny_images[:1], 3, axis=0)):
         with pytest.raises(ValueError, match="different real rows"):
@@ -342,6 +363,10 @@ def test_tensorboard_gets_losses_balance_norms_rates_images_and_scores(tiny_imag
     detector = make_detector(tiny_images)
     detector.fit(tiny_images, epochs=1, verbose=0, callbacks=[TensorBoardLogs(tmp_path / "encoder", stop=tiny_images)])
     events = read_events(tmp_path / "encoder")
+    made = Explainer(detector).predict(tiny_images)["reconstruction"]
+    for name, images in (("real", tiny_images), ("reconstructed", made)):
+        shown = np.asarray(tf.io.decode_png(tf.make_ndarray(events[name][0].tensor_proto)[2]))
+        np.testing.assert_allclose(shown.astype(int), grid_pixels(images[:25], 5), atol=1)
     buckets = tf.make_ndarray(events["stop_score"][0].tensor_proto)  # (left, right, count)
     assert buckets[:, 2].sum() == len(tiny_images)
     scores = detector.predict(tiny_images)
@@ -505,7 +530,5 @@ def test_a_fit_that_stopped_early_is_not_gone_on_with(tiny_images, tmp_path):
 
 
 def test_collapse_monitor_refuses_a_discriminator_of_pairs(tiny_images):
-    from keras_anogan import build_detector
-
     with pytest.raises(ValueError, match="Received: EfficientGAN"):
         CollapseMonitor(tiny_images).set_model(build_detector("efficientgan", (8, 8, 1), latent_dim=4))
