@@ -82,7 +82,9 @@ Config = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="A folder of images, a table (.csv, .parquet), or mnist, or digits.", show_default=False
+        metavar="DATA",
+        help="A folder of images, a table (.csv, .parquet), or mnist, digits or cifar10.",
+        show_default=False,
     ),
 ]
 Days = Annotated[
@@ -168,7 +170,8 @@ ImageSize = Annotated[
     str | None,
     typer.Option(
         metavar="SIDE|WIDTHxHEIGHT",
-        help="Size of the images the networks see, such as 64 or 96x64. Default: 28 (mnist), 8 (digits), 64 (folder).",
+        help="Size of the images the networks see, such as 64 or 96x64. Default: 28 (mnist), 8 (digits), "
+        "32 (cifar10), 64 (folder).",
         show_default=False,
     ),
 ]

@@ -28,10 +28,10 @@ def train(
     data: options.Data,
     out: options.Out,
     normal: Annotated[
-        int | None, typer.Option(help="mnist, digits: this digit is normal, all others anomalous.")
+        int | None, typer.Option(help="mnist, digits, cifar10: this class is normal, all others anomalous.")
     ] = None,
     abnormal: Annotated[
-        int | None, typer.Option(help="mnist, digits: this digit is anomalous, all others normal.")
+        int | None, typer.Option(help="mnist, digits, cifar10: this class is anomalous, all others normal.")
     ] = None,
     normal_where: Annotated[
         str | None, typer.Option(help="Tables: the condition that normal rows meet, e.g. 'label == \"ok\"'.")
@@ -42,14 +42,14 @@ def train(
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, fanogan for mnist and "
-            "digits, flow for tables."
+            help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, flow for tables, "
+            "fanogan for mnist, digits and cifar10."
         ),
     ] = None,
     params: options.Parameters = None,
     architecture: Annotated[
         str | None,
-        typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, dcgan for a folder."),
+        typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, else dcgan."),
     ] = None,
     image_size: options.ImageSize = None,
     color: options.Color = "auto",

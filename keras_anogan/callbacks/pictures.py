@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_anogan.pictures import save_grid
 
@@ -20,7 +21,8 @@ def noise_generator(model: Any) -> keras.Model | None:
 class ImageGrid(keras.callbacks.Callback):
     """Writes what the generator makes of the same z, again and again, as one PNG of `rows` x `columns` images.
 
-    The model needs a `generator` z (batch, latent_dim) -> images in [-1, 1] of shape (batch, H, W, 1 or 3).
+    The model needs a `generator` z (batch, latent_dim) -> images in [-1, 1] of shape (batch, H, W, 1 or 3). With
+    `of` it is a detector, and what it reconstructs of these images is written.
 
     Args:
         directory: folder for `epoch-0001.png` or `step-000100.png`.
@@ -29,6 +31,7 @@ class ImageGrid(keras.callbacks.Callback):
             call that reaches the number.
         rows, columns: images in the grid.
         seed: of z.
+        of: images for a detector to reconstruct, float32 (n, H, W, 1 or 3) in [-1, 1]; the first rows x columns.
         keep: whether the images stay in `images` too.
 
     Attributes:
@@ -46,6 +49,7 @@ class ImageGrid(keras.callbacks.Callback):
         rows: int = 5,
         columns: int = 5,
         seed: int = 0,
+        of: Any = None,
         keep: bool = False,
     ) -> None:
         super().__init__()
@@ -59,12 +63,14 @@ class ImageGrid(keras.callbacks.Callback):
         self.directory = pathlib.Path(directory)
         self.every_epochs, self.every_steps = every_epochs, every_steps
         self.rows, self.columns, self.seed = rows, columns, seed
+        self.of = None if of is None else tf.constant(of[: rows * columns], "float32")
         self.keep = keep
         self.images: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        shape = self.model.generator.input_shape[1:]
-        self.z = np.random.default_rng(self.seed).standard_normal((self.rows * self.columns, *shape)).astype("float32")
+        if self.of is None:
+            shape = (self.rows * self.columns, *self.model.generator.input_shape[1:])
+            self.z = np.random.default_rng(self.seed).standard_normal(shape).astype("float32")
         self.directory.mkdir(parents=True, exist_ok=True)
         self.periods: int | None = None  # how many are over; unknown here, since a backup may still move the step on
 
@@ -87,7 +93,11 @@ class ImageGrid(keras.callbacks.Callback):
         return int(keras.ops.convert_to_numpy(self.model.step))
 
     def _write(self, name: str) -> None:
-        images = np.asarray(self.model.generator(self.z, training=False))
+        made = self.model.generator(self.z, training=False) if self.of is None else self._reconstructed()
+        images = np.asarray(made)
         if self.keep:
             self.images[pathlib.Path(name).stem] = images
         save_grid(images, self.directory / name, self.columns)
+
+    def _reconstructed(self) -> tf.Tensor:
+        return self.model.explain(self.of)["reconstruction"]

@@ -45,7 +45,12 @@ def plot_health(logs: list[dict[str, float]]) -> Figure | None:
     figure, axes = one_panel()
     _draw_by_epoch(axes, logs, list(MONITORS))
     axes.axhline(0.5, color=GUESS, linewidth=1, zorder=0)
-    axes.set(xlabel="Epoch", ylabel="Diversity, balance", title="What the GAN makes, against held-out rows", ylim=(-0.02, None))
+    axes.set(
+        xlabel="Epoch",
+        ylabel="Diversity, balance",
+        title="What the GAN makes, against held-out rows",
+        ylim=(-0.02, None),
+    )
     tidy(axes, legend="best")
     return figure
 

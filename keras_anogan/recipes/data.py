@@ -19,9 +19,11 @@ from keras_anogan.datasets import (
     TableSplit,
     data_dir,
     fanogan_exercise,
+    ganomaly_exercise,
     hold_out,
     kdd99_paper,
     kdd99_realistic,
+    load_cifar10,
     load_digits,
     load_kdd99,
     load_masks,
@@ -132,6 +134,26 @@ def load_exercise(digit: int = 1, quick: bool = False) -> Exercise:
     train, test = _digits(quick)
     split = fanogan_exercise(train, test, digit=digit, stop=0.0, calibrate=0.0)
     return _exercise(split, f"{SOURCE[quick]}, {digit} is normal", quick, epochs=20)
+
+
+@functools.lru_cache(maxsize=1)
+def load_ganomaly_exercise(quick: bool = False) -> Exercise:
+    """CIFAR-10 with cars anomalous, split as in GANomaly's code: images of 32 x 32 pixels in colour.
+
+    45,000 images of the nine other classes to train on; to test 9,000 official test images, then all 6,000 cars.
+
+    Args:
+        quick: scikit-learn's digits, enlarged, with digit 1 anomalous, in CIFAR-10's place.
+
+    Raises:
+        FileNotFoundError: see `load_cifar10`.
+    """
+    train, test = _digits(quick) if quick else load_cifar10()
+    split = ganomaly_exercise(train, test, 1, stop=0.0, calibrate=0.0)
+    parts = [scaled_images(part, 32).repeat(3 if quick else 1, axis=3) for part in (split.train, split.test)]
+    order = np.argsort(known_labels(split), kind="stable")
+    name = f"{SOURCE[True]}, 1 is anomalous" if quick else "CIFAR-10, cars are anomalous"
+    return Exercise(parts[0], parts[1][order], known_labels(split)[order], 2 if quick else 15, name)
 
 
 def _digits(quick: bool) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

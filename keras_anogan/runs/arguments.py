@@ -16,7 +16,7 @@ from keras_anogan.runs.parsing import parse_columns
 if TYPE_CHECKING:
     from keras_anogan.models.registry import Entry
 
-NAMED_SETS = {"mnist": 28, "digits": 8}
+NAMED_SETS = {"mnist": 28, "digits": 8, "cifar10": 32}  # and the side of their images
 BUDGET = 600.0  # seconds
 REDUCTIONS = ("mean", "max", "top", "paper")  # of an image's map, or the detector's own score
 
@@ -130,19 +130,19 @@ class Arguments(RunArguments):
     """What a run of images or of a table is.
 
     Attributes:
-        data: "mnist", "digits", a folder of images, or a table file (.csv, .csv.gz, .parquet).
-        normal, abnormal: the normal digit, or the anomalous one; for the named sets only.
+        data: "mnist", "digits", "cifar10", a folder of images, or a table file (.csv, .csv.gz, .parquet).
+        normal, abnormal: the normal class, or the anomalous one, 0 to 9; for the three named sets only.
         normal_where: for tables, the condition that normal rows meet (see `datasets.table.normal_rows`).
         drop: for tables, columns to leave out; several may stand in one text with commas between them.
         column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
             "number=number" or "key=id".
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
-        detector: default: pca for a folder, fanogan for mnist and digits, flow for tables. One that learns from
+        detector: default: pca for a folder, fanogan for the named sets, flow for tables. One that learns from
             the classes of normal images needs `abnormal`.
-        architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for the named
-            sets, dcgan for folders.
-        image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 64
-            (folder).
+        architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for digits,
+            written or printed, dcgan for cifar10 and folders.
+        image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 32
+            (cifar10), 64 (folder).
         epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
             many steps as the detector asks for.
         batch_size: default: 64; for a folder with a budget what fits the number of images.
@@ -226,13 +226,13 @@ class Arguments(RunArguments):
         chosen = [value is not None for value in (self.normal, self.abnormal)]
         if named and sum(chosen) != 1:
             either = "both" if all(chosen) else "neither"
-            raise ValueError(f"Expected --normal DIGIT or --abnormal DIGIT with {self.data}. Received: {either}.")
-        digit = self.normal if self.abnormal is None else self.abnormal
-        if named and not 0 <= int(digit or 0) <= 9:
-            raise ValueError(f"Expected a digit of {self.data}, 0 to 9. Received: {digit}.")
+            raise ValueError(f"Expected --normal CLASS or --abnormal CLASS with {self.data}. Received: {either}.")
+        label = self.normal if self.abnormal is None else self.abnormal
+        if named and not 0 <= int(label or 0) <= 9:
+            raise ValueError(f"Expected a class of {self.data}, 0 to 9. Received: {label}.")
         if not named and any(chosen):
             what = "a table; --normal-where 'CONDITION' tells normal rows" if self.is_table else "a folder"
-            raise ValueError(f"Expected --normal and --abnormal with mnist or digits only. Received: {what}.")
+            raise ValueError(f"Expected --normal and --abnormal with mnist, digits or cifar10 only. Received: {what}.")
         options = {"normal-where": self.normal_where, "drop": self.drop, "column": self.column}
         given = [key for key, value in (options | {"id-column": self.id_column}).items() if value]
         if not self.is_table and given:
@@ -272,7 +272,7 @@ class Arguments(RunArguments):
                 f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
         if has_several:
-            self._set_default("architecture", "mlp" if self.data in NAMED_SETS else "dcgan")
+            self._set_default("architecture", "mlp" if self.data in ("mnist", "digits") else "dcgan")
 
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""
@@ -288,9 +288,10 @@ class Arguments(RunArguments):
                 f"tells images apart. Received: --patience {self.patience}."
             )
         if tags.uses_normal_labels and self.abnormal is None:
+            normal = "" if self.normal is None else f" --normal {self.normal}"
             raise ValueError(
-                f"Expected mnist or digits with --abnormal DIGIT for {self.detector}, which learns from the classes of "
-                f"normal images. Received: {self.data}{'' if self.normal is None else f' --normal {self.normal}'}."
+                f"Expected mnist, digits or cifar10 with --abnormal CLASS for {self.detector}, which learns from the "
+                f"classes of normal images. Received: {self.data}{normal}."
             )
 
     @property

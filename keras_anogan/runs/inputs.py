@@ -51,8 +51,8 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
 
     Args:
         run: a finished run.
-        data: "mnist" or "digits" (the run's own test rows), a folder of images, image files, patterns and lists of
-            these (see `datasets.gather_images`), a table file, or footage.
+        data: "mnist", "digits" or "cifar10" (the run's own test rows), a folder of images, image files, patterns and
+            lists of these (see `datasets.gather_images`), a table file, or footage.
         skip_broken: leave out image files that can't be read.
         labels: of footage: file with one 0 or 1 for each frame, or an array; None where nobody knows.
 

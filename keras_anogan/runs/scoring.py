@@ -47,7 +47,7 @@ def score(
 
     Args:
         run: run folder.
-        data: "mnist" or "digits" (the run's own test rows), a folder of images, a table file, or footage as
+        data: "mnist", "digits" or "cifar10" (the run's own test rows), a folder of images, a table file, or footage as
             `video.open_footage` takes it: whatever the run was trained on.
         out: CSV file. Images and tables: id, label if known, terms of the score, anomaly_score, p_value if known,
             is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells.

@@ -217,6 +217,15 @@ def test_a_critic_that_prefers_generated_images_is_told(tiny_images, capsys):
     assert capsys.readouterr().out.count("Warning") == 1
 
 
+def test_the_grid_of_a_detector_shows_its_reconstructions(tiny_images, tmp_path):
+    detector = make_detector(tiny_images)
+    grid = ImageGrid(tmp_path, rows=2, columns=3, of=tiny_images, keep=True)
+    detector.fit(tiny_images, batch_size=32, epochs=1, verbose=0, callbacks=[grid])
+    want = Explainer(detector).predict(tiny_images[:6])["reconstruction"]
+    np.testing.assert_allclose(grid.images["epoch-0001"], want, atol=1e-5)
+    assert (tmp_path / "epoch-0001.png").exists()
+
+
 def test_a_detector_without_a_generator_is_watched_by_its_reconstructions(tiny_images):
     detector = build_detector("ganomaly", (8, 8, 1), filters=4, latent_dim=4)
     still = {player: keras.optimizers.SGD(0.0) for player in detector.players}

@@ -346,7 +346,7 @@ def one_sentence(capsys, word):
     ("arguments", "word"),
     [
         (["train", "digits"], "Missing option '--out'"),
-        (["train", "digits", "--out", "{tmp}/r"], "--normal DIGIT or --abnormal DIGIT"),
+        (["train", "digits", "--out", "{tmp}/r"], "--normal CLASS or --abnormal CLASS"),
         (["train", "digits", "--normal", 1, "--abnormal", 2, "--out", "{tmp}/r"], "Received: both"),
         (["train", "digits", "--normal", 11, "--alpha", 0.1, "--out", "{tmp}/r"], "Received: 11"),
         (["train", "digits", "--normal", 1, "--alpha", 0.01, "--out", "{tmp}/r"], "at least 99 images .* --alpha 0.0"),
@@ -376,7 +376,7 @@ def one_sentence(capsys, word):
         ),
         (["train", "{tmp}", "--out", "{tmp}/r"], "outside the data"),
         (["train", "nowhere", "--out", "{tmp}/r"], "nowhere, which is not a folder"),
-        (["train", "nowhere", "--normal", 1, "--out", "{tmp}/r"], "mnist or digits only"),
+        (["train", "nowhere", "--normal", 1, "--out", "{tmp}/r"], "mnist, digits or cifar10 only"),
         (["train", "{tmp}", "--out", "{tmp}-run"], "Received: none"),
         (["score", "{tmp}", "digits"], "run folder"),
         (["export", "{tmp}/nowhere", "{tmp}/x"], "run folder"),
@@ -649,7 +649,7 @@ def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("digits", "--normal", "3", "--detector", "siamese"), "--abnormal DIGIT for siamese"),
+        (("digits", "--normal", "3", "--detector", "siamese"), "--abnormal CLASS for siamese"),
         (("rows.csv", "--detector", "siamese"), "Received: siamese"),
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
         (

@@ -25,7 +25,7 @@ MISTAKES = [  # words of a command, and what its sentence has to say
     (("train", "photos", "--out", "file"), "file, which is a file"),
     (("train", "photos", "--out", "photos/run"), "outside the data"),
     (("train", "photos", "--out", "photos-of-others"), "which holds other files"),
-    (("train", "photos", "--normal", "3", "--out", "new"), "mnist or digits only"),
+    (("train", "photos", "--normal", "3", "--out", "new"), "mnist, digits or cifar10 only"),
     (("train", "digits", "--normal", "11", "--out", "new"), "0 to 9. Received: 11"),
     ((*TRAIN, "--tensorboard", "file/below"), "folder for TensorBoard's events"),
     ((*TRAIN, "--detector", "fanogn"), "did you mean fanogan?"),

@@ -13,6 +13,7 @@ import numpy as np
 from keras_anogan.datasets import (
     ImageRows,
     hold_out,
+    load_cifar10,
     load_digits,
     load_masks,
     load_mnist,
@@ -30,15 +31,15 @@ from keras_anogan.words import counted
 
 
 def load_named(arguments: Arguments) -> Task:
-    """MNIST or scikit-learn's digits, by the normal or the anomalous class."""
-    if arguments.data == "mnist":
-        train, test = load_mnist()
-    else:
+    """MNIST, CIFAR-10 or scikit-learn's digits, by the normal or the anomalous class."""
+    if arguments.data == "digits":
         train, test = hold_out(*load_digits(), share=0.3, seed=0)
+    else:
+        train, test = (load_mnist if arguments.data == "mnist" else load_cifar10)()
     protocol = one_class if arguments.normal is not None else one_anomalous
-    digit: Any = arguments.normal if arguments.normal is not None else arguments.abnormal
-    share = arguments.calibrate_share or (0.2 if arguments.data == "mnist" else 0.25)
-    split = protocol(train, test, digit, stop=0.1, calibrate=share, seed=arguments.seed)
+    label: Any = arguments.normal if arguments.normal is not None else arguments.abnormal
+    share = arguments.calibrate_share or (0.25 if arguments.data == "digits" else 0.2)
+    split = protocol(train, test, label, stop=0.1, calibrate=share, seed=arguments.seed)
     digest = hashlib.sha256()
     for images, classes in (train, test):
         digest.update(np.ascontiguousarray(images).tobytes() + classes.tobytes())
@@ -56,7 +57,7 @@ def load_named(arguments: Arguments) -> Task:
         test_ids=[f"test-{i:05d}" for i in range(len(parts[3]))],
         preprocessing=preprocess,
         fingerprint=digest.hexdigest(),
-        name=f"{arguments.data}: digit {split.name}",
+        name=f"{arguments.data}: {'class' if arguments.data == 'cifar10' else 'digit'} {split.name}",
         train_classes=None if split.train_classes is None else split.train_classes[: len(parts[0])],
     )
 
