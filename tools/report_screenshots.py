@@ -26,9 +26,7 @@ QUIET = [
 
 def main(report: str, folder: str) -> None:
     """Write `<folder>/report-<width>-<theme>.png` for every width and theme."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        sys.exit("Expected Chromium to take the pictures with. Received: none on the PATH.")
+    browser = chromium()
     out = pathlib.Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     for width in WIDTHS:
@@ -37,7 +35,7 @@ def main(report: str, folder: str) -> None:
             with tempfile.TemporaryDirectory() as profile:
                 subprocess.run(
                     [
-                        chromium,
+                        browser,
                         *QUIET,
                         f"--user-data-dir={profile}",
                         f"--blink-settings=preferredColorScheme={scheme}",
@@ -51,6 +49,14 @@ def main(report: str, folder: str) -> None:
                 )
             cut_bottom(target)
             print(target)
+
+
+def chromium() -> str:
+    """The browser on the PATH."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        sys.exit("Expected Chromium to take the pictures with. Received: none on the PATH.")
+    return found
 
 
 def cut_bottom(path: pathlib.Path) -> None:
