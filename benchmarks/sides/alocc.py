@@ -13,8 +13,8 @@ BATCH = 128
 R = 25 * (14 * 14 * 32 + 7 * 7 * 64 * 32 + 4 * 4 * 128 * 64 + 4 * 4 * 128 * 32 + 7 * 7 * 32 * 16 + 14 * 14 * 16)
 D = 25 * (14 * 14 * 16 + 7 * 7 * 32 * 16 + 4 * 4 * 64 * 32 + 2 * 2 * 128 * 64) + 2 * 2 * 128
 # 2 for each multiply-add of an image: R forward and two gradients; D for two images, forward and two gradients in its
-# own update, forward and one image's gradient in R's.
-OPERATIONS = 2.0 * (3 * R + 6 * D + 3 * D)
+# own update, forward and the gradient of its input in R's.
+OPERATIONS = 2.0 * (3 * R + 6 * D + 2 * D)
 
 
 def ours(case: Case) -> Side:
@@ -45,26 +45,22 @@ def theirs(case: Case) -> Side:
     reconstructor, discriminator = torch_reconstructor(), torch_discriminator()
     x = torch.from_numpy(draw(MLP)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     moves_r = torch.optim.RMSprop(reconstructor.parameters(), 2e-4, alpha=0.9)
-    moves_d = torch.optim.RMSprop(discriminator.parameters(), 1e-3, alpha=0.9)
+    moves_d = torch.optim.RMSprop(discriminator.parameters(), 1e-4, alpha=0.9)
     cross_entropy = functional.binary_cross_entropy_with_logits
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
-
-    def logits(normal: Any, made: Any) -> Any:
-        return discriminator(torch.cat([normal, made])).chunk(2)
 
     def train() -> None:
         for rows in torch.randint(len(x), (case.their_units, BATCH)):
             image = x[rows]
-            made = reconstructor(image + 2.0 * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(image))
+            made = reconstructor(image + 0.155 * torch.randn_like(image))
             discriminator.requires_grad_(True)
             moves_d.zero_grad(set_to_none=True)
-            shown = [each + 0.3 * torch.randn_like(each) for each in (image, made.detach())]
-            normal, reconstructed = logits(*shown)
+            normal, reconstructed = discriminator(image), discriminator(made.detach())
             (cross_entropy(normal, ones) + cross_entropy(reconstructed, zeros)).backward()
             moves_d.step()
             discriminator.requires_grad_(False)
             moves_r.zero_grad(set_to_none=True)
-            loss = cross_entropy(logits(image, made)[1], ones) + 0.4 * 784 * functional.mse_loss(made, image)
+            loss = cross_entropy(discriminator(made), ones) + 0.4 * functional.mse_loss(made, image)
             loss.backward()
             moves_r.step()
 

@@ -87,7 +87,7 @@ class ALOCCWithPast(ALOCC):
         reconstructor, discriminator: as in `ALOCC`.
         old_reconstructor: keras.Model like the reconstructor; its weights are overwritten.
         early_steps: at least 1.
-        lambda_, noise_std, vary_noise, discriminator_noise_std, reconstructor_steps, score, seed: as in `ALOCC`.
+        lambda_, noise_std, reconstructor_steps, score, seed: as in `ALOCC`.
 
     Raises:
         ValueError: as `ALOCC` does, for early_steps < 1, and for an old reconstructor of other weights.
@@ -102,9 +102,7 @@ class ALOCCWithPast(ALOCC):
         old_reconstructor: keras.Model,
         early_steps: int = 100,
         lambda_: float = 0.4,
-        noise_std: float = 2.0,
-        vary_noise: bool = True,
-        discriminator_noise_std: float = 0.3,
+        noise_std: float = 0.155,
         reconstructor_steps: int = 1,
         score: str = "refined",
         seed: int = 0,
@@ -116,8 +114,6 @@ class ALOCCWithPast(ALOCC):
             old_reconstructor=old_reconstructor,
             lambda_=lambda_,
             noise_std=noise_std,
-            vary_noise=vary_noise,
-            discriminator_noise_std=discriminator_noise_std,
             reconstructor_steps=reconstructor_steps,
             score=score,
             seed=seed,
@@ -255,9 +251,7 @@ def build(
     batch_norm: bool = True,
     early_steps: int = 100,
     lambda_: float = 0.4,
-    noise_std: float = 2.0,
-    vary_noise: bool = True,
-    discriminator_noise_std: float = 0.3,
+    noise_std: float = 0.155,
     seed: int = 0,
     **params: Any,
 ) -> Phases:
@@ -266,16 +260,11 @@ def build(
     Args:
         shape, filters, discriminator_filters, batch_norm: as for "alocc".
         early_steps: as in `ALOCCWithPast`.
-        lambda_, noise_std, vary_noise, discriminator_noise_std: as in `ALOCC`.
+        lambda_, noise_std: as in `ALOCC`.
         seed: of the initial weights, the noise and the data order.
         **params: of `OGNet`.
     """
     reconstructor, old = (build_alocc_reconstructor(shape, filters, seed=2 * seed) for _ in range(2))
     discriminator = build_alocc_discriminator(shape, discriminator_filters, batch_norm, seed=2 * seed + 1)
-    noise: dict[str, Any] = {
-        "noise_std": noise_std,
-        "vary_noise": vary_noise,
-        "discriminator_noise_std": discriminator_noise_std,
-    }
-    first = ALOCCWithPast(reconstructor, discriminator, old, early_steps, lambda_=lambda_, seed=seed, **noise)
+    first = ALOCCWithPast(reconstructor, discriminator, old, early_steps, lambda_, noise_std, seed=seed)
     return {"alocc": first, "ognet": OGNet(reconstructor, discriminator, old, seed=seed, **params)}
