@@ -57,6 +57,7 @@ ARROWS = {
     },
     "recipes": {
         "_version",
+        "callbacks",
         "datasets",
         "detector",
         "evaluation",
