@@ -70,6 +70,8 @@ def build_small_fanogan() -> AnomalyDetector:
 
 
 ROWS = (
+    Row("adversarial_autoencoder", IMAGE, {"latent_dim": 4, "depth": 3}),
+    Row("adversarial_autoencoder", TABLE, {"latent_dim": 3, "depth": 2}, only=(*SCORES, *REFUSES)),
     Row("alad", TABLE, {"latent_dim": 3}),
     Row("alad", IMAGE, {"latent_dim": 4}, only=(*SCORES, *SAVED, *RESUMES)),
     Row("alocc", IMAGE, {"filters": 2, "discriminator_filters": 2}),

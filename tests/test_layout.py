@@ -74,9 +74,14 @@ ARROWS = {
 }
 # Papers that build on another paper.
 BUILDS_ON = {
+    "adversarial_autoencoder": {"path_scored"},
+    "alad": {"path_scored"},
+    "autoencoder": {"path_scored"},
     "cvgan": {"cvgan_networks", "vgan"},
     "cvgan_networks": {"vgan"},
-    "fanogan": {"wgan_gp"},
+    "efficientgan": {"path_scored"},
+    "fanogan": {"path_scored", "wgan_gp"},
+    "ganomaly": {"path_scored"},
     "ognet": {"alocc"},
     "skip_ganomaly": {"ganomaly"},
 }

@@ -6,6 +6,7 @@ Every file of this folder is imported, so that a paper is registered by being he
 import importlib
 import pkgutil
 
+from keras_anogan.models.adversarial_autoencoder import AdversarialAutoencoder
 from keras_anogan.models.alad import ALAD
 from keras_anogan.models.alocc import ALOCC
 from keras_anogan.models.anogan import AnoGAN
@@ -49,6 +50,7 @@ __all__ = [
     "VAE",
     "VGAN",
     "WGANGP",
+    "AdversarialAutoencoder",
     "AnoGAN",
     "Autoencoder",
     "EfficientGAN",

@@ -13,13 +13,14 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.detector import Tags
+from keras_anogan.models.path_scored import PATHS, PathScored
 from keras_anogan.models.registry import Phases, kind_of, latent_size, register
 from keras_anogan.nn import losses, networks, scores
 from keras_anogan.nn.layers import SpectralConv2D, SpectralDense
 from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
 
-SCORES = ("features", "logits", "l1", "l2")
+SCORES = ("features", "logits", "l1", "l2", *PATHS)
 
 
 # Tables: the paper's KDD99 networks. No spectral normalisation there.
@@ -167,7 +168,7 @@ def _eighth(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int]]:
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class ALAD(AnomalyDetector):
+class ALAD(PathScored):
     """Encoder, generator, and three discriminators: of (x, z), of (x, x_hat) and of (z, z_hat).
 
     One step: each discriminator learns to call its real pairs real, (x, E(x)), (x, x) and (z, z), and (G(z), z),
@@ -176,7 +177,8 @@ class ALAD(AnomalyDetector):
 
     - "features": ||f_xx(x, x) - f_xx(x, G(E(x)))||_1, where f_xx are the features of the (x, x_hat) discriminator;
     - "logits": -log sigmoid D_xx(x, G(E(x)));
-    - "l1", "l2": ||x - G(E(x))||.
+    - "l1", "l2": ||x - G(E(x))||;
+    - "sap", "nap": the difference of x and G(E(x)) in the hidden layers of E (`nn.paths`).
 
     The authors' code scores with averaged weights: `callbacks.NetworkEMA(0.999)`.
 
@@ -186,7 +188,7 @@ class ALAD(AnomalyDetector):
         discriminator_xz: keras.Model [x, z] -> logit (batch, 1).
         discriminator_xx: keras.Model [x, x_hat] -> (logit (batch, 1), features (batch, n)).
         discriminator_zz: keras.Model [z, z_hat] -> logit (batch, 1).
-        score: which of the four.
+        score: which of them.
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
 
     Raises:
@@ -232,6 +234,8 @@ class ALAD(AnomalyDetector):
         check_judge(discriminator_xx, "discriminator_xx", (x, x), ("logit", "features"))
         check_judge(discriminator_zz, "discriminator_zz", (z, z), ("logit",))
         self.score = score
+        if score in PATHS:
+            self.follow(encoder, score)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(beta_1=0.5) with the authors' rates: 1e-5 for tables, 2e-4 for images."""
@@ -281,7 +285,7 @@ class ALAD(AnomalyDetector):
         return found[0] if isinstance(found, (list, tuple)) else found
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score`, and all four that there are: `features`, `logits`, `l1`, `l2`."""
+        """`score`, and all that there are: `features`, `logits`, `l1`, `l2`; `sap` and `nap` for a path score."""
         z = self.encoder(x, training=False)  # (batch, latent_dim)
         x_hat = self.generator(z, training=False)
         _, features = self.discriminator_xx([x, x], training=False)
@@ -291,6 +295,7 @@ class ALAD(AnomalyDetector):
             "logits": scores.cross_entropy(logit_hat),
             "l1": scores.distance(x, x_hat),
             "l2": scores.distance(x, x_hat, 2),
+            **self.path_scores(x, x_hat),
         }
         explained |= {"score": explained[self.score], "latent": z, "reconstruction": x_hat}
         if len(x.shape) == 4:

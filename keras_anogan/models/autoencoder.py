@@ -16,11 +16,13 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.detector import Tags
+from keras_anogan.models.path_scored import PATHS, PathScored
 from keras_anogan.models.registry import Phases, kind_of, latent_size, register
 from keras_anogan.nn import networks, scores
 from keras_anogan.nn.networks import check_inverse, initializers
 
+SCORES = ("reconstruction", *PATHS)
 STAGES = (1, 2, 4, 8, 16)  # of the encoder, times `filters`
 
 
@@ -68,20 +70,24 @@ def _plan(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int], list[
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class Autoencoder(AnomalyDetector):
+class Autoencoder(PathScored):
     """Encoder and decoder, trained to reconstruct; the anomaly score is A(x) = ||x - x_hat||_2.
 
     The loss is the mean squared error of x and the reconstruction of x + noise; `noise_std=0` is the autoencoder of the
     notebook, above zero the denoising variant that it tried (Vincent et al. 2008). Scores are of images without noise.
 
+    With score="sap" or "nap" the score is the difference of x and x_hat in the hidden layers of the encoder
+    (`nn.paths`).
+
     Args:
         encoder: keras.Model x (batch, ...) -> z (batch, n).
         decoder: keras.Model z -> x.
         noise_std: standard deviation of the noise on the encoder's input in training, in the unit of x.
+        score: "reconstruction", "sap" or "nap".
         seed: integer; noise is a function of (seed, step), data order of (seed, epoch).
 
     Raises:
-        ValueError: for noise_std < 0 or networks whose shapes do not meet.
+        ValueError: for noise_std < 0, an unknown score, or networks whose shapes do not meet.
     """
 
     tags = Tags(input="any")
@@ -94,14 +100,20 @@ class Autoencoder(AnomalyDetector):
         encoder: keras.Model,
         decoder: keras.Model,
         noise_std: float = 0.0,
+        score: str = "reconstruction",
         seed: int = 0,
         name: str | None = None,
     ) -> None:
         super().__init__(encoder=encoder, decoder=decoder, seed=seed, name=name)
         if not 0.0 <= noise_std < math.inf:
             raise ValueError(f"Expected a finite noise_std >= 0. Received: noise_std={noise_std!r}.")
+        if score not in SCORES:
+            raise ValueError(f"Expected the score to be one of {SCORES}. Received: score={score!r}.")
         check_inverse(encoder, decoder)
         self.noise_std = noise_std
+        self.score = score
+        if score in PATHS:
+            self.follow(encoder, score)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """AdamW(1e-3, weight_decay=1e-2), as in the notebook."""
@@ -119,10 +131,12 @@ class Autoencoder(AnomalyDetector):
         return self.log(loss=loss)
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score`, `latent`, `reconstruction`, and `anomaly_map` for images."""
+        """`score`, `latent`, `reconstruction`, `anomaly_map` for images; `sap` and `nap` for a path score."""
         z = self.encoder(x, training=False)  # (batch, n)
         x_hat = self.decoder(z, training=False)
-        explained = {"score": scores.distance(x, x_hat, degree=2), "latent": z, "reconstruction": x_hat}
+        paths = self.path_scores(x, x_hat)
+        score = paths.get(self.score, scores.distance(x, x_hat, degree=2))
+        explained = {"score": score, **paths, "latent": z, "reconstruction": x_hat}
         if len(x.shape) == 4:
             explained["anomaly_map"] = scores.residual_map(x, x_hat)  # (batch, H, W)
         return explained

@@ -14,12 +14,13 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.detector import Tags
+from keras_anogan.models.path_scored import PATHS, PathScored
 from keras_anogan.models.registry import Phases, kind_of, latent_size, register
 from keras_anogan.nn import losses, networks, scores
 from keras_anogan.nn.networks import check_inverse, check_judge, float32_outputs, initializers
 
-SCORES = ("feature_matching", "cross_entropy", "cross_entropy_generated")
+SCORES = ("feature_matching", "cross_entropy", "cross_entropy_generated", *PATHS)
 
 
 # Tables: the paper's KDD99 networks; encoder and generator are `networks.build_table_encoder`, `build_table_generator`.
@@ -109,7 +110,7 @@ def _quarter(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, int]]:
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class EfficientGAN(AnomalyDetector):
+class EfficientGAN(PathScored):
     """Encoder, generator, and a discriminator of pairs (x, z).
 
     One step: the discriminator learns to call pairs (x, E(x)) real and pairs (G(z), z) not; then, on the same batch,
@@ -123,6 +124,8 @@ class EfficientGAN(AnomalyDetector):
     - "cross_entropy": -log sigmoid D(x, E(x)), as the paper writes it;
     - "cross_entropy_generated": -log sigmoid D(G(E(x)), E(x)), as its authors' code has it.
 
+    Or it is "sap" or "nap": the difference of x and G(E(x)) in the hidden layers of E (`nn.paths`).
+
     The authors' code counts the weight the other way round: its w = 0.1 is weight = 0.9 here. It also scores with
     averaged weights: `callbacks.NetworkEMA(0.9999)` for KDD99, 0.999 for MNIST.
 
@@ -130,7 +133,7 @@ class EfficientGAN(AnomalyDetector):
         encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).
         generator: keras.Model z -> x.
         discriminator: keras.Model [x, z] -> (logit (batch, 1), features (batch, n)).
-        score: which L_D.
+        score: which L_D, or which path score.
         weight: of the residual term, in [0, 1].
         degree: of both norms, >= 1.
         cycle: weight of the mean of ||x - G(E(x))||_1 in the loss of generator and encoder; 0 in the paper, whose
@@ -174,6 +177,8 @@ class EfficientGAN(AnomalyDetector):
         self.weight = weight
         self.degree = degree
         self.cycle = cycle
+        if score in PATHS:
+            self.follow(encoder, score)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(1e-5, beta_1=0.5), as in the authors' code."""
@@ -207,18 +212,23 @@ class EfficientGAN(AnomalyDetector):
         return self.log(**logged)
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score` = weight x `residual` + (1 - weight) x `discriminator_term`, and what they are made of."""
+        """`score` = weight x `residual` + (1 - weight) x `discriminator_term`, and what they are made of.
+
+        For a path score there are `sap` and `nap` too, and `discriminator_term` is that of feature matching.
+        """
         z = self.encoder(x, training=False)  # (batch, latent_dim)
         x_hat = self.generator(z, training=False)
         logit, features = self.discriminator([x, z], training=False)
         logit_hat, features_hat = self.discriminator([x_hat, z], training=False)
         residual = scores.distance(x, x_hat, self.degree)
-        if self.score == "feature_matching":
+        if self.score in ("feature_matching", *PATHS):
             term = scores.distance(features, features_hat, self.degree)
         else:
             term = scores.cross_entropy(logit if self.score == "cross_entropy" else logit_hat)
+        paths = self.path_scores(x, x_hat)
         explained = {
-            "score": self.weight * residual + (1.0 - self.weight) * term,
+            "score": paths.get(self.score, self.weight * residual + (1.0 - self.weight) * term),
+            **paths,
             "residual": residual,
             "discriminator_term": term,
             "latent": z,

@@ -10,18 +10,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.detector import Tags
+from keras_anogan.models.path_scored import PATHS, PathScored
 from keras_anogan.models.registry import Phases, register
 from keras_anogan.models.wgan_gp import WGANGP
 from keras_anogan.nn import networks, scores
 from keras_anogan.nn.networks import check_inverse, check_judge
 
+SCORES = ("residual", *PATHS, *(f"critic_{path}" for path in PATHS))
 MAPPINGS = ("izif", "izi", "ziz")
 ARCHITECTURES = ("mlp", "dcgan", "resnet")
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class FAnoGAN(AnomalyDetector):
+class FAnoGAN(PathScored):
     """Encoder for a trained generator and critic, by one of the paper's three mappings.
 
     - "izif", the paper's choice: image to z to image, with the loss MSE(x, G(E(x))) + kappa MSE(f(x), f(G(E(x)))),
@@ -32,17 +34,21 @@ class FAnoGAN(AnomalyDetector):
     Generator and critic stay as they are, batch-norm statistics included. Whatever the mapping, the anomaly score
     is A(x) = residual + kappa x feature residual, the sum that izif minimises; kappa = 0 leaves the residual.
 
+    Other scores: "sap" and "nap" compare x and G(E(x)) in the hidden layers of the encoder, "critic_sap" and
+    "critic_nap" in those of the critic (`nn.paths`).
+
     Args:
         encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).
         generator: trained keras.Model z -> x.
         critic: trained keras.Model x -> (value (batch, 1), features (batch, n)).
         kappa: weight of the feature residual; 1 in the paper.
         mapping: "izif", "izi" or "ziz".
+        score: "residual", "sap", "nap", "critic_sap" or "critic_nap".
         mirror: whether each training image is mirrored left to right with probability 1/2.
         seed: integer; decides the data order.
 
     Raises:
-        ValueError: for kappa < 0, an unknown mapping, or networks whose shapes do not meet.
+        ValueError: for kappa < 0, an unknown mapping or score, or networks whose shapes do not meet.
     """
 
     tags = Tags(input="image")
@@ -58,6 +64,7 @@ class FAnoGAN(AnomalyDetector):
         kappa: float = 1.0,
         mapping: str = "izif",
         mirror: bool = False,
+        score: str = "residual",
         seed: int = 0,
         name: str | None = None,
     ) -> None:
@@ -66,12 +73,17 @@ class FAnoGAN(AnomalyDetector):
             raise ValueError(f"Expected kappa >= 0. Received: kappa={kappa!r}.")
         if mapping not in MAPPINGS:
             raise ValueError(f"Expected the mapping to be one of {MAPPINGS}. Received: mapping={mapping!r}.")
+        if score not in SCORES:
+            raise ValueError(f"Expected the score to be one of {SCORES}. Received: score={score!r}.")
         check_inverse(encoder, generator)
         check_judge(critic, "critic", [("the generator", generator.output_shape)], ("value", "features"))
         self.kappa = kappa
         self.mapping = mapping
         self.check_mirrored(mirror)
         self.mirror = mirror
+        self.score = score
+        if score != "residual":
+            self.follow(critic if score.startswith("critic") else encoder, score.removeprefix("critic_"))
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """RMSprop(5e-5), as in the authors' code."""
@@ -114,7 +126,7 @@ class FAnoGAN(AnomalyDetector):
         """`score` = `img_distance` + kappa x `feature_distance`, and what they are made of.
 
         `z_distance` is the mean squared distance of E(x) and E(G(E(x))), which the authors log beside the
-        score; `anomaly_map` is |x - G(E(x))|, for images.
+        score; `anomaly_map` is |x - G(E(x))|, for images; `sap` and `nap` where it is a path score.
         """
         z = self.encoder(x, training=False)  # (batch, latent_dim)
         x_hat = self.generator(z, training=False)
@@ -123,8 +135,10 @@ class FAnoGAN(AnomalyDetector):
         _, features_hat = self.critic(x_hat, training=False)
         img_distance = scores.mean_squared_error(x, x_hat)
         feature_distance = scores.mean_squared_error(features, features_hat)
+        paths = self.path_scores(x, x_hat)
         explained = {
-            "score": img_distance + self.kappa * feature_distance,
+            "score": paths.get(self.score.removeprefix("critic_"), img_distance + self.kappa * feature_distance),
+            **paths,
             "img_distance": img_distance,
             "feature_distance": feature_distance,
             "z_distance": scores.mean_squared_error(z, z_hat),

@@ -14,7 +14,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.detector import Tags
+from keras_anogan.models.path_scored import PATHS, PathScored
 from keras_anogan.models.registry import Phases, kind_of, latent_size, register
 from keras_anogan.nn import losses, networks, scores
 from keras_anogan.nn.layers import FusedBatchNormalization
@@ -23,6 +24,7 @@ from keras_anogan.training.adversarial import AdversarialModel
 from keras_anogan.training.replicas import replicas
 
 NORMS = ("l2", "l1")
+SCORES = ("latent", *PATHS)
 NORMALIZATIONS = ("batch", "instance")
 
 
@@ -107,7 +109,7 @@ def normalizers(normalization: str, seed: int | None) -> Any:
 
 
 @keras.saving.register_keras_serializable("keras_anogan")
-class GANomaly(AnomalyDetector):
+class GANomaly(PathScored):
     """Encoder, decoder, second encoder and discriminator; the anomaly score is the distance of z and z_hat.
 
     With x_hat = decoder(encoder(x)), z = encoder(x) and z_hat = second_encoder(x_hat) one step lowers, for encoders and
@@ -121,6 +123,9 @@ class GANomaly(AnomalyDetector):
     - "l2": the mean of (z - z_hat)^2, as in the authors' code;
     - "l1": the mean of |z - z_hat|, the paper's but for a constant factor.
 
+    With score="sap" or "nap" it is the difference of x and x_hat in the hidden layers of the first encoder
+    (`nn.paths`).
+
     Args:
         encoder: keras.Model x (batch, ...) -> z (batch, latent_dim).
         decoder: keras.Model z -> x.
@@ -128,12 +133,13 @@ class GANomaly(AnomalyDetector):
         discriminator: keras.Model x -> (logit (batch, 1), features (batch, n)).
         w_adv, w_con, w_enc: weights of the three losses, >= 0; 1, 50 and 1 as published.
         norm: of the score, "l2" or "l1".
+        score: "latent", "sap" or "nap".
         reinit_below: where the discriminator's loss falls below this, its weights are drawn anew (`draw_anew`), as in
             the authors' code; 0 for never, and never on several replicas.
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
-        ValueError: for negative numbers, an unknown norm, or networks whose shapes do not meet.
+        ValueError: for negative numbers, an unknown norm or score, or networks whose shapes do not meet.
     """
 
     tags = Tags(input="any")
@@ -151,6 +157,7 @@ class GANomaly(AnomalyDetector):
         w_con: float = 50.0,
         w_enc: float = 1.0,
         norm: str = "l2",
+        score: str = "latent",
         reinit_below: float = 1e-5,
         seed: int = 0,
         name: str | None = None,
@@ -168,6 +175,8 @@ class GANomaly(AnomalyDetector):
                 raise ValueError(f"Expected a finite {key} >= 0. Received: {key}={value!r}.")
         if norm not in NORMS:
             raise ValueError(f"Expected the norm to be one of {NORMS}. Received: norm={norm!r}.")
+        if score not in SCORES:
+            raise ValueError(f"Expected the score to be one of {SCORES}. Received: score={score!r}.")
         for network in (encoder, second_encoder):
             check_inverse(network, decoder)
         check_judge(discriminator, "discriminator", [("the decoder", decoder.output_shape)], ("logit", "features"))
@@ -175,7 +184,10 @@ class GANomaly(AnomalyDetector):
         self.w_con = w_con
         self.w_enc = w_enc
         self.norm = norm
+        self.score = score
         self.reinit_below = reinit_below
+        if score in PATHS:
+            self.follow(encoder, score)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam(2e-4, beta_1=0.5), as in the authors' code."""
@@ -208,13 +220,15 @@ class GANomaly(AnomalyDetector):
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`; `error`, the mean of |x - x_hat|; `latent`, z, and `latent_hat`, z_hat; `reconstruction`, x_hat, and
-        for images `anomaly_map`, |x - x_hat|."""
+        for images `anomaly_map`, |x - x_hat|; `sap` and `nap` where it is a path score."""
         z = self.encoder(x, training=False)  # (batch, latent_dim)
         x_hat = self.decoder(z, training=False)
         z_hat = self.second_encoder(x_hat, training=False)
         distance = scores.mean_squared_error if self.norm == "l2" else scores.mean_absolute_error
+        paths = self.path_scores(x, x_hat)
         explained = {
-            "score": distance(z, z_hat),
+            "score": paths.get(self.score, distance(z, z_hat)),
+            **paths,
             "error": scores.mean_absolute_error(x, x_hat),
             "latent": z,
             "latent_hat": z_hat,

@@ -52,7 +52,7 @@ def test_every_parameter_has_a_default_and_a_type_and_is_told_in_a_docstring(nam
 def test_parameters_are_the_builders_and_those_of_the_class_without_networks():
     assert list(parameters_of("fanogan")) == [
         *("architecture", "latent_dim", "lambda_", "n_critic", "latent_activation", "filters", "batchnorm_epsilon"),
-        *("mirror", "kappa", "mapping"),
+        *("mirror", "kappa", "mapping", "score"),
     ]
     assert parameters_of("fanogan")["kappa"].default == 1.0
     assert parameters_of("fanogan")["kappa"].annotation is float
