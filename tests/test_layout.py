@@ -77,6 +77,7 @@ BUILDS_ON = {
     "adversarial_autoencoder": {"path_scored"},
     "alad": {"path_scored"},
     "autoencoder": {"path_scored"},
+    "composed": {"path_scored"},
     "cvgan": {"cvgan_networks", "vgan"},
     "cvgan_networks": {"vgan"},
     "efficientgan": {"path_scored"},

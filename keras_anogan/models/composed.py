@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector, Tags
+from keras_anogan.models.path_scored import PathScored, batches_again
 from keras_anogan.nn import scores
 
 
@@ -35,9 +36,18 @@ class DetectorOfParts(AnomalyDetector):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train the detector on the parts of samples (n, *sample_shape); arguments as in every detector's `fit`."""
         if not self.detector.tags.closed_form:
-            return super().fit(x, *args, **kwargs)
+            return self._fit_on_parts(x, *args, **kwargs)
         rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
         return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
+
+    def _fit_on_parts(self, x: Any, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        detector = self.detector
+        if not isinstance(detector, PathScored) or detector.whitening is None:
+            return super().fit(x, *args, **kwargs)
+        batches = batches_again(x, None, kwargs.get("steps_per_epoch"), type(self).__name__)
+        history = super().fit(x, *args, **kwargs)
+        detector.whiten(map(self.parts, batches))
+        return history
 
     def check_solved(self) -> None:
         """Refuse a detector of closed form that has seen no rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.nn.paths import PathWhitening, hidden_network, path_difference, sap
-from keras_anogan.training.batches import KerasData, data_of, in_batches
+from keras_anogan.training.batches import EpochBatches, KerasData, Rows, data_of, in_batches
 
 PATHS = ("sap", "nap")
 MOST_ON_PATH = 8192  # numbers that are whitened together; their covariance takes half a gigabyte then
@@ -62,35 +62,38 @@ class PathScored(AnomalyDetector):
         """
         if self.whitening is None:
             return super().fit(x, y, batch_size, **kwargs)
-        data = data_of(x, y)
-        if isinstance(data, KerasData) and not isinstance(data.x, tf.data.Dataset):
-            raise ValueError(
-                f"{type(self).__name__} expected an array, rows or a tf.data.Dataset, which can be read again when "
-                f"training ends, to whiten the path by. Received: {type(data.x).__name__}."
-            )
-        steps = kwargs.get("steps_per_epoch")
+        batches = batches_again(x, y, kwargs.get("steps_per_epoch"), type(self).__name__)
         history = super().fit(x, y, batch_size, **kwargs)
-        self._whiten(data, steps)
+        self.whiten(batches)
         return history
 
-    def _whiten(self, data: Any, steps: int | None) -> None:
-        """Adapt the whitening to training rows; not where training has ended in NaN."""
-        assert self.whitening is not None
+    def whiten(self, batches: Iterable[Any]) -> None:
+        """Adapt NAP to batches of training rows, (batch, *sample_shape); not where training has ended in NaN."""
+        if self.whitening is None or not all(np.isfinite(weight).all() for weight in self.get_weights()):
+            return
 
         @tf.function(reduce_retracing=True)
         def difference(x: tf.Tensor) -> tf.Tensor:
             return path_difference(self._hidden, x, self.explain(x)["reconstruction"])
 
-        parts = self._differences(difference, data, steps)
-        if all(bool(np.isfinite(weight).all()) for weight in self.get_weights()):
-            self.whitening.adapt(parts)
+        self.whitening.adapt(np.asarray(difference(batch)) for batch in batches)
 
-    def _differences(self, difference: Any, data: Any, steps: int | None) -> Iterator[np.ndarray]:
-        if data.rows is not None:
-            yield from in_batches(difference, data.rows, 256)
-            return
-        batches = data.x if isinstance(data, KerasData) else data.as_dataset(steps)
-        if batches.cardinality() == tf.data.INFINITE_CARDINALITY:
-            batches = batches.take(steps or 1)
-        for batch in batches:
-            yield np.asarray(difference(batch[0] if isinstance(batch, tuple) else batch))
+
+def batches_again(x: Any, y: Any, steps: int | None, owner: str) -> Iterator[Any]:
+    """What `fit` was given once more, batch by batch: all rows, or so many batches of a data set without an end.
+
+    Raises:
+        ValueError: at once, for a generator, which can't be read twice.
+    """
+    data = data_of(x, y)
+    if isinstance(data, Rows) or data.rows is not None:
+        return in_batches(tf.constant, data.rows, 256)
+    if isinstance(data, KerasData) and not isinstance(data.x, tf.data.Dataset):
+        raise ValueError(
+            f"{owner} expected an array, rows or a tf.data.Dataset, which can be read again when training ends, to "
+            f"whiten the path by. Received: {type(data.x).__name__}."
+        )
+    batches: Any = data.as_dataset(steps) if isinstance(data, EpochBatches) else data.x
+    if batches.cardinality() == tf.data.INFINITE_CARDINALITY:
+        batches = batches.take(steps or 1)
+    return (batch[0] if isinstance(batch, tuple) else batch for batch in batches)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_anogan import AdversarialAutoencoder, Explainer, build_detector
+from keras_anogan import AdversarialAutoencoder, Explainer, PatchDetector, build_detector
 from keras_anogan.models.adversarial_autoencoder import (
     build_deep_decoder,
     build_deep_encoder,
@@ -177,6 +177,18 @@ def test_a_data_set_whitens_as_its_rows_do_and_a_generator_is_refused(tiny_image
     np.testing.assert_allclose(*found, rtol=1e-3)
     with pytest.raises(ValueError, match="can be read again"):
         detector.fit((tiny_images for _ in range(2)), epochs=1, steps_per_epoch=1, verbose=0)
+
+
+def test_patches_are_whitened_by_the_patches_of_the_training_images(tiny_images):
+    large = np.concatenate([tiny_images[:16], tiny_images[16:]], axis=2)  # 16 images of 8 x 16 pixels
+    inner = small()
+    detector = PatchDetector(inner, (8, 16), stride=8)
+    detector.compile()
+    detector.fit(large, batch_size=8, epochs=1, verbose=0)
+    patches = np.asarray(detector.parts(tf.constant(large)))
+    found = inner.predict(patches)
+    inner.whiten([patches])
+    np.testing.assert_allclose(found, inner.predict(patches), rtol=1e-2)
 
 
 def test_a_training_that_ends_in_nan_is_not_whitened(tiny_images):
