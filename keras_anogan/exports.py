@@ -32,6 +32,7 @@ from keras_anogan.models import (
     list_detectors,
 )
 from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
+from keras_anogan.models.ensemble import Ensemble
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.preprocessing import image_preprocessing
@@ -78,6 +79,7 @@ __all__ = [
     "CumulativeAggregation",
     "DoubleExponentialThreshold",
     "EfficientGAN",
+    "Ensemble",
     "Explainer",
     "ExponentialThreshold",
     "FAnoGAN",
