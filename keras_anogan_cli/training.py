@@ -49,7 +49,10 @@ def train(
     params: options.Parameters = None,
     architecture: Annotated[
         str | None,
-        typer.Option(help="Of fanogan: mlp, dcgan or resnet. Default: mlp for mnist and digits, else dcgan."),
+        typer.Option(
+            help="Of fanogan: mlp, dcgan or resnet; of adversarial_autoencoder: mlp or dcgan. Default: mlp for mnist, "
+            "digits and tables, else dcgan."
+        ),
     ] = None,
     image_size: options.ImageSize = None,
     color: options.Color = "auto",

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_anogan.detector import AnomalyDetector
 from keras_anogan.files import read_json, replacing, write_json
 from keras_anogan.training.batches import gathered, in_batches
 
@@ -111,7 +112,7 @@ def averaged(model: keras.Model) -> contextlib.AbstractContextManager:
 def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarray:
     """Scores of rows in the middle of a `fit`, with averaged weights where the model follows any.
 
-    A detector that searches at query time is too slow for that: its `monitor` stands in for the score.
+    A detector with a `monitor` of its own is judged by that: its score takes a search, or a training that has ended.
 
     Args:
         model: a detector.
@@ -122,7 +123,7 @@ def score_rows(model: keras.Model, rows: Any, batch_size: int = 256) -> np.ndarr
         float32 (n,).
     """
     score = model.predict_on_batch
-    if getattr(getattr(model, "tags", None), "search_at_query", False):
+    if isinstance(model, AnomalyDetector) and type(model).monitor is not AnomalyDetector.monitor:
         score = model.__dict__.setdefault("_monitor_graph", tf.function(model.monitor, reduce_retracing=True))
     with averaged(model):
         return gathered(in_batches(score, rows, batch_size))

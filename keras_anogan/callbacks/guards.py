@@ -90,8 +90,11 @@ class CollapseMonitor(keras.callbacks.Callback):
     @staticmethod
     def watches(model: Any) -> bool:
         """Whether a model is one that can be watched."""
-        judge = _judge(model)
-        return judge is not None and len(judge.inputs) == 1 and (bool(noise_generator(model)) or _reconstructs(model))
+        judge, generator = _judge(model), noise_generator(model)
+        if judge is None or len(judge.inputs) != 1:
+            return False
+        made = model.sample_shape if generator is None else generator.output_shape[1:]
+        return tuple(judge.input_shape[1:]) == tuple(made) and (generator is not None or _reconstructs(model))
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_anogan.detector import AnomalyDetector
 from keras_anogan.nn.paths import PathWhitening, hidden_network, path_difference, sap
+from keras_anogan.nn.scores import mean_squared_error
 from keras_anogan.training.batches import EpochBatches, KerasData, Rows, data_of, in_batches
 
 PATHS = ("sap", "nap")
@@ -51,6 +52,12 @@ class PathScored(AnomalyDetector):
         difference = path_difference(self._hidden, x, x_hat)
         found = {"sap": sap(difference)}
         return found if self.whitening is None else {**found, "nap": self.whitening(difference)}
+
+    def monitor(self, x: tf.Tensor) -> tf.Tensor:
+        """A(x); for a path score the mean of (x - x_hat)^2, as the path has no meaning before training ends."""
+        if self._hidden is None:
+            return super().monitor(x)
+        return mean_squared_error(x, self.explain(x)["reconstruction"])
 
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any

@@ -139,8 +139,8 @@ class Arguments(RunArguments):
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
         detector: default: pca for a folder, fanogan for the named sets, flow for tables. One that learns from
             the classes of normal images needs `abnormal`.
-        architecture: of a detector that has several, f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for digits,
-            written or printed, dcgan for cifar10 and folders.
+        architecture: of a detector that has several, such as f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for
+            mnist, digits and tables, dcgan for cifar10 and folders.
         image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 32
             (cifar10), 64 (folder).
         epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
@@ -272,7 +272,7 @@ class Arguments(RunArguments):
                 f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
         if has_several:
-            self._set_default("architecture", "mlp" if self.data in ("mnist", "digits") else "dcgan")
+            self._set_default("architecture", "mlp" if self.is_table or self.data in ("mnist", "digits") else "dcgan")
 
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""

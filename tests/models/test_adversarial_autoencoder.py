@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_anogan import AdversarialAutoencoder, Explainer, PatchDetector, build_detector
+from keras_anogan.callbacks.backup import score_rows
 from keras_anogan.models.adversarial_autoencoder import (
     build_deep_decoder,
     build_deep_encoder,
@@ -162,6 +163,17 @@ def test_an_unknown_score_is_refused_with_those_that_there_are(name):
     shape = (6,) if name in ("alad", "efficientgan") else SHAPE
     with pytest.raises(ValueError, match=r"Expected the score to be one of .*'nap'"):
         build_detector(name, shape, score="rapp", **SMALL.get(name, {}))
+
+
+def test_training_is_watched_by_the_reconstruction(tiny_images):
+    detector = small()
+    detector.compile()
+    history = detector.fit(tiny_images, validation_data=tiny_images, batch_size=32, epochs=2, verbose=0).history
+    made = Explainer(detector).predict(tiny_images)["reconstruction"]
+    assert history["val_score"][-1] == pytest.approx(((tiny_images - made) ** 2).mean(), rel=1e-3)
+    np.testing.assert_allclose(
+        score_rows(detector, tiny_images), ((tiny_images - made) ** 2).mean(axis=(1, 2, 3)), rtol=1e-3
+    )
 
 
 def test_a_data_set_whitens_as_its_rows_do_and_a_generator_is_refused(tiny_images):
