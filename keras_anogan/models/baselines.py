@@ -36,6 +36,11 @@ def neighbors_scores(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return _solved(Neighbors(train.shape[1:]), train, test)
 
 
+def pca_neighbors_scores(train: np.ndarray, test: np.ndarray, n_components: int = 32, k: int = 5) -> np.ndarray:
+    """The mean distance to the k nearest training rows in PCA's subspace; arguments and result as in `pca_scores`."""
+    return _solved(Neighbors(train.shape[1:], k=k, n_components=n_components), train, test)
+
+
 def forest_scores(train: np.ndarray, test: np.ndarray, seed: int = 0) -> np.ndarray:
     """Scores of scikit-learn's isolation forest, float64 (len(test),), for rows, float32 (n, features)."""
     from sklearn.ensemble import IsolationForest

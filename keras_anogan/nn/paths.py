@@ -7,6 +7,7 @@ all of them: SAP is its squared length, NAP its squared length after whitening b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from keras import ops
 
 MOST_NUMBERS = 2**24  # in the matrix that whitens
+PLACES = 4  # along a side of a map
 FLOOR = 1e-3  # standard deviations below this share of the largest count as none
 
 
@@ -22,7 +24,8 @@ def hidden_network(network: keras.Model) -> keras.Model:
     """x (batch, ...) -> (batch, n) float32: the hidden layers of a functional network, flattened, side by side.
 
     A hidden layer ends where the next layer with a kernel begins. The input is none of them; the output is, where the
-    network has one only.
+    network has one only. RaPP has dense layers; maps of convolutions are averaged to at most 4 x 4 places, since all of
+    their pixels would be too many to whiten.
 
     Raises:
         ValueError: for a network without hidden layers.
@@ -34,9 +37,16 @@ def hidden_network(network: keras.Model) -> keras.Model:
             f"Expected a functional network with hidden layers for a path score. Received: {network.name}, which has "
             "none."
         )
-    flat = [keras.layers.Flatten(dtype="float32")(tensor) for tensor in tensors]
+    flat = [keras.layers.Flatten(dtype="float32")(_coarse(tensor)) for tensor in tensors]
     h = keras.layers.Concatenate(dtype="float32")(flat) if len(flat) > 1 else flat[0]
     return keras.Model(network.inputs[0], h, name=f"{network.name}_path")
+
+
+def _coarse(tensor: Any) -> Any:
+    if len(tensor.shape) != 4:
+        return tensor
+    size = tuple(math.ceil(side / PLACES) for side in tensor.shape[1:3])
+    return keras.layers.AveragePooling2D(size, padding="same", dtype="float32")(tensor) if max(size) > 1 else tensor
 
 
 def path_difference(hidden: Any, x: Any, x_hat: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_anogan.recipes import (
+    aae_mnist,
     alocc_mnist,
     anogan_mnist,
     bigans_kdd99,
@@ -33,6 +34,7 @@ EXPERIMENTS = (
     fanogan_mnist,
     anogan_mnist,
     one_anomalous_mnist,
+    aae_mnist,
     vae_mnist,
     efficientgan_mnist,
     alocc_mnist,

@@ -126,7 +126,9 @@ def build_gan_discriminator(
     return detector
 
 
-def build_autoencoder(shape: tuple[int, ...], seed: int, filters: int = 8, noise_std: float = 0.0) -> AnomalyDetector:
+def build_autoencoder(
+    shape: tuple[int, ...], seed: int, filters: int = 8, noise_std: float = 0.0, score: str = "reconstruction"
+) -> AnomalyDetector:
     """The autoencoder of the notebook, compiled with its optimizer, AdamW(1e-3, weight decay 1e-2).
 
     Args:
@@ -134,8 +136,9 @@ def build_autoencoder(shape: tuple[int, ...], seed: int, filters: int = 8, noise
         seed: of weights, noise and order.
         filters: of the first convolution; 32 in the notebook.
         noise_std: of the noise on the input, which ranges over 2; none in the notebook.
+        score: as in `Autoencoder`.
     """
-    detector = build_detector("autoencoder", shape, filters=filters, noise_std=noise_std, seed=seed)
+    detector = build_detector("autoencoder", shape, filters=filters, noise_std=noise_std, score=score, seed=seed)
     detector.compile()
     return detector
 

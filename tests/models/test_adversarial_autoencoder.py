@@ -154,8 +154,8 @@ def test_whoever_encodes_and_reconstructs_can_be_scored_along_a_path(name, score
 
 def test_too_many_numbers_are_refused_for_nap_alone():
     with pytest.raises(ValueError, match=r"at most 8,192 numbers .* for the score nap.* the score sap takes any"):
-        build_detector("ganomaly", (32, 32, 3), score="nap")
-    assert build_detector("ganomaly", (32, 32, 3), score="sap").whitening is None
+        build_detector("ganomaly", (32, 32, 3), filters=128, score="nap")
+    assert build_detector("ganomaly", (32, 32, 3), filters=128, score="sap").whitening is None
 
 
 @pytest.mark.parametrize("name", list(SCORED))

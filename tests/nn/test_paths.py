@@ -38,6 +38,16 @@ def test_hidden_layers_are_what_later_layers_read_and_the_output():
     assert hidden_network(judge).output_shape == (None, 12 + 5)
 
 
+def test_maps_are_averaged_to_a_few_places():
+    x = keras.Input((12, 8, 1))
+    h = keras.layers.Conv2D(2, 3, padding="same")(x)
+    network = keras.Model(x, [keras.layers.Conv2D(1, 3)(h), h])
+    images = np.random.default_rng(0).normal(size=(3, 12, 8, 1)).astype("float32")
+    maps = np.asarray(keras.Model(x, h)(images))
+    want = maps.reshape(3, 4, 3, 4, 2, 2).mean(axis=(2, 4))  # places of 3 x 2 pixels
+    np.testing.assert_allclose(hidden_network(network)(images, training=False), want.reshape(3, -1), atol=1e-6)
+
+
 def test_a_network_without_hidden_layers_is_refused():
     x = keras.Input((3,))
     with pytest.raises(ValueError, match="hidden layers for a path score"):
