@@ -68,9 +68,9 @@ class PathScored(AnomalyDetector):
             ValueError: as for every detector, and for a generator, which can't be read twice, where a path is whitened.
         """
         if self.whitening is None:
-            return super().fit(x, y, batch_size, **kwargs)
+            return super().fit(x, y=y, batch_size=batch_size, **kwargs)
         batches = batches_again(x, y, kwargs.get("steps_per_epoch"), type(self).__name__)
-        history = super().fit(x, y, batch_size, **kwargs)
+        history = super().fit(x, y=y, batch_size=batch_size, **kwargs)
         self.whiten(batches)
         return history
 
