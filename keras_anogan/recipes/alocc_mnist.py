@@ -1,13 +1,13 @@
 """ALOCC and OGNet on MNIST, one digit normal: do they end well, and is the second phase worth it?
 
 keras-anogan reproduce alocc-mnist-digit1
-    No result is published yet.
+    15 minutes: AUROC 0.89 ± 0.07. The last epochs of public runs have 0.601, PCA with 32 components 0.999.
 keras-anogan reproduce alocc-mnist-oneclass
-    No result is published yet.
+    93 minutes: AUROC 0.862 ± 0.026. PCA with 32 components 0.955.
 keras-anogan reproduce ognet-mnist-digit1
-    No result is published yet.
+    Seconds after ALOCC's in one process, else as long: AUROC 0.973 ± 0.022. PCA with 32 components 0.999.
 keras-anogan reproduce ognet-mnist-oneclass
-    No result is published yet.
+    Half a minute after ALOCC's in one process, else as long: AUROC 0.913 ± 0.008. PCA with 32 components 0.955.
 """
 
 from __future__ import annotations
