@@ -86,28 +86,58 @@ class PathWhitening(keras.layers.Layer):
         Raises:
             ValueError: for fewer than two rows.
         """
-        count, origin, total, products = 0, np.zeros(self.size), np.zeros(self.size), np.zeros((self.size, self.size))
+        moments = _Moments(self.size)
         for batch in batches:
-            rows = np.asarray(batch, "float64")
-            if count == 0:
-                origin = rows.mean(axis=0)  # near the mean: little is lost when it is taken away in the end
-            rows = rows - origin
-            count += len(rows)
-            total += rows.sum(axis=0)
-            products += rows.T @ rows
-        if count < 2:
-            raise ValueError(f"Expected at least two rows to whiten by. Received: {count}.")
-        mean = total / count
-        variances, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
+            moments.add(np.asarray(batch, "float64"))
+        mean, variances, vectors = moments.solved()
         kept = int(self.directions.shape[1])
-        variances, vectors = variances[::-1][:kept], vectors[:, ::-1][:, :kept]
+        variances, vectors = variances[:kept], vectors[:, :kept]
         some = variances > FLOOR**2 * max(float(variances[0]), 1e-30)
-        scales = np.where(some, 1.0 / np.sqrt(np.where(some, variances, 1.0)), 0.0)
-        self.mean.assign(origin + mean)
-        self.directions.assign(vectors * scales)
+        directions = np.zeros(self.directions.shape)
+        directions[:, : len(some)] = vectors * np.where(some, 1.0 / np.sqrt(np.where(some, variances, 1.0)), 0.0)
+        self.mean.assign(mean)
+        self.directions.assign(directions)
 
     def call(self, difference: Any) -> Any:
         return ops.sum(ops.square(ops.matmul(difference - self.mean, self.directions)), axis=1)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "size": self.size}
+
+
+class _Moments:
+    """Mean and covariance of rows that come in batches; few rows are kept as they are, which is sooner solved."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.count = size, 0
+        self.rows: list[np.ndarray] = []
+        self.origin = self.total = np.zeros(size)
+        self.products: np.ndarray | None = None
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take a batch (batch, size), float64."""
+        self.count += len(rows)
+        self.rows.append(rows)
+        if self.products is None and self.count <= self.size:
+            return
+        if self.products is None:
+            self.origin = self.rows[0].mean(axis=0)  # near the mean: little is lost when it is taken away in the end
+            self.products = np.zeros((self.size, self.size))
+        for part in self.rows:
+            moved = part - self.origin
+            self.total = self.total + moved.sum(axis=0)
+            self.products += moved.T @ moved
+        self.rows = []
+
+    def solved(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean (size,), variances in descending order, and their directions (size, as many)."""
+        if self.count < 2:
+            raise ValueError(f"Expected at least two rows to whiten by. Received: {self.count}.")
+        if self.products is None:
+            rows = np.concatenate(self.rows)
+            mean = rows.mean(axis=0)
+            _, lengths, directions = np.linalg.svd(rows - mean, full_matrices=False)
+            return mean, lengths**2 / self.count, directions.T
+        mean = self.total / self.count
+        variances, vectors = np.linalg.eigh(self.products / self.count - np.outer(mean, mean))
+        return self.origin + mean, variances[::-1], vectors[:, ::-1]

@@ -94,6 +94,17 @@ def test_the_batches_of_the_rows_do_not_matter(draw):
     np.testing.assert_allclose(one(d), many(d), rtol=1e-3)
 
 
+def test_few_rows_are_whitened_in_the_space_they_span(draw):
+    d = draw.normal(size=(6, 40)).astype("float32")
+    nap = PathWhitening(40)
+    nap.adapt([d[:4], d[4:]])
+    np.testing.assert_allclose(nap(d), 5.0, rtol=1e-3)  # as many directions, in each of which they have a variance of 1
+    apart = draw.normal(size=(1, 40))
+    _, _, span = np.linalg.svd(d - d.mean(axis=0), full_matrices=True)
+    beside = (d.mean(axis=0) + apart @ span[6:].T @ span[6:]).astype("float32")  # nothing is known of those directions
+    np.testing.assert_allclose(nap(beside), 0.0, atol=1e-3)
+
+
 def test_large_paths_keep_the_directions_of_most_variance(monkeypatch, draw):
     monkeypatch.setattr("keras_anogan.nn.paths.MOST_NUMBERS", 8)
     nap = PathWhitening(4)
