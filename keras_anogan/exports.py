@@ -33,6 +33,7 @@ from keras_anogan.models import (
 )
 from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
 from keras_anogan.models.ensemble import Ensemble
+from keras_anogan.models.memory import Memory
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.preprocessing import image_preprocessing
@@ -89,6 +90,7 @@ __all__ = [
     "GANomaly",
     "Gaussian",
     "MapDetector",
+    "Memory",
     "Neighbors",
     "OGNet",
     "PatchDetector",

@@ -83,6 +83,7 @@ BUILDS_ON = {
     "efficientgan": {"path_scored"},
     "fanogan": {"path_scored", "wgan_gp"},
     "ganomaly": {"path_scored"},
+    "memory": {"composed", "neighbors", "path_scored"},
     "ognet": {"alocc"},
     "skip_ganomaly": {"ganomaly"},
 }
