@@ -60,6 +60,10 @@ class Memory(DetectorOfParts):
         found = tf.function(self.features).get_concrete_function(shape).structured_outputs
         self.neighbors = neighbors or Neighbors(tuple(found.shape[1:]), k=k, coreset=coreset, seed=seed)
 
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing: what is remembered is known in `fit`."""
+        self.built = True
+
     @property
     def call_shape(self) -> tuple[int, ...]:
         return tuple(self.detector.sample_shape)
