@@ -67,7 +67,8 @@ class TensorBoardLogs(keras.callbacks.Callback):
         if (generator := noise_generator(self.model)) is not None:
             z = np.random.default_rng(self.seed).standard_normal((count, *generator.input_shape[1:])).astype("float32")
             found["generated"] = generator(z, training=False)
-        if self.stop is not None and hasattr(self.model, "explain") and not self.model.tags.search_at_query:
+        detector = hasattr(self.model, "explain") and not self.model.tags.search_at_query
+        if self.stop is not None and detector and len(self.model.sample_shape) == 3:
             real = tf.constant(self.stop[np.arange(min(count, len(self.stop)))])
             with averaged(self.model):
                 explained = self.model.explain(real)

@@ -194,7 +194,9 @@ def _fit(
     seconds, warnings = {}, []
     for phase, model in phases.items():
         watchers = progress(phase, plan.length(model)[0])
-        monitor = _monitor(task.stop, say) if CollapseMonitor.watches(model) else None
+        monitor = None
+        if task.kind != "footage" and CollapseMonitor.watches(model):  # hundreds of windows are too much to look at
+            monitor = _monitor(task.stop, say)
         if monitor is not None:
             watchers = [monitor, *watchers]
         if board is not None and model.players:

@@ -372,7 +372,7 @@ def one_sentence(capsys, word):
         ),
         (
             ["train", "digits", "--normal", 1, "--detector", "pca", "--architecture", "mlp", "--out", "{tmp}/r"],
-            "with fanogan only",
+            "with adversarial_autoencoder, fanogan only",
         ),
         (["train", "{tmp}", "--out", "{tmp}/r"], "outside the data"),
         (["train", "nowhere", "--out", "{tmp}/r"], "nowhere, which is not a folder"),
