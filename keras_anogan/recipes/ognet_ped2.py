@@ -1,7 +1,7 @@
 """OGNet on UCSD Ped2: every frame is cut into patches, and its score is that of the worst one.
 
 keras-anogan reproduce ognet-ped2-frames
-    17 minutes: AUROC 0.588 ± 0.037, and 0.712 before phase 2. Nearest neighbours 0.729, the frame before 0.828.
+    17 minutes: AUROC 0.588 ± 0.037, less than before phase 2. Nearest neighbours 0.729, the frame before 0.828.
 """
 
 from __future__ import annotations
