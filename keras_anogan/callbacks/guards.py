@@ -89,9 +89,14 @@ class CollapseMonitor(keras.callbacks.Callback):
 
     @staticmethod
     def watches(model: Any) -> bool:
-        """Whether a model is one that can be watched."""
+        """Whether a model is one that can be watched.
+
+        ALOCC's discriminator normalises real and reconstructed images apart while it learns, so that its values of both
+        can't be compared afterwards; a detector that is not `watchable` is not watched.
+        """
         judge, generator = _judge(model), noise_generator(model)
-        if judge is None or len(judge.inputs) != 1:
+        watchable = not hasattr(model, "explain") or model.tags.watchable
+        if judge is None or len(judge.inputs) != 1 or not watchable:
             return False
         made = model.sample_shape if generator is None else generator.output_shape[1:]
         return tuple(judge.input_shape[1:]) == tuple(made) and (generator is not None or _reconstructs(model))
