@@ -85,6 +85,10 @@ def train(
         int | None,
         typer.Option(help="Stop when held-out normal data have not scored lower for so many epochs; keep the lowest."),
     ] = None,
+    ensemble: Annotated[
+        int,
+        typer.Option(help="Train so many detectors, one after the other, each with its own seed, and combine them."),
+    ] = 1,
     reduction: options.Reduction = None,
     threshold: options.Threshold = "conformal",
     alpha: options.Alpha = None,

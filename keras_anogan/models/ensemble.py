@@ -6,6 +6,7 @@ those of held-out normal rows has no unit: that is a p-value, and p-values can b
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.training.batches import gathered, in_batches
 
 COMBINATIONS = ("normal", "cauchy")
+LEAST_ROWS = 20  # held out, to compare members by
 KNOTS = 513  # of each member's table
 ENDS = 64  # smallest and largest scores that all are knots
 TAIL = 0.1  # share of the rows that tell how a table goes on beyond its last knot
@@ -61,6 +63,8 @@ class Ensemble(AnomalyDetector):
             raise ValueError(f"Expected combine to be one of {COMBINATIONS}. Received: combine={combine!r}.")
         self.members = list(members)
         self.combine = combine
+        searches = any(member.tags.search_at_query for member in members)
+        self.tags = dataclasses.replace(type(self).tags, search_at_query=searches)  # type: ignore[misc]
         shape = (len(members), KNOTS)
         self.levels = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="levels")  # scores
         self.normals = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="normals")  # their z
@@ -104,11 +108,11 @@ class Ensemble(AnomalyDetector):
             rows: normal rows that no member was trained on, (n, ...) or an object with `__len__` and `rows[indices]`.
 
         Raises:
-            ValueError: for fewer than 20 rows, or a member whose scores are all equal or not finite.
+            ValueError: for fewer than `LEAST_ROWS` rows, or a member whose scores are all equal or not finite.
         """
         rows = self.check_rows(rows)
-        if len(rows) < 20:
-            raise ValueError(f"Ensemble expected at least 20 held-out rows. Received: {len(rows)}.")
+        if len(rows) < LEAST_ROWS:
+            raise ValueError(f"Ensemble expected at least {LEAST_ROWS} held-out rows. Received: {len(rows)}.")
         levels, normals = [], []
         for member in self.members:
             member.check_solved()
@@ -125,12 +129,30 @@ class Ensemble(AnomalyDetector):
         self.normals.assign(np.stack(normals))
         return self.solved()
 
+    def forget_training(self) -> None:
+        """Drop the members' optimizers."""
+        super().forget_training()
+        for member in self.members:
+            member.forget_training()
+
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`score`; `member_scores` and `normal_scores`, both (batch, members), as the members have them and as z."""
-        found = tf.stack([member.explain(x)["score"] for member in self.members], axis=1)
+        """`score`; `member_scores` and `normal_scores`, both (batch, members), as the members have them and as z.
+
+        Members of one class have maps of one unit: where they have any, `anomaly_map` is the mean of them.
+        """
+        explained = [member.explain(x) for member in self.members]
+        found = tf.stack([each["score"] for each in explained], axis=1)
         z = self._normal_scores(found)
         score = tf.reduce_mean(z, axis=1) if self.combine == "normal" else _cauchy(tf.cast(z, "float64"))
-        return {"score": score, "member_scores": found, "normal_scores": z}
+        result = {"score": score, "member_scores": found, "normal_scores": z}
+        if self._alike and all("anomaly_map" in each for each in explained):
+            result["anomaly_map"] = tf.add_n([each["anomaly_map"] for each in explained]) / len(explained)
+        return result
+
+    @property
+    def _alike(self) -> bool:
+        """Whether all members, or what they wrap, are of one class."""
+        return len({(type(member), type(getattr(member, "detector", None))) for member in self.members}) == 1
 
     def _normal_scores(self, found: tf.Tensor) -> tf.Tensor:
         """Scores (batch, members) as z: straight lines between the knots, and beyond the outermost ones."""

@@ -89,6 +89,11 @@ class RunArguments:
         """What the detector's builder is given, besides shape and seed."""
         return dict(self.params)
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the detectors that are trained, one after the other."""
+        return tuple(range(self.seed, self.seed + getattr(self, "ensemble", 1)))
+
     def build_threshold(self, capacity: int | None = None) -> Any:
         """A new threshold as asked for, for so many calibration scores."""
         from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
@@ -150,6 +155,7 @@ class Arguments(RunArguments):
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
+        ensemble: members, trained one after the other with seeds of their own, whose scores are combined.
         reduction: how an image's map becomes its score, "top", "max" or "mean" (see `nn.scores.reduced_map`), or
             "paper", the detector's own score; default: top for a folder, where the detector has maps.
         calibrate_share: of the normal data that are not for testing, the share that calibrates the threshold, at most a
@@ -174,6 +180,7 @@ class Arguments(RunArguments):
     budget: float | None = None
     epochs: int | None = dataclasses.field(default=None, kw_only=True)
     batch_size: int | None = dataclasses.field(default=None, kw_only=True)
+    ensemble: int = 1
     reduction: str | None = None
     calibrate_share: float | None = None
     skip_broken: bool = False
@@ -184,7 +191,7 @@ class Arguments(RunArguments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_at_least_one("patience")
+        self._check_at_least_one("patience", "ensemble")
         if self.calibrate_share is not None and not 0.0 < self.calibrate_share <= 0.5:
             raise ValueError(f"Expected 0 < --calibrate-share <= 0.5. Received: {self.calibrate_share}.")
         self._check_data()
@@ -277,11 +284,12 @@ class Arguments(RunArguments):
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""
         tags = self.tags
-        if self.patience is not None and tags.closed_form:
-            raise ValueError(
-                f"Expected no --patience with {self.detector}, which is solved at once. Received: --patience "
-                f"{self.patience}."
-            )
+        for option, value in (("patience", self.patience), ("ensemble", self.ensemble if self.ensemble > 1 else None)):
+            if value is not None and tags.closed_form:
+                raise ValueError(
+                    f"Expected no --{option} with {self.detector}, which is solved at once. Received: --{option} "
+                    f"{value}."
+                )
         if self.patience is not None and not tags.watchable:
             raise ValueError(
                 f"Expected no --patience with {self.detector}: its score falls as its logit grows, however well it "

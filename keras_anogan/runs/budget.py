@@ -63,7 +63,7 @@ def plan_training(arguments: RunArguments, task: Task) -> Plan:
     found: list[tuple[int, dict[str, Any]]] = []
     for params in _widths(arguments):
         each, fixed = _seconds(arguments, task, batch, params)
-        found.append((max(1, int((arguments.budget - fixed) / each)), params))
+        found.append((max(1, int((arguments.budget / len(arguments.seeds) - fixed) / each)), params))
         if found[-1][0] >= ENOUGH:
             break
     updates, params = found[-1]
@@ -107,6 +107,7 @@ def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params:
     """What is going to happen, and whether it can be enough."""
     minutes = float(arguments.budget or 0) / 60.0
     width = f", {params['filters']} filters" if params else ""
+    width += f", for each of {len(arguments.seeds)} members" if len(arguments.seeds) > 1 else ""
     remarks = [
         f"Training takes some {counted(minutes, 'minutes', '.3g')}: {counted(updates, 'updates')} in batches of "
         f"{batch}{width} (--budget or --epochs changes that)."

@@ -64,7 +64,7 @@ def measure(
 
 def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[str, Any, np.ndarray]]:
     """(title, detector or None, scores of the test rows) of each, with the map's reduction of the run's detector."""
-    reduced: Any = fitted.detector
+    reduced: Any = getattr(fitted.detector, "members", [fitted.detector])[0]
     detectors: list[Any] = [PCA(task.shape, seed=seed), Neighbors(task.shape, seed=seed)]
     if task.kind == "table":
         detectors.append(Gaussian(task.shape, seed=seed))

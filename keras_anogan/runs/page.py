@@ -39,7 +39,7 @@ def panel_lines(panels: Any) -> list[dict[str, Any]]:
 
 def last_samples(run: pathlib.Path) -> tuple[str, str] | None:
     """Name and data URI of the last grid of generated images in a run folder, or None."""
-    grids = sorted((run / "samples").glob("*.png"))
+    grids = sorted((run / "samples").rglob("*.png"))
     if not grids:
         return None
     return grids[-1].stem.replace(

@@ -28,6 +28,7 @@ from keras_anogan.datasets.columns import lines_of
 from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
+from keras_anogan.models.ensemble import LEAST_ROWS, Ensemble
 from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
 from keras_anogan.runs.checks import check_training, read_config
@@ -79,6 +80,7 @@ def train(
         check_memory(arguments, task.shape, task.counts["train"])
     config = _config(arguments, task)
     check_calibration(settle_alpha(arguments, task), task)
+    _check_stop(arguments, task)
     plan = None
     if continues(out, config):
         if (out / "metrics.json").exists():
@@ -92,18 +94,16 @@ def train(
     _introduce(task, arguments, say)
     plan = Plan(**plan) if plan else plan_training(arguments, task)
     write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
-    phases = build_phases(
-        str(arguments.detector), task.shape, seed=arguments.seed, **{**arguments.built_with, **plan.params}
-    )
-    arguments = _settle_reduction(arguments, list(phases.values())[-1])
-    _forewarn(task, arguments, phases, plan, say)
+    phases, detectors = _build(arguments, task, plan)
+    arguments = _settle_reduction(arguments, detectors[0])
+    _forewarn(task, arguments, detectors, plan, say)
 
     seconds, warnings = _fit(phases, task, arguments, plan, out, say, progress, tensorboard)
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     write_history(out / "history.csv", history)
 
     start = time.perf_counter()
-    fitted, calibration = _calibrated(list(phases.values())[-1], task, arguments)
+    fitted, calibration = _calibrated(detectors, task, arguments)
     save_fitted(fitted, out)
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
@@ -122,6 +122,26 @@ def train(
     write_json(out / "metrics.json", metrics)
     shutil.rmtree(out / ".backup", ignore_errors=True)
     return metrics
+
+
+def _build(arguments: RunArguments, task: Task, plan: Plan) -> tuple[Phases, list[Any]]:
+    """What is to be trained, phase by phase, and the detectors among it: one, or the members of an ensemble."""
+    phases, detectors = Phases(), []
+    for seed in arguments.seeds:
+        built = {**arguments.built_with, **plan.params}
+        found = build_phases(str(arguments.detector), task.shape, seed=seed, **built)
+        detectors.append(list(found.values())[-1])
+        phases |= found if len(arguments.seeds) == 1 else {f"{key}_seed_{seed}": model for key, model in found.items()}
+    return phases, detectors
+
+
+def _check_stop(arguments: RunArguments, task: Task) -> None:
+    """Refuse an ensemble whose members could not be compared."""
+    if len(arguments.seeds) > 1 and task.counts["stop"] < LEAST_ROWS:
+        raise ValueError(
+            f"Expected at least {LEAST_ROWS} held-out normal {task.noun} to compare the members of an ensemble by. "
+            f"Received: {task.counts['stop']} of {sum(task.counts[key] for key in ('train', 'stop', 'calibrate'))}."
+        )
 
 
 def _check_early(arguments: RunArguments) -> float:
@@ -164,19 +184,25 @@ def _introduce(task: Task, arguments: RunArguments, say: Say) -> None:
             say(f"That is one normal {task.noun[:-1]} in {1.0 / arguments.alpha:.0f}: more of them allow a lower rate.")
 
 
-def _forewarn(task: Task, arguments: RunArguments, phases: Phases, plan: Plan, say: Say) -> None:
+def _forewarn(task: Task, arguments: RunArguments, detectors: list[Any], plan: Plan, say: Say) -> None:
     """Say how long it is going to take, and what the score of an image will be."""
     for remark in plan.remarks:
         say(remark)
-    detector: Any = list(phases.values())[-1]
+    detector, members = detectors[0], len(detectors)
     maps = isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper")
-    if isinstance(arguments, Arguments) and maps and not detector.tags.closed_form:
+    if members > 1:
+        how = f" of their maps (--reduction {arguments.reduction})" if maps else ""  # type: ignore[attr-defined]
+        say(
+            f"The score is the mean of what {members} members say{how}: each score as a quantile of the normal "
+            f"distribution, by its place among the {task.counts['stop']:,} held-out {task.noun}."
+        )
+    elif isinstance(arguments, Arguments) and maps and not detector.tags.closed_form:
         say(
             f"The score of an image comes from its map (--reduction {arguments.reduction}); the score of "
             f"{arguments.detector} itself stands beside it as own_score (--reduction paper)."
         )
     if detector.tags.search_at_query:
-        count = counted(task.counts["calibrate"] + task.counts.get("test", 0), task.noun)
+        count = counted(members * (task.counts["calibrate"] + task.counts.get("test", 0)), task.noun)
         say(f"After training, {type(detector).__name__} searches {detector.steps} steps for each of {count}.")
 
 
@@ -255,7 +281,8 @@ def _callbacks(
 ) -> list[Any]:
     """What a phase is trained with: pictures of a GAN, the best epoch and averages of a detector."""
     if not hasattr(model, "explain"):
-        return [ImageGrid(out / "samples", every_epochs=max(1, plan.epochs // 20))]
+        samples = out / "samples" if len(arguments.seeds) == 1 else out / "samples" / folder.name
+        return [ImageGrid(samples, every_epochs=max(1, plan.epochs // 20))]
     callbacks: list[Any] = []
     patience = getattr(arguments, "patience", None)
     if patience is not None:
@@ -292,14 +319,24 @@ def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
     return dataclasses.replace(arguments, reduction="paper")
 
 
-def _calibrated(detector: Any, task: Task, arguments: RunArguments) -> tuple[FittedDetector, np.ndarray]:
-    """The detector with thresholds of the calibration data, and the scores (n,) that they have seen."""
-    assert arguments.alpha is not None
+def _wrapped(detector: Any, arguments: RunArguments) -> Any:
+    """A trained detector with the score that was asked for."""
     detector.forget_training()
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
-        detector = SmoothedDetector(detector, arguments.smooth, name="smoothed")
+        return SmoothedDetector(detector, arguments.smooth, name="smoothed")
     if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
-        detector = MapDetector(detector, str(arguments.reduction), name="mapped")
+        return MapDetector(detector, str(arguments.reduction), name="mapped")
+    return detector
+
+
+def _calibrated(detectors: list[Any], task: Task, arguments: RunArguments) -> tuple[FittedDetector, np.ndarray]:
+    """The detector with thresholds of the calibration data, and the scores (n,) that they have seen."""
+    assert arguments.alpha is not None
+    members = [_wrapped(detector, arguments) for detector in detectors]
+    detector = members[0]
+    if len(members) > 1:
+        detector = Ensemble(members, name="ensemble")
+        detector.adapt(task.stop)
     found = numbers_of(detector.explain, task.calibrate, batch_size(detector.sample_shape))
     have = len(found["score"])
     threshold = arguments.build_threshold(capacity=have)
