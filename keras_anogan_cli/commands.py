@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_anogan_cli import options, training  # those that train stand first
+from keras_anogan_cli import benchmarking, options, training  # noqa: F401  those that train stand first
 from keras_anogan_cli.app import app
 from keras_anogan_cli.console import console, import_tensorflow, say, settings, show
 

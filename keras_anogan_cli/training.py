@@ -69,7 +69,9 @@ def train(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Images: how long training may take, such as 10m or 1h. Default for a folder: 10m."),
+        typer.Option(
+            help="How long training may take, such as 10m or 1h, instead of --epochs. Default for a folder: 10m."
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -142,7 +144,12 @@ def train_video(
     ] = "cvgan",
     params: options.Parameters = None,
     filters: Annotated[int, typer.Option(help="Of the generator; 64 in the thesis.")] = 16,
-    epochs: Annotated[int, typer.Option(help="Passes over the training windows.")] = 10,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training windows. Default: 10.", show_default=False)
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="How long training may take, such as 10m or 1h, instead of --epochs.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Windows in a batch.")] = 8,
     learning_rate: Annotated[float, typer.Option(help="Of Adam, for every network.")] = 1e-3,
     smooth: Annotated[
@@ -164,10 +171,14 @@ def train_video(
 ) -> None:
     """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
     from keras_anogan.runs.arguments import VideoArguments
-    from keras_anogan.runs.parsing import parse_parameters, parse_size
+    from keras_anogan.runs.parsing import parse_duration, parse_parameters, parse_size
 
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
-    given = {"size": parse_size(size), "params": parse_parameters(params or ())}
+    given = {
+        "size": parse_size(size),
+        "params": parse_parameters(params or ()),
+        "budget": None if budget is None else parse_duration(budget),
+    }
     arguments = VideoArguments(**{**settings, **given})
     _refuse_idle(context, arguments)
     _train(arguments, out)

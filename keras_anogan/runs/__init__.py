@@ -1,4 +1,4 @@
-"""One run: train, score, watch, export and compare over a folder that says what the run is.
+"""One run: train, score, watch, export, compare and benchmark over a folder that says what the run is.
 
 What a command was asked for is checked without TensorFlow, so that what needs it is imported when it is used.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_anogan.runs.arguments import Arguments, VideoArguments, demo_arguments
 
 if TYPE_CHECKING:
+    from keras_anogan.runs.benchmarking import benchmark
     from keras_anogan.runs.comparing import compare
     from keras_anogan.runs.folder import Run, load_run
     from keras_anogan.runs.scoring import export, score
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HOMES = {
     "Run": "folder",
     "load_run": "folder",
+    "benchmark": "benchmarking",
     "compare": "comparing",
     "export": "scoring",
     "score": "scoring",
@@ -36,6 +38,7 @@ __all__ = [
     "Arguments",
     "Run",
     "VideoArguments",
+    "benchmark",
     "compare",
     "demo_arguments",
     "export",

@@ -29,6 +29,7 @@ class RunArguments:
         detector: name in the registry; a default by kind of data.
         params: parameters of the detector, such as {"kappa": 0.1}; see `models.parameters_of`.
         epochs: of each phase of training.
+        budget: seconds that training may take, instead of epochs.
         batch_size: rows of one player's batch.
         learning_rate: of Adam(beta_1=0.5), for every player.
         threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
@@ -42,6 +43,7 @@ class RunArguments:
     detector: str | None = None
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
     epochs: int | None = 20
+    budget: float | None = None
     batch_size: int | None = 64
     learning_rate: float | None = None
     threshold: str = "conformal"
@@ -52,6 +54,10 @@ class RunArguments:
 
     def __post_init__(self) -> None:
         self._check_at_least_one("epochs", "batch_size")
+        if self.budget is not None and self.epochs is not None and not self.smoke:
+            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
+        if self.budget is not None and not 0.0 < self.budget < math.inf:
+            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
         if self.learning_rate is not None and not self.learning_rate > 0.0:
             raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
         check_threshold(self.threshold, self.alpha)
@@ -150,8 +156,8 @@ class Arguments(RunArguments):
             (cifar10), 64 (folder).
         epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
             many steps as the detector asks for.
-        batch_size: default: 64; for a folder with a budget what fits the number of images.
-        budget: seconds that training may take, for images; default: ten minutes for a folder, unless epochs are told.
+        batch_size: default: 64; with a budget what fits the number of rows.
+        budget: default: ten minutes for a folder, unless epochs are told.
         learning_rate: default: 2e-4 (images), 1e-4 (tables).
         patience: stop when the mean score of the stop set has not fallen for so many epochs, and go back to its lowest;
             None to train all epochs.
@@ -177,7 +183,6 @@ class Arguments(RunArguments):
     architecture: str | None = None
     image_size: int | tuple[int, int] | None = None
     patience: int | None = None
-    budget: float | None = None
     epochs: int | None = dataclasses.field(default=None, kw_only=True)
     batch_size: int | None = dataclasses.field(default=None, kw_only=True)
     ensemble: int = 1
@@ -214,12 +219,6 @@ class Arguments(RunArguments):
 
     def _settle_length(self) -> None:
         """Epochs and batches, or, for a folder where nobody said so, a budget of time."""
-        if self.budget is not None and self.is_table:
-            raise ValueError("Expected --budget with images. Received: a table; --epochs tells how long it is trained.")
-        if self.budget is not None and self.epochs is not None and not self.smoke:
-            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
-        if self.budget is not None and not 0.0 < self.budget < math.inf:
-            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
         folder = not self.is_table and self.data not in NAMED_SETS
         if self.epochs is None and self.budget is None and folder:
             object.__setattr__(self, "budget", BUDGET)
@@ -344,7 +343,7 @@ class VideoArguments(RunArguments):
         past, horizon: frames that are given, and that are forecast.
         stride: frames from one training window to the next; default: past + horizon, windows that do not overlap.
         filters: of the generator.
-        epochs: passes over the training windows.
+        epochs: passes over the training windows; default: 10, unless there is a budget.
         batch_size: windows in a batch.
         smooth: a frame's score is the mean of so many windows' in a row, each costing a forward pass; 1 for none.
             Footage of fewer than six days is split into longer blocks for it.
@@ -364,7 +363,7 @@ class VideoArguments(RunArguments):
     smooth: int = 1
     by_day: bool = False
     detector: str | None = dataclasses.field(default="cvgan", kw_only=True)
-    epochs: int = dataclasses.field(default=10, kw_only=True)
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
     batch_size: int = dataclasses.field(default=8, kw_only=True)
     learning_rate: float | None = dataclasses.field(default=1e-3, kw_only=True)
 
@@ -372,6 +371,8 @@ class VideoArguments(RunArguments):
         object.__setattr__(self, "days", tuple(os.path.normpath(day) for day in self.days))
         object.__setattr__(self, "size", None if self.size is None else tuple(self.size))
         super().__post_init__()
+        if self.budget is None:
+            self._set_default("epochs", 10)
         self._set_default("learning_rate", 1e-3)
         self._check_at_least_one("every", "past", "horizon", "filters", "smooth", "stride")
         if self.by_day and self.threshold not in catalogue.ORDER_STATISTICS:

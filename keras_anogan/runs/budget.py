@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
-from keras_anogan.runs.arguments import Arguments, RunArguments
+from keras_anogan.runs.arguments import RunArguments
 from keras_anogan.runs.tasks import Task
 from keras_anogan.training.adversarial import AdversarialModel
 from keras_anogan.words import counted
@@ -21,6 +21,7 @@ EPOCHS = 20  # so many times held-out data are scored, and a backup is written
 ENOUGH = 1_000  # updates: with fewer a narrower network is taken
 LEAST = 300  # updates: with fewer nothing much is learned
 TIMED = 4  # steps
+SHORT = 120.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,6 @@ def plan_training(arguments: RunArguments, task: Task) -> Plan:
         if arguments.smoke:
             steps = 1 if task.kind == "footage" else None
         return Plan(arguments.epochs, steps, batch)
-    assert isinstance(arguments, Arguments)
     assert arguments.budget is not None
     if arguments.entry.tags.closed_form:
         return Plan(1, None, batch)
@@ -77,15 +77,17 @@ def fitting_batch(rows: int) -> int:
     return max(8, min(64, 2 ** int(math.log2(max(1, rows // 2)))))
 
 
-def _widths(arguments: Arguments) -> list[dict[str, Any]]:
-    """Widths to try, the detector's own first, then a half and a quarter; nothing to choose if it was said."""
-    known = parameters_of(str(arguments.detector))
-    if "filters" in arguments.built_with or "filters" not in known:
+def _widths(arguments: RunArguments) -> list[dict[str, Any]]:
+    """Widths to try, the detector's own first, then a half and a quarter; nothing to choose if it was said, or if the
+    networks have no filters. Each is traced, so with little time the half is skipped."""
+    known, given = parameters_of(str(arguments.detector)), arguments.built_with
+    if "filters" in given or "filters" not in known or given.get("architecture") == "mlp":
         return [{}]
-    return [{}, *({"filters": max(8, known["filters"].default // part)} for part in (2, 4))]
+    parts = (2, 4) if float(arguments.budget or 0) >= SHORT else (4,)
+    return [{}, *({"filters": max(8, known["filters"].default // part)} for part in parts)]
 
 
-def _seconds(arguments: Arguments, task: Task, batch: int, params: dict[str, Any]) -> tuple[float, float]:
+def _seconds(arguments: RunArguments, task: Task, batch: int, params: dict[str, Any]) -> tuple[float, float]:
     """Seconds of one step of every phase together, and those of phases that ask for a number of steps; measured on
     networks like the ones that will be trained."""
     built = {**arguments.built_with, **params}
@@ -93,7 +95,8 @@ def _seconds(arguments: Arguments, task: Task, batch: int, params: dict[str, Any
     for model in build_phases(str(arguments.detector), task.shape, seed=arguments.seed, **built).values():
         model.compile(optimizers=model.adam_optimizers(0.0))
         rows = (task.train, task.train_classes) if model.uses_labels else task.train
-        settings: dict[str, Any] = {"batch_size": batch, "epochs": 1, "verbose": 0}
+        size = None if task.kind == "footage" else batch  # windows come in batches
+        settings: dict[str, Any] = {"batch_size": size, "epochs": 1, "verbose": 0}
         model.fit(rows, steps_per_epoch=1, **settings)  # the first one is traced, and reads the images
         start = time.perf_counter()
         model.fit(rows, steps_per_epoch=TIMED, **settings)
@@ -103,7 +106,7 @@ def _seconds(arguments: Arguments, task: Task, batch: int, params: dict[str, Any
     return each, fixed
 
 
-def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params: dict[str, Any]) -> list[str]:
+def _remarks(arguments: RunArguments, task: Task, updates: int, batch: int, params: dict[str, Any]) -> list[str]:
     """What is going to happen, and whether it can be enough."""
     minutes = float(arguments.budget or 0) / 60.0
     width = f", {params['filters']} filters" if params else ""
@@ -114,8 +117,9 @@ def _remarks(arguments: Arguments, task: Task, updates: int, batch: int, params:
     ]
     if updates < LEAST:
         enough = math.ceil(minutes * LEAST / updates)
+        smaller = {"images": " a smaller --image-size,", "table": "", "footage": " a smaller --size,"}[task.kind]
         remarks.append(
             f"{counted(updates, 'updates')} {'is' if updates == 1 else 'are'} too few to learn from, {LEAST:,} are the "
-            f"least. --budget {enough}m, a smaller --image-size, or --detector pca, which is solved at once, would do."
+            f"least. --budget {enough}m,{smaller} or --detector pca, which is solved at once, would do."
         )
     return remarks

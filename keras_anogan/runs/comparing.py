@@ -76,7 +76,7 @@ def compare(runs: Sequence[Any], data: Any = None, out: Any = "compare.html", sa
         say(f"{name}: scored {counted(len(sides[-1].results['score']), noun)}.")
     labels = sides[0].inputs.labels
     known = labels is not None and 0 < labels.sum() < len(labels)
-    lines = [_numbers(side, sides[0], known) for side in sides]
+    lines = [numbers_of(side, sides[0], known) for side in sides]
     sentence = _sentence(sides, lines, known)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_page(
@@ -92,8 +92,8 @@ def compare(runs: Sequence[Any], data: Any = None, out: Any = "compare.html", sa
         count=len(sides[0].results["score"]),
         lines=lines,
         known=known,
-        figures=_figures(sides, known),
-        examples=_examples(sides),
+        figures=figures_of(sides, known),
+        examples=examples_through(sides),
         differing=_differing(sides),
     )
     return {"sentence": sentence, "runs": lines}
@@ -125,8 +125,8 @@ def _inputs(runs: list[Run], data: Any) -> list[Inputs]:
     return found
 
 
-def _numbers(side: Side, first: Side, known: bool) -> dict[str, Any]:
-    """What the page says of a run's scores."""
+def numbers_of(side: Side, first: Side, known: bool) -> dict[str, Any]:
+    """What a page says of a run's scores, beside the first one's; `known`: whether labels of both kinds are."""
     score, alarms = side.results["score"], np.asarray(side.results["is_anomaly"]).astype(bool)
     line: dict[str, Any] = {
         "name": side.name,
@@ -163,7 +163,8 @@ def _sentence(sides: list[Side], lines: list[dict[str, Any]], known: bool) -> st
     return f"By AUROC {told[0]} is ahead of {listed(told[1:])}; {lead}."
 
 
-def _figures(sides: list[Side], known: bool) -> dict[str, Any]:
+def figures_of(sides: list[Side], known: bool) -> dict[str, Any]:
+    """ROC curves of all sides, and the histogram and the losses of each."""
     first, draw = sides[0], plots.themed_uris
     others = {side.name: side.results["score"] for side in sides[1:]}
     labels: Any = first.inputs.labels
@@ -193,7 +194,7 @@ def read_history(path: pathlib.Path) -> dict[str, list[dict[str, float]]]:
     return history
 
 
-def _examples(sides: list[Side]) -> list[list[tuple[str, Any]]]:
+def examples_through(sides: list[Side]) -> list[list[tuple[str, Any]]]:
     """The same rows through every run: those on which the runs disagree most, and the most anomalous of the first.
 
     Runs have scores of different sizes, so they are compared by rank.

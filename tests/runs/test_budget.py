@@ -8,7 +8,7 @@ import pytest
 from keras_anogan.datasets import write_fabric
 from keras_anogan.models import build_phases
 from keras_anogan.runs import budget, train
-from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.parsing import parse_duration
 
 
@@ -50,6 +50,8 @@ def test_a_narrower_network_is_taken_where_the_own_width_learns_too_little(monke
     assert asked == [{}, {"filters": 32}]
     assert plan.epochs * plan.steps == 1200
     assert ", 32 filters (" in plan.remarks[0]
+    assert plan_of(monkeypatch, 2.0, budget=100.0)[1] == [{}, {"filters": 16}]  # no time to measure the half
+    assert plan_of(monkeypatch, 2.0, architecture="mlp")[1] == [{}]  # has no filters
     assert plan_of(monkeypatch, 2.0, params={"filters": 48})[0].params == {}  # it was said
 
 
@@ -57,6 +59,12 @@ def test_too_few_updates_are_told_with_what_would_do(monkeypatch):
     plan, _ = plan_of(monkeypatch, 100.0)  # 6.25 s at a quarter of the width: 96 updates
     assert plan.remarks[1].startswith("100 updates are too few to learn from, 300 are the least. --budget 30m,")
     assert not plan_of(monkeypatch, 10.0)[0].remarks[1:]
+
+
+def test_members_of_an_ensemble_share_the_time(monkeypatch):
+    plan, _ = plan_of(monkeypatch, 0.1, ensemble=3)
+    assert plan.epochs * plan.steps == 200 / 0.1
+    assert ", for each of 3 members (" in plan.remarks[0]
 
 
 def test_epochs_stay_for_who_wants_them(monkeypatch):
@@ -67,8 +75,9 @@ def test_epochs_stay_for_who_wants_them(monkeypatch):
     assert Arguments("photos").epochs is None
     with pytest.raises(ValueError, match=r"Expected --epochs or --budget\. Received: both, 3 and 60 s"):
         Arguments("photos", epochs=3, budget=60.0)
-    with pytest.raises(ValueError, match="Expected --budget with images"):
-        Arguments("rows.csv", budget=60.0)
+    assert Arguments("rows.csv", budget=60.0).epochs is None
+    assert VideoArguments(days=("days",)).epochs == 10
+    assert VideoArguments(days=("days",), budget=60.0).epochs is None
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10m", 600.0), ("90s", 90.0), ("1.5h", 5400.0), ("45", 45.0)])

@@ -81,6 +81,6 @@ def test_what_makes_no_ensemble_is_refused(given, sentence):
 
 def test_too_few_held_out_rows_are_told_before_training(tmp_path):
     few = {key: value for key, value in ASKED.items() if key != "abnormal"}
-    with pytest.raises(ValueError, match="at least 20 held-out normal images to compare .* Received: 13 of 128"):
+    with pytest.raises(ValueError, match=r"at least 20 held-out normal images to compare .* Received: 13 of 128"):
         runs.train(Arguments(**few, normal=3, ensemble=2), tmp_path / "run")
     assert not (tmp_path / "run").exists()
