@@ -80,7 +80,8 @@ benchmark: .venv/installed-bench
 	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous flow-tables-defaults \
 	  alocc-mnist-digit1 alocc-mnist-oneclass ognet-mnist-digit1 ognet-mnist-oneclass ognet-ped2-frames \
 	  ganomaly-cifar10-car ganomaly_instance-cifar10-car skip_ganomaly-cifar10-car ganomaly-cifar10-leaks \
-	  aae-mnist-oneanomalous aae-mnist-oneclass autoencoder_path-mnist-oneanomalous \
+	  aae-mnist-oneanomalous aae-mnist-oneclass autoencoder_path-mnist-oneanomalous aae-kdd99-paper \
+	  aae_ensemble-mnist-oneanomalous aae_ensemble-mnist-oneclass fanogan_path-mnist-oneclass efficientgan_path-kdd99-realistic \
 	  ganomaly-cifar10-classes ganomaly-mnist-oneanomalous ganomaly-tiles-kinds \
 	  pca-fabric-defaults pca-tiles-defaults \
 	  cvgan-ped2-frames cvgan-ped2-pixels cvgan-street-frames cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_anogan.recipes import (
+    aae_ensemble,
+    aae_kdd99,
     aae_mnist,
     alocc_mnist,
     anogan_mnist,
@@ -35,6 +37,7 @@ EXPERIMENTS = (
     anogan_mnist,
     one_anomalous_mnist,
     aae_mnist,
+    aae_ensemble,
     vae_mnist,
     efficientgan_mnist,
     alocc_mnist,
@@ -43,6 +46,7 @@ EXPERIMENTS = (
     ganomaly_mnist,
     ganomaly_tiles,
     bigans_kdd99,
+    aae_kdd99,
     plain_tables,
     folders,
     cvgan_ped2,
