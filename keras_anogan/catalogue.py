@@ -32,6 +32,19 @@ THRESHOLDS = {  # name -> what alpha has to lie below
 }
 ORDER_STATISTICS = ("conformal", "quantile")  # thresholds that take groups, and can't learn score by score
 SET_BY_ALPHA = (*ORDER_STATISTICS, "peaks")  # the others are set by k
+BACKBONES = (  # of `nn.features`
+    "efficientnet_lite0",
+    "convnexttiny",
+    "densenet121",
+    "efficientnetb0",
+    "efficientnetb4",
+    "efficientnetv2b0",
+    "mobilenetv2",
+    "mobilenetv3small",
+    "resnet50",
+    "resnet50v2",
+    "vgg16",
+)
 TYPES = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None), "tuple": tuple}
 
 

@@ -25,6 +25,7 @@ from keras_anogan.models import (
     Gaussian,
     Neighbors,
     OGNet,
+    PatchGaussian,
     Siamese,
     SkipGANomaly,
     build_detector,
@@ -33,7 +34,9 @@ from keras_anogan.models import (
 )
 from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDetector
 from keras_anogan.models.ensemble import Ensemble
+from keras_anogan.models.features import FeatureDetector
 from keras_anogan.models.memory import Memory
+from keras_anogan.nn.features import Features, build_features
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.preprocessing import image_preprocessing
@@ -84,6 +87,8 @@ __all__ = [
     "Explainer",
     "ExponentialThreshold",
     "FAnoGAN",
+    "FeatureDetector",
+    "Features",
     "FittedDetector",
     "Flow",
     "GANDiscriminator",
@@ -94,6 +99,7 @@ __all__ = [
     "Neighbors",
     "OGNet",
     "PatchDetector",
+    "PatchGaussian",
     "PeaksOverThreshold",
     "PredictionError",
     "QuantileThreshold",
@@ -106,6 +112,7 @@ __all__ = [
     "VideoWindows",
     "__version__",
     "build_detector",
+    "build_features",
     "build_phases",
     "check_detector",
     "false_discovery_control",

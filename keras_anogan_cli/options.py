@@ -171,7 +171,7 @@ ImageSize = Annotated[
     typer.Option(
         metavar="SIDE|WIDTHxHEIGHT",
         help="Size of the images the networks see, such as 64 or 96x64. Default: 28 (mnist), 8 (digits), "
-        "32 (cifar10), 64 (folder).",
+        "32 (cifar10), 64 (folder), 224 with --features.",
         show_default=False,
     ),
 ]
@@ -185,3 +185,23 @@ AbnormalDir = Annotated[
     typer.Option(help="A folder: sub-folder of anomalous images, to test on, one option for each.", show_default=False),
 ]
 Flat = Annotated[bool, typer.Option("--flat", help="A folder: all images in it and below it are normal.")]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BACKBONE",
+        help="Images: let the detector see features of a network that was trained on ImageNet, such as "
+        "efficientnet_lite0, efficientnetb0 or resnet50, or of a .keras file.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    str | None, typer.Option(help="Of --features: a file of weights. Default: ImageNet's.", show_default=False)
+]
+Layer = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Of --features: a layer whose maps are taken, one option for each. Default: the two coarsest maps, for "
+        "patch_gaussian the two before the coarsest.",
+        show_default=False,
+    ),
+]

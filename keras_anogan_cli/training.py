@@ -43,7 +43,7 @@ def train(
         str | None,
         typer.Option(
             help="Its name; `keras-anogan detectors` lists them. Default: pca for a folder, flow for tables, "
-            "fanogan for mnist, digits and cifar10."
+            "fanogan for mnist, digits and cifar10, gaussian with --features."
         ),
     ] = None,
     params: options.Parameters = None,
@@ -54,6 +54,9 @@ def train(
             "digits and tables, else dcgan."
         ),
     ] = None,
+    features: options.Features = None,
+    weights: options.Weights = None,
+    layer: options.Layer = None,
     image_size: options.ImageSize = None,
     color: options.Color = "auto",
     normal_dir: options.NormalDir = None,

@@ -20,6 +20,7 @@ from keras_anogan.models.ganomaly import GANomaly
 from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.neighbors import Neighbors
 from keras_anogan.models.ognet import OGNet
+from keras_anogan.models.patch_gaussian import PatchGaussian
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.registry import (
     Entry,
@@ -62,6 +63,7 @@ __all__ = [
     "Gaussian",
     "Neighbors",
     "OGNet",
+    "PatchGaussian",
     "Phases",
     "Siamese",
     "SkipGANomaly",

@@ -3,137 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_anogan import catalogue
-from keras_anogan.catalogue import check_parameters, check_threshold, list_detectors, listing, meant
+from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
 from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.runs.parsing import parse_columns
-
-if TYPE_CHECKING:
-    from keras_anogan.models.registry import Entry
+from keras_anogan.runs.run_arguments import RunArguments
 
 NAMED_SETS = {"mnist": 28, "digits": 8, "cifar10": 32}  # and the side of their images
 BUDGET = 600.0  # seconds
+FEATURES_SIDE = 224  # of the images that a backbone was trained on
+ON_GRID = "patch_gaussian"  # sees one vector of features for each place; the others see one for an image
 REDUCTIONS = ("mean", "max", "top", "paper")  # of an image's map, or the detector's own score
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunArguments:
-    """What runs of images, tables and footage are asked for alike; equal arguments and data give equal weights.
-
-    Attributes:
-        detector: name in the registry; a default by kind of data.
-        params: parameters of the detector, such as {"kappa": 0.1}; see `models.parameters_of`.
-        epochs: of each phase of training.
-        budget: seconds that training may take, instead of epochs.
-        batch_size: rows of one player's batch.
-        learning_rate: of Adam(beta_1=0.5), for every player.
-        threshold: name in `thresholds.THRESHOLDS`: `alpha` sets "conformal", "quantile" and "peaks"; `k` sets
-            "cumulative", "exponential", "double_exponential" and "sliding".
-        alpha: accepted false-alarm rate; None for 1 %, or the lowest that the calibration data allow.
-        k: standard deviations above the mean.
-        seed: of weights, noise, data order and split.
-        smoke: one epoch on few rows, to see that everything works.
-    """
-
-    detector: str | None = None
-    params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    epochs: int | None = 20
-    budget: float | None = None
-    batch_size: int | None = 64
-    learning_rate: float | None = None
-    threshold: str = "conformal"
-    alpha: float | None = None
-    k: float = 3.0
-    seed: int = 0
-    smoke: bool = False
-
-    def __post_init__(self) -> None:
-        self._check_at_least_one("epochs", "batch_size")
-        if self.budget is not None and self.epochs is not None and not self.smoke:
-            raise ValueError(f"Expected --epochs or --budget. Received: both, {self.epochs} and {self.budget:g} s.")
-        if self.budget is not None and not 0.0 < self.budget < math.inf:
-            raise ValueError(f"Expected --budget > 0. Received: {self.budget:g} seconds.")
-        if self.learning_rate is not None and not self.learning_rate > 0.0:
-            raise ValueError(f"Expected --learning-rate > 0. Received: {self.learning_rate}.")
-        check_threshold(self.threshold, self.alpha)
-        if not 0.0 <= self.k < math.inf:
-            raise ValueError(f"Expected a finite --k >= 0. Received: {self.k}.")
-        if self.seed < 0:
-            raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
-        if self.smoke:
-            object.__setattr__(self, "epochs", 1)
-
-    @property
-    def kind(self) -> str:
-        """ "images", "table" or "footage"."""
-        raise NotImplementedError
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Files and folders that the run reads."""
-        raise NotImplementedError
-
-    @property
-    def entry(self) -> Entry:
-        """The detector's entry in the registry."""
-        from keras_anogan.models import entry
-
-        return entry(str(self.detector))
-
-    @property
-    def tags(self) -> catalogue.Tags:
-        """What kind of detector it is."""
-        return listing(str(self.detector)).tags
-
-    @property
-    def built_with(self) -> dict[str, Any]:
-        """What the detector's builder is given, besides shape and seed."""
-        return dict(self.params)
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of the detectors that are trained, one after the other."""
-        return tuple(range(self.seed, self.seed + getattr(self, "ensemble", 1)))
-
-    def build_threshold(self, capacity: int | None = None) -> Any:
-        """A new threshold as asked for, for so many calibration scores."""
-        from keras_anogan.thresholds import LEAST_ALPHA, build_threshold
-
-        alpha = LEAST_ALPHA if self.alpha is None else self.alpha
-        return build_threshold(self.threshold, alpha=alpha, k=self.k, capacity=capacity)
-
-    def _check_detector(self, kind: str, noun: str) -> None:
-        """Refuse a detector, or parameters of it, that there are not for this kind of data."""
-        if self.detector not in list_detectors():
-            names, near = ", ".join(list_detectors(kind)), meant(str(self.detector), list_detectors())
-            raise ValueError(f"Expected --detector to be one of {names}. Received: {self.detector!r}{near or '.'}")
-        inputs = listing(str(self.detector)).inputs
-        if kind not in inputs:
-            fitting = list_detectors(kind)
-            hint = "; train-video trains it" if inputs == ("window",) else ""
-            raise ValueError(
-                f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} for {noun}. "
-                f"Received: {self.detector}{hint}."
-            )
-        for key in ("architecture", "horizon", "filters"):
-            if key in self.params and hasattr(self, key):
-                raise ValueError(f"Expected --{key} {self.params[key]}. Received: --set {key}={self.params[key]}.")
-        check_parameters(str(self.detector), self.built_with)
-
-    def _check_at_least_one(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"Expected --{name.replace('_', '-')} >= 1. Received: {value}.")
-
-    def _set_default(self, key: str, value: Any) -> None:
-        if getattr(self, key) is None:
-            object.__setattr__(self, key, value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,12 +32,12 @@ class Arguments(RunArguments):
         column: for tables, what columns are to be taken for: "day=date", "day=date:%d.%m.%Y", "code=category",
             "number=number" or "key=id".
         id_column: for tables, the column that names the rows; it goes to scores and report, not to the detector.
-        detector: default: pca for a folder, fanogan for the named sets, flow for tables. One that learns from
-            the classes of normal images needs `abnormal`.
+        detector: default: pca for a folder, fanogan for the named sets, flow for tables, gaussian with features. One
+            that learns from the classes of normal images needs `abnormal`.
         architecture: of a detector that has several, such as f-AnoGAN's "mlp", "dcgan" or "resnet"; default: mlp for
             mnist, digits and tables, dcgan for cifar10 and folders.
         image_size: side of the square images the networks see, or (width, height); default: 28 (mnist), 8 (digits), 32
-            (cifar10), 64 (folder).
+            (cifar10), 64 (folder), 224 with features.
         epochs: default: 20; for a folder without --budget None: the budget rules. An epoch of a table has at least as
             many steps as the detector asks for.
         batch_size: default: 64; with a budget what fits the number of rows.
@@ -168,6 +52,10 @@ class Arguments(RunArguments):
             half; default: 0.2, of digits 0.25.
         skip_broken: leave out image files that can't be read.
         color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
+        features: of images: the network through which the detector sees them, one of `catalogue.BACKBONES` or a .keras
+            file (see `nn.features`); default: none, it sees pixels.
+        weights: of `features`: a file of them, instead of ImageNet's.
+        layer: of `features`: names of the layers whose maps are taken.
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
         flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         smoke: one epoch on at most 256 rows.
@@ -193,6 +81,9 @@ class Arguments(RunArguments):
     normal_dir: list[str] | None = None
     abnormal_dir: list[str] | None = None
     flat: bool = False
+    features: str | None = None
+    weights: str | None = None
+    layer: list[str] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -205,16 +96,21 @@ class Arguments(RunArguments):
             object.__setattr__(self, "data", os.path.normpath(self.data))  # photos/ is photos
         self._set_default("detector", self._default_detector())
         self._check_architecture()
-        self._check_detector("table" if self.is_table else "image", "a table" if self.is_table else "images")
+        if self.features is not None:
+            self._check_features()
+        else:
+            self._check_detector("table" if self.is_table else "image", "a table" if self.is_table else "images")
         self._check_tags()
         if not self.is_table:
-            self._set_default("image_size", NAMED_SETS.get(self.data, 64))
+            self._set_default("image_size", NAMED_SETS.get(self.data, 64) if self.features is None else FEATURES_SIDE)
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
 
     def _default_detector(self) -> str:
         """What evidence supports for such data (docs/which-detector.md); an architecture is f-AnoGAN's."""
         if self.is_table:
             return "flow"
+        if self.features is not None:
+            return "gaussian"
         return "fanogan" if self.data in NAMED_SETS or self.architecture is not None else "pca"
 
     def _settle_length(self) -> None:
@@ -244,6 +140,11 @@ class Arguments(RunArguments):
         if not self.is_table and given:
             raise ValueError(f"Expected --{given[0]} with a table (.csv, .csv.gz, .parquet). Received: {self.data}.")
         parse_columns(self.column or ())
+        for option, value in (("weights", self.weights), ("layer", self.layer)):
+            if value and self.features is None:
+                raise ValueError(f"Expected --{option} with --features. Received: --{option} alone.")
+        if self.features is not None and self.is_table:
+            raise ValueError("Expected --features with images. Received: a table.")
         if self.reduction is not None and (self.is_table or self.reduction not in REDUCTIONS):
             raise ValueError(
                 f"Expected --reduction {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, of images. "
@@ -269,6 +170,31 @@ class Arguments(RunArguments):
         if self.flat and (self.normal_dir or self.abnormal_dir):
             raise ValueError("Expected either --flat or --normal-dir and --abnormal-dir. Received: both.")
 
+    def _check_features(self) -> None:
+        """Refuse an unknown backbone, files that are not there, and detectors that can't see features."""
+        name = str(self.features)
+        if name not in catalogue.BACKBONES and not name.endswith(".keras"):
+            near = meant(name, catalogue.BACKBONES) or "."
+            raise ValueError(
+                f"Expected --features to be one of {', '.join(catalogue.BACKBONES)}, or a .keras file. "
+                f"Received: {name!r}{near}"
+            )
+        for option, path in (("features", name if name.endswith(".keras") else None), ("weights", self.weights)):
+            if path is not None and not os.path.isfile(path):
+                raise FileNotFoundError(f"Expected a file for --{option}. Received: {path}, which does not exist.")
+        if self.detector in list_detectors("image") and self.detector not in (*list_detectors("table"), ON_GRID):
+            fitting = [*list_detectors("table"), ON_GRID]
+            raise ValueError(
+                f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} with --features. "
+                f"Received: {self.detector}, which needs images."
+            )
+        self._check_detector("image" if self.detector == ON_GRID else "table", "features of images")
+
+    @property
+    def _has_rows(self) -> bool:
+        """Whether the detector sees rows of numbers, of a table or of features."""
+        return self.is_table or (self.features is not None and self.detector != ON_GRID)
+
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""
         has_several = self.detector in list_detectors() and "architecture" in listing(str(self.detector)).parameters
@@ -278,7 +204,7 @@ class Arguments(RunArguments):
                 f"Expected --architecture with {', '.join(several)} only. Received: --detector {self.detector}."
             )
         if has_several:
-            self._set_default("architecture", "mlp" if self.is_table or self.data in ("mnist", "digits") else "dcgan")
+            self._set_default("architecture", "mlp" if self._has_rows or self.data in ("mnist", "digits") else "dcgan")
 
     def _check_tags(self) -> None:
         """Refuse what the detector's tags rule out."""

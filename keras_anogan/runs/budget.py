@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from keras_anogan.models import build_phases, parameters_of, steps_per_epoch
-from keras_anogan.runs.arguments import RunArguments
+from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.tasks import Task
 from keras_anogan.training.adversarial import AdversarialModel
 from keras_anogan.words import counted

@@ -12,8 +12,9 @@ from typing import Any
 
 from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
-from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.checks import check_training
+from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.words import counted, listed
 
 FILE = "benchmark.json"

@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from keras_anogan.models import build_phases
 from keras_anogan.models.pca import MOST_BYTES
-from keras_anogan.runs.arguments import RunArguments
 from keras_anogan.runs.budget import fitting_batch
+from keras_anogan.runs.run_arguments import RunArguments
 
 GIB = 2**30
 SLOTS = 3  # of each weight that is trained: its gradient and Adam's two averages

@@ -13,7 +13,7 @@ from keras_anogan.detector import AnomalyDetector
 from keras_anogan.models import PCA, Gaussian, Neighbors
 from keras_anogan.models.baselines import forest_scores
 from keras_anogan.models.composed import MapDetector
-from keras_anogan.runs.arguments import RunArguments
+from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer, batch_size, explain_rows, numbers_of

@@ -29,14 +29,16 @@ from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.models.ensemble import LEAST_ROWS, Ensemble
-from keras_anogan.runs.arguments import Arguments, RunArguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
 from keras_anogan.runs.checks import check_training, read_config
 from keras_anogan.runs.examples import ScoredRows
+from keras_anogan.runs.featured import Sight, features_of_run, look
 from keras_anogan.runs.folder import Say, continues, save_fitted, write_history
 from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
+from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
 from keras_anogan.runs.verdict import add_chances, on_stray
 from keras_anogan.serving.fitted import FittedDetector
@@ -76,7 +78,10 @@ def train(
     check_training(arguments, out, tensorboard)
     share = _check_early(arguments)
     task = load_task(arguments)
-    if task.kind == "images" and share > 0.3:  # three channels, or a larger batch, may take several times as much
+    features = features_of_run(arguments, task.shape[-1])
+    if (
+        features is None and task.kind == "images" and share > 0.3
+    ):  # three channels, or a larger batch, may take several times as much
         check_memory(arguments, task.shape, task.counts["train"])
     config = _config(arguments, task)
     check_calibration(settle_alpha(arguments, task), task)
@@ -92,18 +97,20 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     arguments = settle_alpha(arguments, task)
     _introduce(task, arguments, say)
-    plan = Plan(**plan) if plan else plan_training(arguments, task)
+    sight = None if features is None else look(features, task, say)
+    trained = task if sight is None else sight.task
+    plan = Plan(**plan) if plan else plan_training(arguments, trained)
     write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
-    phases, detectors = _build(arguments, task, plan)
+    phases, detectors = _build(arguments, trained, plan)
     arguments = _settle_reduction(arguments, detectors[0])
     _forewarn(task, arguments, detectors, plan, say)
 
-    seconds, warnings = _fit(phases, task, arguments, plan, out, say, progress, tensorboard)
+    seconds, warnings = _fit(phases, trained, arguments, plan, out, say, progress, tensorboard)
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     write_history(out / "history.csv", history)
 
     start = time.perf_counter()
-    fitted, calibration = _calibrated(detectors, task, arguments)
+    fitted, calibration = _calibrated(detectors, task, arguments, sight)
     save_fitted(fitted, out)
     metrics, scores, baselines = measure(fitted, task, arguments, calibration)
     seconds["evaluation"] = time.perf_counter() - start
@@ -146,7 +153,7 @@ def _check_stop(arguments: RunArguments, task: Task) -> None:
 
 def _check_early(arguments: RunArguments) -> float:
     """Refuse what the arguments tell to be wrong before any data are read; returns the share of memory it takes."""
-    if not isinstance(arguments, Arguments):
+    if not isinstance(arguments, Arguments) or arguments.features is not None:
         return 0.0
     shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
     share = check_memory(arguments, shape)
@@ -319,9 +326,10 @@ def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
     return dataclasses.replace(arguments, reduction="paper")
 
 
-def _wrapped(detector: Any, arguments: RunArguments) -> Any:
-    """A trained detector with the score that was asked for."""
+def _wrapped(detector: Any, arguments: RunArguments, sight: Sight | None) -> Any:
+    """A trained detector of the run's data, with the score that was asked for."""
     detector.forget_training()
+    detector = detector if sight is None else sight.wrapped(detector)
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
         return SmoothedDetector(detector, arguments.smooth, name="smoothed")
     if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
@@ -329,10 +337,12 @@ def _wrapped(detector: Any, arguments: RunArguments) -> Any:
     return detector
 
 
-def _calibrated(detectors: list[Any], task: Task, arguments: RunArguments) -> tuple[FittedDetector, np.ndarray]:
+def _calibrated(
+    detectors: list[Any], task: Task, arguments: RunArguments, sight: Sight | None
+) -> tuple[FittedDetector, np.ndarray]:
     """The detector with thresholds of the calibration data, and the scores (n,) that they have seen."""
     assert arguments.alpha is not None
-    members = [_wrapped(detector, arguments) for detector in detectors]
+    members = [_wrapped(detector, arguments, sight) for detector in detectors]
     detector = members[0]
     if len(members) > 1:
         detector = Ensemble(members, name="ensemble")

@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_anogan.runs.arguments import NAMED_SETS, Arguments, RunArguments, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS, Arguments, VideoArguments
+from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.runs.tasks.footage import footage_name, load_footage
 from keras_anogan.runs.tasks.images import load_folder, load_named
