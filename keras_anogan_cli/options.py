@@ -185,6 +185,15 @@ AbnormalDir = Annotated[
     typer.Option(help="A folder: sub-folder of anomalous images, to test on, one option for each.", show_default=False),
 ]
 Flat = Annotated[bool, typer.Option("--flat", help="A folder: all images in it and below it are normal.")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="A folder: a pattern that finds the photographed part in a file's name, such as 'part[0-9]+'; photographs "
+        "of one part stay on one side of every split.",
+        show_default=False,
+    ),
+]
 Features = Annotated[
     str | None,
     typer.Option(

@@ -62,6 +62,7 @@ def train(
     normal_dir: options.NormalDir = None,
     abnormal_dir: options.AbnormalDir = None,
     flat: options.Flat = False,
+    group: options.Group = None,
     epochs: Annotated[
         int | None,
         typer.Option(

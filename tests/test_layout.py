@@ -82,6 +82,7 @@ BUILDS_ON = {
     "cvgan_networks": {"vgan"},
     "efficientgan": {"path_scored"},
     "fanogan": {"path_scored", "wgan_gp"},
+    "features": {"composed"},
     "ganomaly": {"path_scored"},
     "memory": {"composed", "neighbors", "path_scored"},
     "ognet": {"alocc"},

@@ -7,6 +7,7 @@ a threshold saw cannot test it. A split is drawn from its seed alone.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,17 @@ class Split:
     train_classes: np.ndarray | None = None
 
 
-def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def three_ways(
+    n: int, stop: float, calibrate: float, seed: int, groups: Sequence[Any] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The indices 0 to n - 1 dealt at random to train, stop and calibrate, each in ascending order.
 
     Args:
         n: number of rows.
         stop, calibrate: their shares, in [0, 1); a positive share gets at least one row.
         seed: of the permutation.
+        groups: (n,), what each row is of, such as the part on a photograph: all rows of a group go to one side, so
+            that shares are met as nearly as whole groups allow.
 
     Raises:
         ValueError: for a negative share, or if nothing would be left to train on.
@@ -53,9 +58,29 @@ def three_ways(n: int, stop: float, calibrate: float, seed: int) -> tuple[np.nda
             f"Expected normal rows enough for training, stopping and calibration. Received: {n} "
             f"with stop={stop:g}, calibrate={calibrate:g}."
         )
+    if groups is not None:
+        return _by_group(np.asarray(groups), sizes, seed)
     order = np.random.default_rng(seed).permutation(n)
     first, second = sizes[0], sum(sizes)
     return np.sort(order[second:]), np.sort(order[:first]), np.sort(order[first:second])
+
+
+def _by_group(groups: np.ndarray, sizes: list[int], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whole groups in a random order: to stop and calibrate until each has its size, and the rest to train."""
+    found, number = np.unique(groups, return_inverse=True)
+    if len(found) < 1 + sum(size > 0 for size in sizes):
+        raise ValueError(
+            f"Expected groups enough for training, stopping and calibration. Received: {len(found)}, "
+            f"{', '.join(map(str, found))}."
+        )
+    order = list(np.random.default_rng(seed).permutation(len(found)))
+    parts = []
+    for size, kept in ((sizes[0], 1 + (sizes[1] > 0)), (sizes[1], 1)):  # groups that have to be left
+        taken = np.zeros(0, "int64")
+        while len(taken) < size and len(order) > kept:
+            taken = np.concatenate([taken, np.flatnonzero(number == order.pop(0))])
+        parts.append(np.sort(taken))
+    return np.flatnonzero(np.isin(number, order)), parts[0], parts[1]
 
 
 def one_class(

@@ -1,7 +1,7 @@
 """GANomaly and Skip-GANomaly on CIFAR-10, one class anomalous: the last epoch, each image scored by itself.
 
 keras-anogan reproduce ganomaly-cifar10-car
-    No result is published yet.
+    46 minutes: AUROC 0.664 ± 0.012. PCA with 32 components 0.727; the authors' weights, with their leaks, 0.693.
 keras-anogan reproduce ganomaly_instance-cifar10-car
     No result is published yet.
 keras-anogan reproduce skip_ganomaly-cifar10-car

@@ -1,7 +1,7 @@
 """What the three leaks of GANomaly's published protocol are worth: one training on CIFAR-10, judged six ways.
 
 keras-anogan reproduce ganomaly-cifar10-leaks
-    No result is published yet.
+    42 minutes: AUROC 0.673 ± 0.008. PCA with 32 components 0.727.
 """
 
 from __future__ import annotations

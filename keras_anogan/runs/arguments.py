@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from typing import Any
 
 from keras_anogan import catalogue
@@ -52,6 +53,8 @@ class Arguments(RunArguments):
             half; default: 0.2, of digits 0.25.
         skip_broken: leave out image files that can't be read.
         color: of a folder: "rgb", "grey", or "auto", RGB if any image is.
+        group: of a folder: a regular expression that finds in a file's name what the photograph is of, such as
+            "tile\\d+"; photographs of one part then stay on one side of every split.
         features: of images: the network through which the detector sees them, one of `catalogue.BACKBONES` or a .keras
             file (see `nn.features`); default: none, it sees pixels.
         weights: of `features`: a file of them, instead of ImageNet's.
@@ -81,6 +84,7 @@ class Arguments(RunArguments):
     normal_dir: list[str] | None = None
     abnormal_dir: list[str] | None = None
     flat: bool = False
+    group: str | None = None
     features: str | None = None
     weights: str | None = None
     layer: list[str] | None = None
@@ -163,7 +167,14 @@ class Arguments(RunArguments):
         """Refuse options of folders with other data."""
         if self.color not in COLORS:
             raise ValueError(f"Expected --color to be one of {', '.join(COLORS)}. Received: {self.color!r}.")
-        given = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir, "--flat": self.flat}
+        given: dict[str, Any] = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir}
+        given |= {"--flat": self.flat, "--group": self.group}
+        try:
+            re.compile(self.group or "")
+        except re.error as error:
+            raise ValueError(
+                f"Expected a regular expression for --group, such as 'part[0-9]+'. Received: {self.group!r} ({error})."
+            ) from error
         idle = [name for name, value in given.items() if value] + (["--color"] if self.color != "auto" else [])
         if idle and (named or self.is_table):
             raise ValueError(f"Expected {idle[0]} with a folder of images only. Received: {self.data}.")

@@ -34,6 +34,7 @@ def measure(
         "threshold": fitted.threshold.threshold,
         "alpha": arguments.alpha,
         "reduction": getattr(arguments, "reduction", None),
+        "group": getattr(arguments, "group", None),
         "keeps_alpha": fitted.threshold.keeps_alpha,
         "calibration_alarms": float(np.mean(calibration > fitted.threshold.threshold)),
         "rows": task.counts,

@@ -283,7 +283,9 @@ def _why_not_asked(metrics: dict[str, Any]) -> str:
     seen = evaluation.rate_interval(alarms["false_alarms"], alarms["normal_rows"])
     if seen[0] <= high and low <= seen[1]:
         return f" ({rows:,} calibration rows leave {percent(low)[:-2]} to {percent(high)} to chance)"
-    return " (the test's normal rows are unlike the calibration's)"
+    several = metrics.get("reduction") and not metrics.get("group")  # images that nobody has grouped
+    hint = "; photographs of one part on both sides of the split do that, and --group keeps them together"
+    return f" (the test's normal rows are unlike the calibration's{hint if several else ''})"
 
 
 def _beside_baselines(metrics: dict[str, Any], closed_form: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,16 +87,18 @@ def load_folder(arguments: Arguments) -> Task:
     if total < 8:
         raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
     share = arguments.calibrate_share or 0.2
-    remarks = [*folder.remarks, *on_sides(folder.facts, arguments.sides)]
+    groups = None if arguments.group is None else groups_of(folder.train, arguments.group)
+    remarks = [*folder.remarks, *on_sides(folder.facts, arguments.sides), *on_groups(groups, folder, arguments.group)]
     paths: Sequence[pathlib.Path]
     kinds: Sequence[str]
     masks: Sequence[pathlib.Path | None] | None
     if (folder.labels == 0).any():
-        train, stop, calibrate = three_ways(total, 0.1, share, arguments.seed)
+        train, stop, calibrate = three_ways(total, 0.1, share, arguments.seed, groups)
         paths, labels, kinds, masks = folder.test, folder.labels, folder.kinds, folder.masks
     else:  # nobody has set normal images aside: keep some to measure the false alarms on
-        rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed)
-        part = three_ways(len(rest), 0.1, share, arguments.seed + 1)
+        rest, tested, _ = three_ways(total, 0.1, 0.0, arguments.seed, groups)
+        left = None if groups is None else [groups[i] for i in rest]
+        part = three_ways(len(rest), 0.1, share, arguments.seed + 1, left)
         train, stop, calibrate = (rest[indices] for indices in part)
         paths = (*(folder.train[i] for i in tested), *folder.test)
         labels = np.concatenate([np.zeros(len(tested), "int64"), folder.labels])
@@ -123,3 +126,37 @@ def load_folder(arguments: Arguments) -> Task:
         raw_dtype=folder.dtype,
         test_kinds=list(kinds),
     )
+
+
+def groups_of(paths: Sequence[pathlib.Path], pattern: str) -> list[str]:
+    """What each photograph is of: what a regular expression, or its first group, finds in the file's name.
+
+    Raises:
+        ValueError: for a name in which it finds nothing, or one group for all.
+    """
+    found = [re.search(pattern, path.name) for path in paths]
+    missed = [path.name for path, match in zip(paths, found, strict=True) if match is None]
+    if missed:
+        raise ValueError(
+            f"Expected --group to find something in every file's name. Received: {pattern!r}, which finds nothing in "
+            f"{missed[0]}{f' and {len(missed) - 1:,} more' if len(missed) > 1 else ''}."
+        )
+    groups = [match.group(1 if match.re.groups else 0) for match in found if match is not None]
+    if len(parts := sorted(set(groups))) < 4:
+        raise ValueError(f"Expected --group to find four parts or more. Received: {pattern!r}, {', '.join(parts)}.")
+    return groups
+
+
+def on_groups(groups: Sequence[str] | None, folder: Any, pattern: str | None) -> list[str]:
+    """How many parts there are, and whether some of them are tested on too."""
+    if groups is None or pattern is None:
+        return []
+    remarks = [f"{counted(len(groups), 'normal photographs')} of {counted(len(set(groups)), 'parts')} (--group)."]
+    tested = [match for path in folder.test if (match := re.search(pattern, path.name))]
+    both = sorted({match.group(1 if match.re.groups else 0) for match in tested} & set(groups))
+    if both:
+        remarks.append(
+            f"{counted(len(both), 'parts')} are in training and in test, such as {both[0]}: the test's numbers are too "
+            "good then."
+        )
+    return remarks
