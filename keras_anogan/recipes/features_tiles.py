@@ -3,7 +3,7 @@
 keras-anogan reproduce features_gaussian-tiles-kinds
     2 minutes: AUROC 0.819. PCA with 64 components 0.609; DifferNet, with the leak, 0.977; the target 0.88 is missed.
 keras-anogan reproduce features_flow-tiles-kinds
-    No result is published yet.
+    10 minutes: AUROC 0.795 ± 0.007. PCA with 64 components 0.609; the target 0.88 is missed.
 keras-anogan reproduce patch_gaussian-tiles-kinds
     3 minutes: AUROC 0.758. PCA with 64 components 0.609; the target 0.88 is missed.
 """
@@ -83,7 +83,6 @@ def _by_photograph(tiles: Photographs, seed: int, name: str, pooled: bool) -> Nu
 
 
 def _recipe(name: str, title: str, settings: dict[str, Any], target: float, **given: Any) -> Recipe:
-    solved = name in ("gaussian", "patch_gaussian")
     return Recipe(
         name=f"{name if name == 'patch_gaussian' else 'features_' + name}-tiles-kinds",
         what=f"Magnetic tiles with real defects: {title}",
@@ -93,7 +92,6 @@ def _recipe(name: str, title: str, settings: dict[str, Any], target: float, **gi
         run=functools.partial(_run, name=name, **given),
         baselines=plain_numbers,
         target=target,
-        seeds=(0,) if solved else (0, 1, 2),
         shown=("PCA-64 AUROC", "Neighbors AUROC"),
     )
 
