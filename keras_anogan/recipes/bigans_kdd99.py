@@ -7,7 +7,7 @@ keras-anogan reproduce alad-kdd99-paper
 keras-anogan reproduce efficientgan-kdd99-realistic
     5 minutes: macro AUROC 0.976 ± 0.006. PCA with 32 components 0.984.
 keras-anogan reproduce efficientgan_path-kdd99-realistic
-    No result is published yet.
+    19 minutes on a busy machine: macro AUROC 0.993 ± 0.001. PCA with 32 components 0.984.
 """
 
 from __future__ import annotations
