@@ -1,7 +1,7 @@
 """Magnetic tiles with real defects, seen through a network that was trained on ImageNet.
 
 keras-anogan reproduce features_gaussian-tiles-kinds
-    10 minutes on a busy machine: AUROC 0.819 ± 0.000. PCA with 64 components 0.609; DifferNet, with the leak, 0.977; the target 0.88 is missed.
+    10 minutes on a busy machine: AUROC 0.819 ± 0.000. PCA with 64 components 0.609; the target 0.88 is missed.
 keras-anogan reproduce features_flow-tiles-kinds
     10 minutes: AUROC 0.795 ± 0.007. PCA with 64 components 0.609; the target 0.88 is missed.
 keras-anogan reproduce patch_gaussian-tiles-kinds
