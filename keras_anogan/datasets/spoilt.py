@@ -8,6 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
+KINDS = {  # for a reader
+    "patch": "a square from elsewhere in another one",
+    "scratch": "a straight line",
+    "halves": "the right half of another one",
+    "blur": "means over small squares",
+    "mixed": "half of the columns from another row",
+    "one cell": "one column from another row",
+    "far": "one number moved by four standard deviations",
+    "jump": "the last frame of another window",
+    "backwards": "the frames in reverse order",
+}
+
 
 def spoilt_images(x: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     """Copies of images, each kind of them like x.

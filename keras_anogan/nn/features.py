@@ -7,6 +7,7 @@ plainer than what is unusual in pixels.
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -147,12 +148,21 @@ def build_features(
     """
     height, width, channels = shape
     model, scaling = _backbone(backbone, (height, width, 3), weights)
-    if tuple(model.input_shape[1:]) != (height, width, 3):
+    own = tuple(getattr(model, "input_shape", ())[1:]) if hasattr(model, "operations") else ()
+    if len(own) != 3 or own[2] != 3:
         raise ValueError(
-            f"Expected images of the backbone's shape {tuple(model.input_shape[1:])}. Received: {(height, width, 3)}."
+            f"Expected a backbone of RGB images (height, width, 3), a functional or sequential keras.Model. Received: "
+            f"{backbone if isinstance(backbone, str) else type(model).__name__}"
+            f"{f', of input {own}' if own else f', which is a {type(model).__name__}'}."
+        )
+    if own != (height, width, 3):
+        raise ValueError(
+            f"Expected images of the backbone's size, {own[1]} x {own[0]} (--image-size {own[1]}x{own[0]}). "
+            f"Received: {width} x {height}."
         )
     chosen = _layers(model, layers, pooled)
-    frozen = keras.Model(model.input, [layer.output for layer in chosen], name=model.name)
+    name = pathlib.Path(backbone).stem if isinstance(backbone, str) else model.name
+    frozen = keras.Model(model.input, [layer.output for layer in chosen], name=re.sub(r"\W", "_", name))
     return Features(frozen, scaling, pooled, channels)
 
 
@@ -163,7 +173,10 @@ def _backbone(backbone: Any, shape: tuple[int, int, int], weights: Any) -> tuple
     if str(backbone).endswith(".keras"):
         if not pathlib.Path(backbone).is_file():
             raise FileNotFoundError(f"Expected a backbone. Received: {backbone}, which does not exist.")
-        return keras.saving.load_model(backbone, compile=False), "unit"
+        try:
+            return keras.saving.load_model(backbone, compile=False), "unit"
+        except Exception as error:  # whatever a file of something else makes Keras raise
+            raise ValueError(f"Expected a model that Keras saved. Received: {backbone}, which is none.") from error
     if backbone == "efficientnet_lite0":
         return load_lite0_weights(build_efficientnet_lite0(shape, top=False), weights), "lite"
     if backbone not in APPLICATIONS:

@@ -15,14 +15,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from keras_anogan import evaluation
-from keras_anogan.datasets.spoilt import spoilt_images, spoilt_rows, spoilt_windows
+from keras_anogan.datasets.spoilt import KINDS, spoilt_images, spoilt_rows, spoilt_windows
 from keras_anogan.files import write_json
 from keras_anogan.runs.candidates import FILE, OVERHEAD, Contest, check_benchmark, plan_benchmark
 from keras_anogan.runs.comparing import Side, examples_through, figures_of, numbers_of
 from keras_anogan.runs.folder import Say, load_run
 from keras_anogan.runs.inputs import Inputs
 from keras_anogan.runs.page import write_page
-from keras_anogan.runs.tasks import Task, load_task
+from keras_anogan.runs.tasks import Task, check_calibration, load_task, settle_alpha
 from keras_anogan.runs.training import Progress, train
 from keras_anogan.runs.verdict import Verdict
 from keras_anogan.serving.scoring import Scorer, as_rows, batch_size
@@ -31,6 +31,7 @@ from keras_anogan.words import counted, listed
 
 MOST_SPOILT = 300  # held-out samples that are spoilt
 MOST_CURVES = 6  # detectors whose scores are drawn
+LEVEL = 0.0005  # a difference of AUROC that no digit shows
 MOST_THROUGH = 3  # detectors that the same inputs go through
 
 
@@ -69,20 +70,24 @@ def benchmark(
     out = pathlib.Path(out)
     contest = plan_benchmark(data, budget, detectors, **options)
     check_benchmark(contest, out)
-    task = load_task(next(iter(contest.candidates.values())))
+    first = next(iter(contest.candidates.values()))
+    task = load_task(first)
+    check_calibration(settle_alpha(first, task), task)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / FILE, {"asked": contest.asked})
     names = list(contest.candidates)
     say(f"{counted(len(names), 'detectors')} for {contest.kind}: {listed(names)}.")
     if contest.networks:
-        say(f"Each of {counted(len(contest.networks), 'networks')} is trained for {contest.share:.3g} seconds.")
+        each = " each" if len(contest.networks) > 1 else ""
+        say(f"{counted(len(contest.networks), 'networks')}, {contest.share:.3g} seconds of training{each}.")
     failed, late = _train_all(contest, out, start, say, progress)
     judged = _Judged.of(contest, task, out, [name for name in names if name not in {**failed, **late}])
+    untried = [name for name in names if name in {**failed, **late}]
     if not judged.sides:
         raise RuntimeError(f"No detector could be trained. {next(iter({**failed, **late}.values()))}")
     result = {
         "asked": contest.asked,
-        "sentence": judged.sentence,
+        "sentence": judged.sentence + (f" Not trained yet: {listed(untried)}." if untried else ""),
         "command": contest.command(judged.lines[0]["name"]),
         "seconds": round(time.monotonic() - start, 1),
         "lines": judged.lines,
@@ -110,6 +115,7 @@ def _train_all(
                 f"it takes some {longest:.3g} seconds, and {max(0.0, left):.3g} of {contest.budget:.4g} were left; the "
                 "same command trains it"
             )
+            say(f"{name} is left out: {late[name]}.")
             continue
         begun = time.monotonic()
         try:
@@ -230,6 +236,9 @@ def _sentence(lines: list[dict[str, Any]], known: bool, plain: list[str]) -> str
     difference, low, high = (-value for value in (second["difference"][0], *second["difference"][:0:-1]))
     lead = f"its lead over {second['name']} ({second['auroc']:.3f}), {difference:.3f}, "
     chance = f"{'may be' if low <= 0.0 else 'is more than'} chance (95 %: {low:.3f} to {high:.3f})"
+    if abs(difference) < LEVEL:
+        level = [line["name"] for line in lines if first["auroc"] - line["auroc"] < LEVEL]
+        return f"By AUROC {listed(level)} ({first['auroc']:.3f}) are level, of {of}."
     told = f"By AUROC {first['name']} ({first['auroc']:.3f}) is first of {of}; {lead}{chance}."
     equal = [line["name"] for line in lines[1:] if line["name"] in plain and line["difference"][2] >= 0.0]
     if first["name"] not in plain and equal:
@@ -253,6 +262,9 @@ def _write(path: pathlib.Path, contest: Contest, task: Task, judged: _Judged, re
         count=task.counts.get("test", 0),
         known=judged.known,
         agreement=judged.agreement,
+        told=KINDS,
+        solved=judged.lines[0]["name"] not in contest.networks,
+        trained=[60.0 * line["minutes"] for line in judged.lines if line["name"] in contest.networks],
         kinds=list(judged.lines[0]["kinds"]),
         held_out=min(MOST_SPOILT, task.counts["stop"]),
         figures={**figures, "history": []},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import shlex
 from collections.abc import Sequence
@@ -12,17 +13,17 @@ from typing import Any
 
 from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
-from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS, Arguments, VideoArguments
 from keras_anogan.runs.checks import check_training
 from keras_anogan.runs.run_arguments import RunArguments
-from keras_anogan.words import counted, listed
+from keras_anogan.words import counted
 
 FILE = "benchmark.json"
 PLAIN = 5.0  # seconds of a detector that is solved at once
 OVERHEAD = 25.0  # seconds that a network takes besides its training: tracing, calibration, tests, files
 SLACK = 0.85  # steps are timed before, and some of them are slower
 LEAST = 3.0  # seconds of training for a network
-FIRST = ("pca", "neighbors", "gaussian", "flow", "autoencoder", "fanogan", "cvgan")  # then by name
+FIRST = ("pca", "neighbors", "gaussian", "patch_gaussian", "flow", "autoencoder", "fanogan", "cvgan")  # then by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,12 @@ class Contest:
     @property
     def asked(self) -> dict[str, Any]:
         """What has to be equal for a benchmark to go on."""
-        asked = {"data": self.data, "budget": self.budget, "detectors": list(self.candidates), "options": self.options}
+        asked = {
+            "data": self.data,
+            "budget": f"{self.budget:g} s",
+            "detectors": list(self.candidates),
+            "options": self.options,
+        }
         return json.loads(json.dumps(asked))
 
     def command(self, name: str) -> str:
@@ -92,6 +98,10 @@ def plan_benchmark(data: Any, budget: float, detectors: Sequence[str] | None = N
     if not 0.0 < budget < math.inf:
         raise ValueError(f"Expected --budget > 0. Received: {budget:g} seconds.")
     footage = not isinstance(data, str)
+    if not footage and data not in NAMED_SETS and not os.path.exists(data):
+        raise FileNotFoundError(
+            f"Expected a folder of images, a table, or {', '.join(NAMED_SETS)}. Received: {data}, which does not exist."
+        )
     data = list(data) if footage else data
     noun = "window" if footage else "table" if is_table(data) else "image"
     names, left_out = _names(noun, detectors, options)
@@ -154,8 +164,9 @@ def check_benchmark(contest: Contest, out: Any) -> None:
         before = json.loads((out / FILE).read_text(encoding="utf-8"))["asked"]
         other = [key for key, value in contest.asked.items() if before.get(key) != value]
         if other:
+            then, now = (", ".join(f"{key} {asked.get(key)}" for key in other) for asked in (before, contest.asked))
             raise ValueError(
-                f"{out} was started with other {listed(other)}. Repeat the same command to go on, or choose another "
-                "folder."
+                f"{out} was started with {then}. Received: {now}. Repeat the same command to go on, "
+                "which has all of its budget again, or choose another folder."
             )
     check_training(first, out / name)

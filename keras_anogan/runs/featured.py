@@ -54,7 +54,7 @@ def features_of_run(arguments: RunArguments, channels: int) -> Features | None:
 def look(features: Features, task: Task, say: Say) -> Sight:
     """Compute the features of the training and the stop images."""
     what = "x".join(map(str, features.shape)) + " numbers"
-    count = counted(task.counts["train"] + task.counts["stop"], "images")
+    count = counted(task.counts["train"] + task.counts["stop"], "images to train on")
     say(f"Features of {features.backbone.name}: {what} of each of {count}, computed once.")
     raw = [features_of(features, part) for part in (task.train, task.stop)]
     mean, deviation = moments(raw[0])

@@ -147,7 +147,8 @@ def _check_stop(arguments: RunArguments, task: Task) -> None:
     if len(arguments.seeds) > 1 and task.counts["stop"] < LEAST_ROWS:
         raise ValueError(
             f"Expected at least {LEAST_ROWS} held-out normal {task.noun} to compare the members of an ensemble by. "
-            f"Received: {task.counts['stop']} of {sum(task.counts[key] for key in ('train', 'stop', 'calibrate'))}."
+            f"Received: {task.counts['stop']} of {sum(task.counts[key] for key in ('train', 'stop', 'calibrate'))}; a "
+            f"tenth is held out, so some {10 * LEAST_ROWS} normal {task.noun} are needed."
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from keras_anogan import Features, build_features
+from keras_anogan import Features, Gaussian, build_features
 from keras_anogan.catalogue import BACKBONES as LISTED
 from keras_anogan.nn import efficientnet_lite
 from keras_anogan.nn.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, read_torch_tensors
@@ -108,12 +108,28 @@ def test_layers_are_chosen_by_their_size_or_by_name(tmp_path):
     assert build_features(str(tmp_path / "small.keras"), (16, 16, 3)).shape == (14,)
     with pytest.raises(ValueError, match=r"Expected layers of small that have maps, .*relu2. Received: 'relu7'"):
         build_features(model, (16, 16, 3), ["relu7"])
-    with pytest.raises(ValueError, match=r"the backbone's shape \(16, 16, 3\). Received: \(8, 8, 3\)"):
+    with pytest.raises(ValueError, match=r"the backbone's size, 16 x 16 \(--image-size 16x16\). Received: 8 x 8"):
         build_features(model, SHAPE)
     with pytest.raises(ValueError, match=r"Expected --features to be one of efficientnet_lite0, .*'resnet'"):
         build_features("resnet", SHAPE)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         build_features(str(tmp_path / "no.keras"), SHAPE)
+
+
+def test_files_that_hold_no_backbone_are_refused_with_a_sentence(tmp_path):
+    (tmp_path / "fake.keras").write_text("a,b")
+    with pytest.raises(ValueError, match=r"that Keras saved. Received: .*fake.keras, which is none"):
+        build_features(str(tmp_path / "fake.keras"), SHAPE)
+    grey = keras.Input((8, 8, 1))
+    keras.Model(grey, layers.Conv2D(2, 3)(grey)).save(tmp_path / "grey.keras")
+    with pytest.raises(ValueError, match=r"of RGB images .*grey.keras, of input \(8, 8, 1\)"):
+        build_features(str(tmp_path / "grey.keras"), SHAPE)
+    gaussian = Gaussian((4,))
+    gaussian.compile()
+    gaussian.fit(np.random.default_rng(0).normal(size=(9, 4)).astype("float32"))
+    gaussian.save(tmp_path / "gaussian.keras")
+    with pytest.raises(ValueError, match=r"of RGB images .*gaussian.keras, which is a Gaussian"):
+        build_features(str(tmp_path / "gaussian.keras"), SHAPE)
 
 
 def test_what_is_no_backbone_is_refused():

@@ -14,7 +14,7 @@ from keras_anogan.runs import benchmarking, candidates
 from keras_anogan.runs.candidates import LEAST, OVERHEAD, PLAIN, SLACK, plan_benchmark
 from keras_anogan.runs.tasks import load_task
 
-SOLVED = ("pca", "neighbors", "gaussian")
+SOLVED = ("pca", "neighbors", "gaussian")  # beside patch_gaussian, of images
 
 
 def photographs(folder, n, seed=0):
@@ -25,14 +25,17 @@ def photographs(folder, n, seed=0):
         Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(folder / f"<b>{i:02d}.png")
 
 
-def test_plain_detectors_come_first_and_networks_share_the_time():
+def test_plain_detectors_come_first_and_networks_share_the_time(tmp_path):
     contest = plan_benchmark("digits", 1200.0, normal=3)
     assert list(contest.candidates)[:3] == list(SOLVED)
     assert set(contest.left_out) == {"anogan", "siamese"}
-    assert contest.share == pytest.approx(SLACK * ((1200.0 - 3 * PLAIN) / len(contest.networks) - OVERHEAD))
+    assert contest.share == pytest.approx(SLACK * ((1200.0 - 4 * PLAIN) / len(contest.networks) - OVERHEAD))
     assert {contest.candidates[name].budget for name in contest.networks} == {contest.share}
     assert "siamese" in plan_benchmark("digits", 1200.0, abnormal=3).candidates
-    assert "siamese" not in plan_benchmark("rows.csv", 1200.0).candidates
+    with pytest.raises(FileNotFoundError, match="Received: nowhere, which does not exist"):
+        plan_benchmark("nowhere", 1.0)
+    (tmp_path / "rows.csv").write_text("a")
+    assert "siamese" not in plan_benchmark(str(tmp_path / "rows.csv"), 1200.0).candidates
     assert list(plan_benchmark(["days"], 1200.0).candidates) == ["pca", "neighbors", "cvgan"]
     assert "anogan" in plan_benchmark("digits", 1200.0, ["pca", "anogan"], normal=3).candidates
 
@@ -54,7 +57,8 @@ def test_what_can_be_no_benchmark_is_refused(given, sentence):
     ]
 
 
-def test_the_command_is_the_one_that_trains_it():
+def test_the_command_is_the_one_that_trains_it(monkeypatch):
+    monkeypatch.setattr(candidates.os.path, "exists", lambda path: True)
     contest = plan_benchmark("my photos", 1200.0, ["pca"], normal_dir=["ok", "fine"], image_size=(32, 16), flat=False)
     told = shlex.split(contest.command("pca"))
     assert told == [
@@ -127,7 +131,7 @@ def test_the_same_call_goes_on_and_trains_what_is_missing(tried, monkeypatch):
     with pytest.raises(FileNotFoundError):  # the pretended training leaves no run
         runs.benchmark("digits", out, 50.0, [*SOLVED, "autoencoder"], say=str, normal=3, alpha=0.1)
     assert asked == ["gaussian"]
-    with pytest.raises(ValueError, match="was started with other budget"):
+    with pytest.raises(ValueError, match=r"was started with budget 50 s. Received: budget 60 s. Repeat"):
         runs.benchmark("digits", out, 60.0, [*SOLVED, "autoencoder"], say=str, normal=3, alpha=0.1)
 
 

@@ -56,7 +56,7 @@ def solved(data, backbone, tmp_path_factory):
 
 def test_a_gaussian_of_features_is_the_default(solved):
     out, metrics, said = solved
-    assert "Features of small: 16 numbers of each of 48 images, computed once." in said
+    assert "Features of small: 16 numbers of each of 48 images to train on, computed once." in said
     fitted = runs.load_run(out).fitted
     assert isinstance(fitted.detector, FeatureDetector)
     assert type(fitted.detector.detector).__name__ == "Gaussian"

@@ -57,7 +57,7 @@ def settle_alpha(arguments: RunArguments, task: Task) -> RunArguments:
     """The arguments with a false-alarm rate: the one asked for, or 1 %, or the lowest that the data allow."""
     if arguments.alpha is not None:
         return arguments
-    have = task.counts["calibrate"]
+    have = task.counts["calibrate"] if task.parts is None else task.parts
     if task.groups is not None:  # each day has its own threshold
         have = int(np.unique(task.groups, return_counts=True)[1].min())
     takes_any = not arguments.build_threshold().takes_groups  # what does not count calibration scores

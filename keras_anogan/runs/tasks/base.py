@@ -31,6 +31,7 @@ class Task:
         train_classes: (len(train),) classes of the training rows, where there are any.
         columns: of a table, what each column was taken for (`datasets.columns.Column`).
         groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
+        parts: how many parts the calibration photographs are of, where somebody told what in their names is the part.
         test_kinds: for each test image "good", or the kind of its defect; None where nobody knows.
     """
 
@@ -53,6 +54,7 @@ class Task:
     columns: tuple[Any, ...] = ()
     groups: np.ndarray | None = None
     test_kinds: list[str] | None = None
+    parts: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -104,6 +104,12 @@ def load_folder(arguments: Arguments) -> Task:
         labels = np.concatenate([np.zeros(len(tested), "int64"), folder.labels])
         kinds = (*["good"] * len(tested), *folder.kinds)
         masks = None if folder.masks is None else (*[None] * len(tested), *folder.masks)
+    parts = None if groups is None else len({groups[i] for i in calibrate})
+    if parts is not None:
+        remarks.append(
+            f"{counted(len(calibrate), 'photographs')} of {counted(parts, 'parts')} calibrate the threshold: the rate "
+            "of false alarms is as sure as so many parts make it."
+        )
     limit = 256 if arguments.smoke else max(total, len(paths))
     if len(paths) > limit:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
@@ -125,6 +131,7 @@ def load_folder(arguments: Arguments) -> Task:
         masks=None if masks is None else load_masks(masks, arguments.sides),
         raw_dtype=folder.dtype,
         test_kinds=list(kinds),
+        parts=parts,
     )
 
 
