@@ -64,6 +64,7 @@ def test_its_history_and_baselines_are_those_of_its_members(undisturbed):
     history = (undisturbed / "history.csv").read_text()
     assert "autoencoder_seed_0,1," in history
     assert "autoencoder_seed_1,1," in history
+    assert "autoencoder, 2 members at 8 x 8 pixels" in (undisturbed / "report.html").read_text()
     assert {"pca_32", "neighbors"} <= set(json.loads((undisturbed / "metrics.json").read_text())["baselines"])
 
 

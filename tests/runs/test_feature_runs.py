@@ -61,6 +61,7 @@ def test_a_gaussian_of_features_is_the_default(solved):
     assert isinstance(fitted.detector, FeatureDetector)
     assert type(fitted.detector.detector).__name__ == "Gaussian"
     assert metrics["auroc"] > 0.9
+    assert "gaussian on features of " in (out / "report.html").read_text()
     assert set(metrics["baselines"]) == {"pca_32", "neighbors"}
 
 
