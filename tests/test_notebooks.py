@@ -1,5 +1,6 @@
 """Notebooks: every cell runs, what is committed has been executed, and readers see the package's own calls."""
 
+import gc
 import json
 import pathlib
 import re
@@ -30,6 +31,7 @@ def test_there_is_a_notebook():
 @pytest.fixture
 def shell(monkeypatch):
     """A notebook's interpreter with nothing in it, in this process, which has imported TensorFlow already."""
+    import keras
     import matplotlib.pyplot
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -37,8 +39,11 @@ def shell(monkeypatch):
     monkeypatch.chdir(ROOT / "notebooks")
     InteractiveShell.clear_instance()
     yield InteractiveShell.instance()
+    InteractiveShell.instance().reset(aggressive=True)  # its results, and what they hold
     InteractiveShell.clear_instance()
     matplotlib.pyplot.close("all")
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.mark.timeout(600)
