@@ -3,7 +3,7 @@
 keras-anogan reproduce ganomaly-cifar10-car
     46 minutes: AUROC 0.664 ± 0.012. PCA with 32 components 0.727; the authors' weights, with their leaks, 0.693.
 keras-anogan reproduce ganomaly_instance-cifar10-car
-    No result is published yet.
+    30 minutes: AUROC 0.548 ± 0.007. PCA with 32 components 0.727; the target 0.65 is missed.
 keras-anogan reproduce skip_ganomaly-cifar10-car
     No result is published yet.
 keras-anogan reproduce ganomaly-cifar10-classes
