@@ -74,7 +74,8 @@ def benchmark(
     task = load_task(first)
     check_calibration(settle_alpha(first, task), task)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / FILE, {"asked": contest.asked})
+    if not (out / FILE).exists():  # an earlier result stays until there is a new one
+        write_json(out / FILE, {"asked": contest.asked})
     names = list(contest.candidates)
     say(f"{counted(len(names), 'detectors')} for {contest.kind}: {listed(names)}.")
     if contest.networks:

@@ -6,7 +6,8 @@ from PIL import Image
 
 from keras_anogan.datasets import three_ways
 from keras_anogan.runs.arguments import Arguments
-from keras_anogan.runs.tasks import load_task
+from keras_anogan.runs.tasks import load_task, settle_alpha
+from keras_anogan.thresholds import proposed_alpha
 
 
 def test_a_group_is_on_one_side_and_shares_are_met():
@@ -56,6 +57,8 @@ def test_a_run_splits_by_parts_and_tells_what_is_on_both_sides(folder):
     assert not sides[0] & sides[2]
     assert "36 normal photographs of 12 parts (--group)." in task.remarks
     assert any(line.startswith("4 parts are in training and in test, such as 00: the test's") for line in task.remarks)
+    assert task.parts == len(sides[2]) < len(task.calibrate)
+    assert settle_alpha(Arguments(str(folder), group="part([0-9]+)"), task).alpha == proposed_alpha(task.parts)
     mixed = load_task(Arguments(str(folder), alpha=0.2))
     assert names(mixed.train) & names(mixed.calibrate)
 

@@ -118,6 +118,8 @@ def test_the_lead_has_the_sign_and_the_interval_of_the_first_one():
     ]
     told = benchmarking._sentence(lines, True, ["pca"])
     assert "its lead over pca (0.800), 0.100, is more than chance (95 %: 0.050 to 0.150)." in told
+    level = [{**lines[0]}, {**lines[1], "auroc": 0.8998, "difference": (-0.0002, -0.1, 0.1)}]
+    assert benchmarking._sentence(level, True, ["pca"]) == "By AUROC flow and pca (0.900) are level, of 2 detectors."
     lines[1]["difference"] = (-0.1, -0.25, 0.05)
     told = benchmarking._sentence(lines, True, ["pca"])
     assert "0.100, may be chance (95 %: -0.050 to 0.250). pca, solved at once, may be as good." in told
