@@ -17,7 +17,7 @@ from keras_anogan import (
     PatchGaussian,
     build_detector,
 )
-from keras_anogan.models.features import features_of
+from keras_anogan.models.features import features_of, moments
 
 SHAPE = (8, 8, 1)
 
@@ -44,6 +44,14 @@ def test_it_is_the_detector_on_standardised_features(tiny_images):
     explained = Explainer(found).predict(tiny_images)
     assert "reconstruction" not in explained
     assert "anomaly_map" not in explained
+
+
+def test_a_channel_that_hardly_moves_counts_for_little():
+    raw = np.random.default_rng(0).normal(size=(50, 3)) * np.array([1.0, 1.0, 1e-5])
+    mean, deviation = moments(raw)
+    np.testing.assert_allclose(mean, raw.mean(axis=0))
+    np.testing.assert_allclose(deviation[:2], raw[:, :2].std(axis=0))
+    assert deviation[2] == pytest.approx(0.01 * np.median(raw.std(axis=0)))
 
 
 def test_a_network_trains_on_features_and_is_watched_on_them(tiny_images):
