@@ -37,6 +37,9 @@ def score(
         int, typer.Option(min=0, help="Images: lines of a picture beside the CSV: input, reconstruction, difference.")
     ] = 0,
     skip_broken: options.SkipBroken = False,
+    min_area: Annotated[
+        int, typer.Option(min=0, help="Images: pixels of a marked region; smaller ones raise no alarm.")
+    ] = 0,
     labels: options.Labels = None,
     annotate: options.Annotate = None,
     alpha: options.AnotherAlpha = None,
@@ -44,7 +47,7 @@ def score(
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
     given: dict[str, Any] = {"maps": maps, "overlay": overlay, "grid_lines": grid_lines, "labels": labels}
-    given["annotate"] = annotate
+    given |= {"annotate": annotate, "min_area": min_area}
     _score(run, data if len(data) > 1 else data[0], out, skip_broken, alpha, **given)
 
 

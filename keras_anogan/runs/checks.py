@@ -67,6 +67,7 @@ def check_scoring(
     kind: str | None = None,
     skip_broken: bool = False,
     alpha: float | None = None,
+    min_area: int = 0,
 ) -> None:
     """Refuse what `score` can't do: no finished run, no data of its kind, files to write in the way of the data.
 
@@ -94,6 +95,9 @@ def check_scoring(
             check_outside(folder, data, what=f"a folder for the {pictures} outside the data")
     if (maps or overlay or grid_lines > 0) and config["kind"] != "images":
         raise ValueError(f"Expected images for maps, overlays and a grid. Received: a run of {what}.")
+    if min_area and (min_area < 0 or config["kind"] != "images"):
+        got = f"{min_area:,}" if min_area < 0 else f"a run of {what}"
+        raise ValueError(f"Expected --min-area, pixels of a region >= 0, with images only. Received: {got}.")
     for path in (maps, overlay, annotate):
         if path is not None:
             check_writable(path)

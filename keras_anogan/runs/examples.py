@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_anogan import pictures, plots
+from keras_anogan.runs.regions import Region, find_regions, size_of
 from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import batch_size, column_deviations
@@ -29,6 +30,7 @@ class ScoredRows:
         kinds: what each row is, (n,), "good" for normal ones; None where nobody knows.
         masks: bool (n, h, w), True where a pixel is anomalous; None where nobody knows.
         raw: the rows of a table as they stand in the file, a DataFrame.
+        least_area: of a marked region of an image, in pixels of the photograph; smaller ones are not shown.
     """
 
     rows: Any
@@ -38,6 +40,7 @@ class ScoredRows:
     kinds: list[str] | None = None
     masks: np.ndarray | None = None
     raw: Any = None
+    least_area: int = 0
 
     @classmethod
     def of_task(cls, task: Task, results: dict[str, np.ndarray]) -> ScoredRows:
@@ -102,6 +105,7 @@ class Example(Judged):
         marked: bool (h, w), above the threshold for maps.
         mask: bool (h, w), what is really anomalous.
         scale: of the map, what is drawn in the brightest colour.
+        regions: of `marked`, the highest peak first.
     """
 
     image: np.ndarray
@@ -110,6 +114,7 @@ class Example(Judged):
     marked: np.ndarray | None = None
     mask: np.ndarray | None = None
     scale: float = 1.0
+    regions: tuple[Region, ...] = ()
 
     @property
     def pixels(self) -> dict[str, np.ndarray]:
@@ -162,13 +167,18 @@ def _images(order: np.ndarray, scored: ScoredRows, fitted: FittedDetector) -> di
         images = np.asarray(scored.rows[part])
         explained = fitted.explain_encoded(keras.ops.convert_to_tensor(images))
         keys = {"reconstruction": "reconstruction", "anomaly_map": "anomaly_map", "marked": "anomaly_mask"}
-        known = {name: np.asarray(explained[key]) for name, key in keys.items() if key in explained}
+        known = {name: np.array(explained[key]) for name, key in keys.items() if key in explained}
         for i, row in enumerate(part):
+            regions: list[Region] = []
+            if "marked" in known:
+                place, mask = size_of(scored.rows, int(row)), known["marked"][i]
+                regions, known["marked"][i] = find_regions(mask, known["anomaly_map"][i], place, scored.least_area)
             found[int(row)] = Example(
                 **_what_is_known(row, scored),
                 image=images[i],
                 scale=map_scale(fitted),
                 mask=None if scored.masks is None else scored.masks[row],
+                regions=tuple(regions),
                 **{name: values[i] for name, values in known.items()},
             )
     return found

@@ -16,13 +16,16 @@ from keras_anogan.files import replacing
 from keras_anogan.pictures import overlaid_pixels, to_pixels
 from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.inputs import Inputs
+from keras_anogan.runs.regions import find_regions, size_of
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer
 
 LONGEST_NAME = 60  # letters
 
 
-def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overlay: pathlib.Path | None) -> None:
+def write_maps(
+    scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overlay: pathlib.Path | None, least: int = 0
+) -> None:
     """Write a picture of each image into one folder or two.
 
     Args:
@@ -30,6 +33,7 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
         maps: folder for heat maps at the size of the detector's input, black for 0 to yellow for 1 and more.
         overlay: folder for photographs at their own size with the map laid over, denser where it is higher, and the
             outline of the pixels above the threshold for maps. The brightest colour stands for twice that threshold.
+        least: area in pixels of the photograph; smaller regions are not outlined.
     """
     number, scale, names = 0, map_scale(scorer.fitted), picture_names(inputs.ids["id"])
     for batch in scorer.explain(inputs.rows):
@@ -38,7 +42,10 @@ def write_maps(scorer: Scorer, inputs: Inputs, maps: pathlib.Path | None, overla
             if maps is not None:
                 _save(maps / name, plots.heat_pixels(anomaly_map))
             if overlay is not None:
-                marked = batch["anomaly_mask"][i] if "anomaly_mask" in batch else None
+                marked = None
+                if "anomaly_mask" in batch:
+                    size = size_of(inputs.rows, number)
+                    marked = find_regions(batch["anomaly_mask"][i], anomaly_map, size, least)[1]
                 shares = np.clip(anomaly_map / scale, 0.0, 1.0)
                 pixels = overlaid_pixels(
                     _photograph(inputs.rows, number), plots.heat_pixels(shares), 0.5 * shares, marked

@@ -16,6 +16,7 @@ from keras_anogan.runs.checks import check_export, check_scoring
 from keras_anogan.runs.examples import ScoredRows, kinds_of
 from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
+from keras_anogan.runs.regions import COLUMNS, numbers_and_regions, region_columns, write_regions
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
 from keras_anogan.runs.score_pictures import write_grid, write_maps
@@ -25,7 +26,8 @@ from keras_anogan.video import check_video_target, scores_by_frame
 from keras_anogan.words import counted
 
 TERMS = ("img_distance", "feature_distance", "score", "z_distance")  # f-AnoGAN's, in the order of its published code
-NO_TERMS = ("p_value", "is_anomaly", "deviates_in", "peak")
+ENDS = ("regions", *(f"region_{name}" for name in COLUMNS), "deviates_in")  # columns behind the alarm
+NO_TERMS = ("p_value", "is_anomaly", "peak", *ENDS)
 Results = dict[str, Any]
 
 
@@ -37,6 +39,7 @@ def score(
     overlay: Any = None,
     grid_lines: int = 0,
     skip_broken: bool = False,
+    min_area: int = 0,
     labels: Any = None,
     annotate: Any = None,
     alpha: float | None = None,
@@ -50,7 +53,9 @@ def score(
         data: "mnist", "digits" or "cifar10" (the run's own test rows), a folder of images, a table file, or footage as
             `video.open_footage` takes it: whatever the run was trained on.
         out: CSV file. Images and tables: id, label if known, terms of the score, anomaly_score, p_value if known,
-            is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells.
+            is_anomaly; for a table also deviates_in, the columns that fit worst with the row's other cells; for images
+            whose map has a threshold `regions`, how many connected ones are above it, and box, area and peak of the one
+            with the highest peak, in pixels of the photograph. `<out>_regions.csv` has all of them.
             Footage: day, recording, frame, seconds in the recording if known, label if known, anomaly_score, p_value if
             known, is_anomaly, empty where no window judges a frame; a window judges its last frame. Beside it
             `<out>_events.csv` with begin, end and duration of each event, `<out>_alarms.png`.
@@ -62,6 +67,8 @@ def score(
         grid_lines: images: lines of a picture beside the CSV, `<out>_grid.png`, at most 60: input, reconstruction,
             difference and marked pixels, from the most to the least anomalous image; 0 for none.
         skip_broken: leave out image files that can't be read.
+        min_area: images: smaller regions, in pixels of the photograph, are left out, and an image without another is
+            no alarm. The served model does not look at areas.
         labels: footage: file with one 0 or 1 for each frame, in order (.npy or text), or an array.
         annotate: footage: video file to write, of the source's size: a red edge at alarms, and the score; None for
             none.
@@ -77,7 +84,7 @@ def score(
         FileNotFoundError, ValueError, ImportError: one sentence on what is wrong with run or data.
     """
     out = pathlib.Path(out)
-    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken, alpha)
+    check_scoring(run, data, out, maps, overlay, grid_lines, labels, annotate, kind, skip_broken, alpha, min_area)
     if annotate is not None:
         check_video_target(annotate)
     loaded = load_run(run, alpha)
@@ -89,22 +96,35 @@ def score(
         )
     inputs = read_inputs(loaded, data, skip_broken, labels)
     begun = time.perf_counter()
-    results: Results = dict(scorer.numbers(inputs.rows))
+    marks = "anomaly_map" in scorer.names() and loaded.fitted.pixel_threshold is not None
+    if min_area and not marks:
+        raise ValueError(
+            f"Expected a run whose maps have a threshold for --min-area. Received: one of {loaded.arguments.detector}."
+        )
+    regions = None
+    if marks and inputs.footage is None:
+        results, regions = numbers_and_regions(scorer, inputs.rows, min_area)
+        results |= region_columns(regions)
+    else:
+        results = dict(scorer.numbers(inputs.rows))
     out.parent.mkdir(parents=True, exist_ok=True)
     if inputs.footage is None:
         _name_columns(loaded, inputs, results)
         write_scores(out, inputs, results)
+        if regions is not None:
+            write_regions(out.with_name(f"{out.stem}_regions.csv"), inputs.ids["id"], regions)
     else:
         say(f"Judged {counted(len(results['score']), 'windows')} in {time.perf_counter() - begun:.1f} s.")
         results = {key: scores_by_frame(inputs.rows, values) for key, values in results.items()}
         write_scores(out, inputs, {key: results[key] for key in ("score", "p_value", "is_anomaly") if key in results})
     summary = _summary(loaded, inputs, results)
     if maps is not None or overlay is not None:
-        write_maps(scorer, inputs, *(folder and pathlib.Path(folder) for folder in (maps, overlay)))
+        folders = [None if folder is None else pathlib.Path(folder) for folder in (maps, overlay)]
+        write_maps(scorer, inputs, folders[0], folders[1], min_area)
     if inputs.footage is not None:
         _report_alarms(out, loaded, inputs, results, summary, annotate, say)
     else:
-        _report(out, loaded, inputs, results, summary, grid_lines)
+        _report(out, loaded, inputs, results, summary, grid_lines, min_area)
     return summary
 
 
@@ -143,7 +163,7 @@ def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
     numbers = [*terms, *(["p_value"] if "p_value" in results else [])]
     names = [*inputs.ids, *(["label"] if inputs.labels is not None else [])]
     header = [*names, *("anomaly_score" if key == "score" else key for key in numbers), "is_anomaly"]
-    ends = ["deviates_in"] if "deviates_in" in results else []
+    ends = [key for key in ENDS if key in results]
     with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*header, *ends])
@@ -158,12 +178,18 @@ def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
 
 
 def _report(
-    out: pathlib.Path, run: Run, inputs: Inputs, results: Results, summary: dict[str, Any], grid_lines: int
+    out: pathlib.Path,
+    run: Run,
+    inputs: Inputs,
+    results: Results,
+    summary: dict[str, Any],
+    grid_lines: int,
+    min_area: int,
 ) -> None:
     """The report of scored images or rows, and, if asked for, a sheet of images."""
     ids = [", ".join(map(str, names)) for names in zip(*inputs.ids.values(), strict=True)]
     kinds = None if inputs.labels is None else kinds_of(ids)
-    scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw)
+    scored = ScoredRows(inputs.rows, ids, results, inputs.labels, kinds, raw=inputs.raw, least_area=min_area)
     threshold = run.fitted.threshold
     summary |= {
         "threshold": threshold.threshold,

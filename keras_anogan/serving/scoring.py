@@ -47,10 +47,11 @@ def explain_rows(explain: Callable, rows: Any, size: int) -> Iterator[dict[str, 
 
 def numbers_of(explain: Callable, rows: Any, size: int) -> dict[str, np.ndarray]:
     """Every term of `explain` that is one number per row, (n,), and `peak`, the highest value of each row's map."""
-    return gathered(_numbers(batch) for batch in explain_rows(explain, rows, size))
+    return gathered(numbers_in(batch) for batch in explain_rows(explain, rows, size))
 
 
-def _numbers(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def numbers_in(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What of a batch of `explain_rows` is one number for each row, and `peak`."""
     numbers = {key: value for key, value in batch.items() if value.ndim == 1}
     if "anomaly_map" in batch and "peak" not in numbers:
         numbers["peak"] = batch["anomaly_map"].max(axis=(1, 2))

@@ -80,6 +80,31 @@ def test_deep_images_are_scored_and_served_as_they_were_trained_on(deep_run, tmp
     assert "4 of 5 images are of 8 bits and scaled from 255 to 4,095" in told
 
 
+def test_marked_regions_stand_in_the_scores_in_pixels_of_the_photograph(deep_run, tmp_path, capsys):
+    spots = deep_run / "photos" / "bad spots"  # 24 x 16, with a square from (4, 4) to (10, 10)
+    assert command("score", deep_run / "run", spots, "--out", tmp_path / "s.csv") == 0
+    lines = scores_of(tmp_path / "s.csv").values()
+    for line in lines:
+        left, top, width, height, area = (
+            int(line[f"region_{name}"]) for name in ("left", "top", "width", "height", "area")
+        )
+        assert line["is_anomaly"] == "1"
+        assert left <= 8
+        assert top <= 8
+        assert left + width >= 6
+        assert top + height >= 6
+        assert 0 < area <= width * height
+        assert float(line["region_peak"]) > 0
+    with open(tmp_path / "s_regions.csv", newline="", encoding="utf-8") as file:
+        regions = list(csv.DictReader(file))
+    assert len(regions) == sum(int(line["regions"]) for line in lines)
+    assert command("score", deep_run / "run", spots, "--out", tmp_path / "t.csv", "--min-area", 24 * 16 + 1) == 0
+    for line in scores_of(tmp_path / "t.csv").values():
+        assert (line["is_anomaly"], line["regions"], line["region_area"]) == ("0", "0", "")
+    assert command("score", deep_run / "run", spots, "--min-area", "-1") == 2
+    assert "--min-area" in capsys.readouterr().err
+
+
 def test_photographs_are_scored_one_by_one_by_pattern_and_by_list(deep_run, tmp_path, capsys):
     photographs(tmp_path / "neue Fotos", 3, peak=3800, suffix="tif")
     photographs(tmp_path, 1, peak=3800, suffix="TIF", bright=True)
