@@ -14,6 +14,8 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.path_scored import PathScored, batches_again
 from keras_anogan.nn import scores
 
+AT_ONCE = 256  # patches in one pass of their detector, where an image has more
+
 
 class DetectorOfParts(AnomalyDetector):
     """A detector around another one, `detector`, that sees equally large parts of each sample.
@@ -192,11 +194,12 @@ class PatchDetector(DetectorOfParts):
         self.detector = detector
         self.size = sides
         self.stride = steps
-        self.corners = [
-            (top, left)
-            for top in _places(sides[0], patch[0], steps[0])
-            for left in _places(sides[1], patch[1], steps[1])
-        ]
+        self.tops, self.lefts = (_places(*each) for each in zip(sides, patch[:2], steps, strict=True))
+
+    @property
+    def corners(self) -> list[tuple[int, int]]:
+        """(top, left) of each patch, row by row."""
+        return [(top, left) for top in self.tops for left in self.lefts]
 
     @property
     def call_shape(self) -> tuple[int, ...]:
@@ -206,18 +209,19 @@ class PatchDetector(DetectorOfParts):
     def parts(self, x: tf.Tensor) -> tf.Tensor:
         """Patches (batch * patches, h, w, C) of images (batch, H, W, C), image by image."""
         height, width, channels = self.detector.sample_shape
-        cut = [x[:, top : top + height, left : left + width] for top, left in self.corners]
-        return tf.reshape(tf.stack(cut, axis=1), (-1, height, width, channels))
+        rows = tf.gather(x, _spans(self.tops, height), axis=1)  # (batch, rows, h, W, C)
+        both = tf.gather(rows, _spans(self.lefts, width), axis=3)  # (batch, rows, h, columns, w, C)
+        return tf.reshape(tf.transpose(both, (0, 1, 3, 2, 4, 5)), (-1, height, width, channels))
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`: the largest score of a patch; `patch_scores` (batch, patches) in the order of `corners`.
 
         `anomaly_map` and `reconstruction` are stitched, averaged where patches overlap; a detector without a map has
-        its patches' scores for one.
+        its patches' scores for one. Of many patches some 256 at a time go through the detector.
         """
         height, width, channels = self.detector.sample_shape
-        batch, count = tf.shape(x)[0], len(self.corners)
-        explained = self.detector.explain(self.parts(x))
+        batch, count = tf.shape(x)[0], len(self.tops) * len(self.lefts)
+        explained = self._explain_parts(self.parts(x), count)
         found = tf.reshape(explained["score"], (batch, count))
         maps = explained.get("anomaly_map")
         if maps is None:
@@ -232,20 +236,50 @@ class PatchDetector(DetectorOfParts):
             result["reconstruction"] = self._stitched(parts)
         return result
 
+    def _explain_parts(self, parts: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
+        """What the detector says of patches: all at once where an image has few, else some at a time."""
+        keys = ("score", "anomaly_map", "reconstruction")
+        if count <= AT_ONCE:
+            return {key: value for key, value in self.detector.explain(parts).items() if key in keys}
+        spec = tf.TensorSpec((AT_ONCE, *self.detector.sample_shape), "float32")
+        outputs = tf.function(self.detector.explain).get_concrete_function(spec).structured_outputs
+        signature = {key: tf.TensorSpec(value.shape, value.dtype) for key, value in outputs.items() if key in keys}
+        total = tf.shape(parts)[0]
+        missing = -total % AT_ONCE  # the last group is filled up with black patches
+        padded = tf.pad(parts, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        groups = tf.reshape(padded, (-1, AT_ONCE, *self.detector.sample_shape))
+
+        def said(group: tf.Tensor) -> dict[str, tf.Tensor]:
+            explained = self.detector.explain(group)
+            return {key: explained[key] for key in signature}
+
+        found = tf.map_fn(said, groups, fn_output_signature=signature, parallel_iterations=1)
+        return {key: tf.reshape(value, (-1, *value.shape[2:]))[:total] for key, value in found.items()}
+
     def _stitched(self, parts: tf.Tensor) -> tf.Tensor:
         """The mean, pixel by pixel, of overlapping parts (batch, patches, h, w, C): (batch, H, W, C)."""
-        (height, width), (rows, columns) = parts.shape[2:4], self.size
-        total, weight = 0.0, 0.0
-        for i, (top, left) in enumerate(self.corners):
-            padding = [[0, 0], [top, rows - top - height], [left, columns - left - width], [0, 0]]
-            total += tf.pad(parts[:, i], padding)
-            weight += tf.pad(tf.ones((1, height, width, 1)), padding)
-        return total / tf.maximum(weight, 1.0)
+        height, width, channels = parts.shape[2:]
+        rows, columns = _spans(self.tops, height), _spans(self.lefts, width)
+        grid = (-1, len(self.tops), len(self.lefts), height, width, channels)
+        # along the columns, then along the rows: the sum over all patches is that of a product of two grids
+        first = tf.transpose(tf.reshape(parts, grid), (2, 4, 0, 1, 3, 5))  # (columns, w, batch, rows, h, C)
+        lines = tf.math.unsorted_segment_sum(first, columns, self.size[1])  # (W, batch, rows, h, C)
+        second = tf.transpose(lines, (2, 3, 1, 0, 4))  # (rows, h, batch, W, C)
+        total = tf.transpose(tf.math.unsorted_segment_sum(second, rows, self.size[0]), (1, 0, 2, 3))
+        covered = [
+            np.bincount(spans.ravel(), minlength=side) for spans, side in zip((rows, columns), self.size, strict=True)
+        ]
+        return total / np.maximum(np.outer(*covered), 1).astype("float32")[..., None]
 
 
 def _places(side: int, size: int, stride: int) -> list[int]:
     """Where patches begin along a side, the last one moved in so that it ends there."""
     return sorted({*range(0, side - size + 1, stride), side - size})
+
+
+def _spans(starts: list[int], size: int) -> np.ndarray:
+    """The places (count, size) that patches cover along a side."""
+    return np.add.outer(np.array(starts), np.arange(size)).astype("int32")
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

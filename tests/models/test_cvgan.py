@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_anogan import Explainer, build_detector
-from keras_anogan.models import PCA
+from keras_anogan.models import PCA, composed
 from keras_anogan.models.composed import PatchDetector, SmoothedDetector
 from keras_anogan.models.cvgan import CVGAN
 from keras_anogan.models.cvgan_networks import (
@@ -357,6 +357,22 @@ def test_patches_cover_the_image_and_the_score_is_their_largest():
         weight[top : top + 8, left : left + 8] += 1
     assert weight.min() == 1
     np.testing.assert_allclose(explained["anomaly_map"], total / weight, rtol=1e-4, atol=1e-6)
+
+
+def test_many_patches_go_through_the_detector_in_groups_and_say_the_same(monkeypatch, tmp_path):
+    detector = make_patches()
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 20, 12, 1)).astype("float32")  # 30 patches
+    detector.fit(x)
+    want = Explainer(detector).predict(x)
+    monkeypatch.setattr(composed, "AT_ONCE", 4)
+    explainer = Explainer(detector)
+    said = explainer.predict(x)
+    assert set(said) == set(want) == {"score", "patch_scores", "anomaly_map", "reconstruction"}
+    for key, values in want.items():
+        np.testing.assert_allclose(said[key], values, rtol=1e-5, atol=1e-6)
+    explainer.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(served.serve(x)["score"], want["score"], rtol=1e-5)
 
 
 def test_a_patch_detector_trains_and_keeps_the_contract():
