@@ -194,6 +194,38 @@ Group = Annotated[
         show_default=False,
     ),
 ]
+Tiles = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIDE",
+        help="Images: train on square tiles of the images, such as 64, and score whole images, which are read at "
+        "--image-size, or at the photographs' own size, at most 1,024 pixels long.",
+        show_default=False,
+    ),
+]
+Stride = Annotated[
+    int | None,
+    typer.Option(help="Of --tiles: pixels from one tile to the next. Default: half of one.", show_default=False),
+]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="Images: mirror half of the training images, for parts that lie either way: horizontal, vertical or both.",
+        show_default=False,
+    ),
+]
+Rotate = Annotated[
+    float | None,
+    typer.Option(help="Images: turn training images by up to so many degrees to either side.", show_default=False),
+]
+Brightness = Annotated[
+    float | None,
+    typer.Option(
+        help="Images: make training images brighter or darker by up to so large a share of the range, such as 0.1.",
+        show_default=False,
+    ),
+]
 Features = Annotated[
     str | None,
     typer.Option(

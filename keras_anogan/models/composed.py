@@ -194,7 +194,7 @@ class PatchDetector(DetectorOfParts):
         self.detector = detector
         self.size = sides
         self.stride = steps
-        self.tops, self.lefts = (_places(*each) for each in zip(sides, patch[:2], steps, strict=True))
+        self.tops, self.lefts = (places(*each) for each in zip(sides, patch[:2], steps, strict=True))
 
     @property
     def corners(self) -> list[tuple[int, int]]:
@@ -272,7 +272,7 @@ class PatchDetector(DetectorOfParts):
         return total / np.maximum(np.outer(*covered), 1).astype("float32")[..., None]
 
 
-def _places(side: int, size: int, stride: int) -> list[int]:
+def places(side: int, size: int, stride: int) -> list[int]:
     """Where patches begin along a side, the last one moved in so that it ends there."""
     return sorted({*range(0, side - size + 1, stride), side - size})
 

@@ -10,6 +10,7 @@ from typing import Any
 from keras_anogan import catalogue
 from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.augmented import check_augmentation
 from keras_anogan.datasets.image_folder import COLORS
 from keras_anogan.runs.parsing import parse_columns
 from keras_anogan.runs.run_arguments import RunArguments
@@ -59,8 +60,14 @@ class Arguments(RunArguments):
             file (see `nn.features`); default: none, it sees pixels.
         weights: of `features`: a file of them, instead of ImageNet's.
         layer: of `features`: names of the layers whose maps are taken.
+        tiles: side of square tiles of the images: the detector is trained on these, and whole images are scored (see
+            `PatchDetector`). The size of whole images is then `image_size`, or, of a folder, their own.
+        stride: of `tiles`: pixels from one to the next; default: half of one.
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
         flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
+        mirror: "horizontal", "vertical" or "both": training images are mirrored at random (see `datasets.augmented`).
+        rotate: training images are turned by up to so many degrees.
+        brightness: up to so large a share of the range is added to training images or taken away.
         smoke: one epoch on at most 256 rows.
     """
 
@@ -88,6 +95,11 @@ class Arguments(RunArguments):
     features: str | None = None
     weights: str | None = None
     layer: list[str] | None = None
+    tiles: int | None = None
+    stride: int | None = None
+    mirror: str | None = None
+    rotate: float | None = None
+    brightness: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,8 +117,9 @@ class Arguments(RunArguments):
         else:
             self._check_detector("table" if self.is_table else "image", "a table" if self.is_table else "images")
         self._check_tags()
-        if not self.is_table:
+        if not self.is_table and (self.tiles is None or self.data in NAMED_SETS):
             self._set_default("image_size", NAMED_SETS.get(self.data, 64) if self.features is None else FEATURES_SIDE)
+        self._check_tiles()
         self._set_default("learning_rate", 1e-4 if self.is_table else 2e-4)
 
     def _default_detector(self) -> str:
@@ -144,6 +157,9 @@ class Arguments(RunArguments):
         if not self.is_table and given:
             raise ValueError(f"Expected --{given[0]} with a table (.csv, .csv.gz, .parquet). Received: {self.data}.")
         parse_columns(self.column or ())
+        check_augmentation(self.mirror, self.rotate or 0.0, self.brightness or 0.0)
+        if self.is_table and self.augments:
+            raise ValueError("Expected --mirror, --rotate and --brightness with images. Received: a table.")
         for option, value in (("weights", self.weights), ("layer", self.layer)):
             if value and self.features is None:
                 raise ValueError(f"Expected --{option} with --features. Received: --{option} alone.")
@@ -201,6 +217,25 @@ class Arguments(RunArguments):
             )
         self._check_detector("image" if self.detector == ON_GRID else "table", "features of images")
 
+    def _check_tiles(self) -> None:
+        """Refuse tiles of something else than images, and tiles that do not fit."""
+        if self.tiles is None:
+            if self.stride is not None:
+                raise ValueError("Expected --stride with --tiles. Received: --stride alone.")
+            return
+        other = "a table" if self.is_table else "--features" if self.features is not None else None
+        if other is not None:
+            raise ValueError(f"Expected --tiles with images whose pixels the detector sees. Received: {other}.")
+        if self.tiles < 8:
+            raise ValueError(f"Expected --tiles >= 8 pixels. Received: {self.tiles}.")
+        if self.stride is not None and not 1 <= self.stride <= self.tiles:
+            raise ValueError(f"Expected --stride from 1 to the side of a tile, {self.tiles}. Received: {self.stride}.")
+        if self.image_size is not None and min(self.sides) < self.tiles:
+            height, width = self.sides
+            raise ValueError(
+                f"Expected images as large as a tile, {self.tiles} pixels. Received: images of {width} x {height}."
+            )
+
     @property
     def _has_rows(self) -> bool:
         """Whether the detector sees rows of numbers, of a table or of features."""
@@ -254,6 +289,11 @@ class Arguments(RunArguments):
         """Height and width of the images the networks see."""
         size = self.image_size or 0
         return (size[1], size[0]) if isinstance(size, tuple) else (int(size), int(size))
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are changed at random."""
+        return any((self.mirror, self.rotate, self.brightness))
 
     @property
     def kind(self) -> str:

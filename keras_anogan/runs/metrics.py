@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,13 +15,17 @@ from keras_anogan.models import PCA, Gaussian, Neighbors
 from keras_anogan.models.baselines import forest_scores
 from keras_anogan.models.composed import MapDetector
 from keras_anogan.runs.run_arguments import RunArguments
+from keras_anogan.runs.sights import Sight
 from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer, batch_size, explain_rows, numbers_of
 
+MOST_PIXELS = 4e7  # that are sorted: some gigabytes
+SPACE = 32  # principal components in which neighbours of tiles are looked for
+
 
 def measure(
-    fitted: FittedDetector, task: Task, arguments: RunArguments, calibration: np.ndarray
+    fitted: FittedDetector, task: Task, arguments: RunArguments, calibration: np.ndarray, sight: Sight | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The content of `metrics.json`, the terms of every test row, and baselines' scores by name.
 
@@ -29,6 +34,7 @@ def measure(
         task: with test rows, or, of footage, without.
         arguments: of the run.
         calibration: (n,) scores that the threshold has seen.
+        sight: what the detector sees of images; None where it sees them as they are.
     """
     metrics: dict[str, Any] = {
         "threshold": fitted.threshold.threshold,
@@ -52,7 +58,7 @@ def measure(
     has_masks = task.masks is not None and 0 < task.masks.sum() < task.masks.size
     pixels = _measure_maps(fitted, task) if fitted.pixel_threshold is not None and has_masks else None
     metrics["baselines"], curves = {}, {}
-    for title, baseline, found in _baselines(fitted, task, arguments.seed):
+    for title, baseline, found in _baselines(fitted, task, arguments.seed, sight):
         key = re.sub("(?<=[a-z])(?=[A-Z])", "_", title).lower().replace("-", "_")  # PCA-32: pca_32
         metrics["baselines"][key] = {"title": title, **_separation(task, found)}
         curves[title] = found
@@ -63,19 +69,30 @@ def measure(
     return metrics, scores, curves if task.known else {}
 
 
-def _baselines(fitted: FittedDetector, task: Task, seed: int) -> Iterator[tuple[str, Any, np.ndarray]]:
+def _baselines(
+    fitted: FittedDetector, task: Task, seed: int, sight: Sight | None
+) -> Iterator[tuple[str, Any, np.ndarray]]:
     """(title, detector or None, scores of the test rows) of each, with the map's reduction of the run's detector."""
     reduced: Any = getattr(fitted.detector, "members", [fitted.detector])[0]
-    detectors: list[Any] = [PCA(task.shape, seed=seed), Neighbors(task.shape, seed=seed)]
+    tiles = sight if sight is not None and sight.plain else None
+    seen = task if tiles is None else tiles.task
+    near = Neighbors(seen.shape, n_components=None if tiles is None else SPACE, seed=seed)  # of many tiles it is slow
+    detectors: list[Any] = [PCA(seen.shape, seed=seed), near]
     if task.kind == "table":
         detectors.append(Gaussian(task.shape, seed=seed))
-    own = getattr(reduced, "detector", reduced)
+    own = reduced
+    while hasattr(own, "detector"):
+        own = own.detector
     for detector in detectors:
         if detector.get_config() == {**own.get_config(), "name": detector.name}:
             continue  # it is the run's own detector
         title = f"PCA-{detector.n_components}" if isinstance(detector, PCA) else type(detector).__name__
+        if detector is near and tiles is not None:
+            title = f"{title} in PCA-{SPACE}"
         detector.compile()
-        detector.fit(task.train)
+        detector.fit(seen.train)
+        if tiles is not None:
+            detector = tiles.wrapped(detector)
         if reduced.tags.scores_map:
             detector = MapDetector(detector, reduced.reduction, reduced.share, reduced.sigma)
         yield title, detector, numbers_of(detector.explain, task.test, batch_size(task.shape))["score"]
@@ -99,22 +116,27 @@ def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:
     """What the maps and masks say of the true masks, at the size of the detector's input."""
     assert task.masks is not None
     assert task.labels is not None
-    parts = [(part["anomaly_map"], part["anomaly_mask"]) for part in Scorer(fitted).explain(task.test)]
-    maps, marked = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    maps, marks, found, first = [], [], 0, 0
+    for part in Scorer(fitted).explain(task.test):
+        mask = task.masks[first : first + len(part["score"])]
+        maps.append(_thinned(part["anomaly_map"], task))
+        marks.append(part["anomaly_mask"].any(axis=(1, 2)))
+        found += int((part["anomaly_mask"] & mask).sum())
+        first += len(mask)
     normal = task.labels == 0
     return {
-        **_map_numbers(task, maps),
+        **_map_numbers(task, np.concatenate(maps)),
         "threshold": fitted.pixel_threshold,
         "normal_images": int(normal.sum()),
-        "normal_images_marked": int(marked[normal].any(axis=(1, 2)).sum()),
-        "detected_pixels": float(marked[task.masks].mean()),
+        "normal_images_marked": int(np.concatenate(marks)[normal].sum()),
+        "detected_pixels": found / int(task.masks.sum()),
     }
 
 
 def _measure_map(detector: AnomalyDetector, task: Task) -> dict[str, float]:
     """What a baseline's maps say of the true masks."""
     parts = explain_rows(detector.explain, task.test, batch_size(task.shape))
-    return _map_numbers(task, np.concatenate([part["anomaly_map"] for part in parts]))
+    return _map_numbers(task, np.concatenate([_thinned(part["anomaly_map"], task) for part in parts]))
 
 
 def _map_numbers(task: Task, maps: np.ndarray) -> dict[str, float]:
@@ -122,7 +144,15 @@ def _map_numbers(task: Task, maps: np.ndarray) -> dict[str, float]:
     assert task.masks is not None
     assert task.labels is not None
     known = (task.labels == 0) | task.masks.any(axis=(1, 2))
+    masks = _thinned(task.masks, task)[known]
     return {
-        "auroc": evaluation.pixel_auroc(task.masks[known], maps[known]),
-        "pro": evaluation.per_region_overlap(task.masks[known], maps[known]),
+        "auroc": evaluation.pixel_auroc(masks, maps[known]),
+        "pro": evaluation.per_region_overlap(masks, maps[known]),
     }
+
+
+def _thinned(pixels: np.ndarray, task: Task) -> np.ndarray:
+    """Maps or masks (n, h, w), some rows and columns of them where all test images have too many pixels to sort."""
+    assert task.masks is not None
+    every = math.ceil(math.sqrt(task.masks.size / MOST_PIXELS))
+    return pixels[:, ::every, ::every]

@@ -33,12 +33,12 @@ from keras_anogan.runs.arguments import Arguments, VideoArguments
 from keras_anogan.runs.budget import Plan, plan_training
 from keras_anogan.runs.checks import check_training, read_config
 from keras_anogan.runs.examples import ScoredRows
-from keras_anogan.runs.featured import Sight, features_of_run, look
 from keras_anogan.runs.folder import Say, continues, save_fitted, write_history
 from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.run_arguments import RunArguments
+from keras_anogan.runs.sights import Sight, features_of_run, of_tiles, see, settle_size
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
 from keras_anogan.runs.verdict import add_chances, on_stray
 from keras_anogan.serving.fitted import FittedDetector
@@ -76,14 +76,15 @@ def train(
     """
     out = pathlib.Path(out)
     check_training(arguments, out, tensorboard)
+    asked, arguments = arguments, settle_size(arguments)
     share = _check_early(arguments)
     task = load_task(arguments)
     features = features_of_run(arguments, task.shape[-1])
     if (
         features is None and task.kind == "images" and share > 0.3
     ):  # three channels, or a larger batch, may take several times as much
-        check_memory(arguments, task.shape, task.counts["train"])
-    config = _config(arguments, task)
+        check_memory(arguments, _seen_shape(arguments, task.shape[-1]), task.counts["train"])
+    config = _config(asked, task)
     check_calibration(settle_alpha(arguments, task), task)
     _check_stop(arguments, task)
     plan = None
@@ -97,7 +98,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     arguments = settle_alpha(arguments, task)
     _introduce(task, arguments, say)
-    sight = None if features is None else look(features, task, say)
+    sight = see(arguments, features, task, say)
     trained = task if sight is None else sight.task
     plan = Plan(**plan) if plan else plan_training(arguments, trained)
     write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
@@ -112,7 +113,7 @@ def train(
     start = time.perf_counter()
     fitted, calibration = _calibrated(detectors, task, arguments, sight)
     save_fitted(fitted, out)
-    metrics, scores, baselines = measure(fitted, task, arguments, calibration)
+    metrics, scores, baselines = measure(fitted, task, arguments, calibration, sight)
     seconds["evaluation"] = time.perf_counter() - start
     if task.test is not None:
         add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
@@ -156,13 +157,20 @@ def _check_early(arguments: RunArguments) -> float:
     """Refuse what the arguments tell to be wrong before any data are read; returns the share of memory it takes."""
     if not isinstance(arguments, Arguments) or arguments.features is not None:
         return 0.0
-    shape = (8,) if arguments.image_size is None else (*arguments.sides, 1)
+    shape = (8,) if arguments.is_table else _seen_shape(arguments, 1)
     share = check_memory(arguments, shape)
     if arguments.reduction is not None:
         with tf.Graph().as_default():  # in which weights take no memory
             phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
             _settle_reduction(arguments, list(phases.values())[-1])
     return share
+
+
+def _seen_shape(arguments: RunArguments, channels: int) -> tuple[int, int, int]:
+    """Of an image, or of a tile."""
+    assert isinstance(arguments, Arguments)
+    height, width = arguments.sides if arguments.tiles is None else (arguments.tiles, arguments.tiles)
+    return height, width, channels
 
 
 def _config(arguments: RunArguments, task: Task) -> dict[str, Any]:
@@ -317,7 +325,7 @@ def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
     """
     if not isinstance(arguments, Arguments) or arguments.is_table or arguments.reduction == "paper":
         return arguments
-    if "anomaly_map" in explained_names(detector):
+    if arguments.tiles is not None or "anomaly_map" in explained_names(detector):
         default = "top" if arguments.sources else "paper"  # a folder's anomalies may be small
         return dataclasses.replace(arguments, reduction=arguments.reduction or default)
     if arguments.reduction is not None:
@@ -334,7 +342,8 @@ def _wrapped(detector: Any, arguments: RunArguments, sight: Sight | None) -> Any
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
         return SmoothedDetector(detector, arguments.smooth, name="smoothed")
     if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
-        return MapDetector(detector, str(arguments.reduction), name="mapped")
+        share, sigma = of_tiles(arguments)
+        return MapDetector(detector, str(arguments.reduction), share, sigma, name="mapped")
     return detector
 
 
