@@ -242,7 +242,7 @@ Layer = Annotated[
     list[str] | None,
     typer.Option(
         help="Of --features: a layer whose maps are taken, one option for each. Default: the two coarsest maps, for "
-        "patch_gaussian the two before the coarsest.",
+        "patch_gaussian and patch_neighbors the two before the coarsest.",
         show_default=False,
     ),
 ]

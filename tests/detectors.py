@@ -99,6 +99,7 @@ ROWS = (
     Row("neighbors", IMAGE, {"k": 2}),
     Row("ognet", IMAGE, {"filters": 2, "discriminator_filters": 2}),
     Row("patch_gaussian", IMAGE),
+    Row("patch_neighbors", IMAGE),
     Row("pca", IMAGE, {"n_components": 4}),
     Row("siamese", IMAGE, {"latent_dim": 4, "filters": 4, "classes": 4}, classes=True),
     Row("skip_ganomaly", IMAGE, {"latent_dim": 4, "filters": 2}),

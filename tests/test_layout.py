@@ -84,6 +84,7 @@ BUILDS_ON = {
     "fanogan": {"path_scored", "wgan_gp"},
     "features": {"composed"},
     "ganomaly": {"path_scored"},
+    "patch_neighbors": {"neighbors"},
     "memory": {"composed", "neighbors", "path_scored"},
     "ognet": {"alocc"},
     "skip_ganomaly": {"ganomaly"},

@@ -21,6 +21,7 @@ from keras_anogan.models.gaussian import Gaussian
 from keras_anogan.models.neighbors import Neighbors
 from keras_anogan.models.ognet import OGNet
 from keras_anogan.models.patch_gaussian import PatchGaussian
+from keras_anogan.models.patch_neighbors import PatchNeighbors
 from keras_anogan.models.pca import PCA
 from keras_anogan.models.registry import (
     Entry,
@@ -64,6 +65,7 @@ __all__ = [
     "Neighbors",
     "OGNet",
     "PatchGaussian",
+    "PatchNeighbors",
     "Phases",
     "Siamese",
     "SkipGANomaly",

@@ -107,7 +107,7 @@ class Neighbors(AnomalyDetector):
         kept = self._projected(x - mean)
         if self.coreset is not None:
             count = max(self.k, math.ceil(self.coreset * len(kept)))
-            kept = kept[_farthest(kept, count, self.seed)]
+            kept = kept[farthest(kept, count, self.seed)]
         if not self.bank.built:
             self.bank.build(kept.shape)
         if len(kept) != (rows := self.bank.rows.shape[0]):
@@ -135,10 +135,7 @@ class Neighbors(AnomalyDetector):
         centred = tf.reshape(x, (-1, math.prod(self.shape))) - self.mean
         z = centred if self.components is None else tf.matmul(centred, self.components, transpose_b=True)
         bank = tf.convert_to_tensor(self.bank.rows) if self.bank.built else tf.zeros((self.k, self.size))
-        # |z - b|^2 = |z|^2 - 2 z b + |b|^2, of which the first is the same for every b
-        near = tf.reduce_sum(tf.square(bank), axis=1) - 2.0 * tf.matmul(z, bank, transpose_b=True)  # (batch, rows)
-        nearest = tf.gather(bank, tf.math.top_k(-near, self.k).indices)  # (batch, k, size)
-        distances = tf.sqrt(tf.reduce_mean(tf.square(z[:, None] - nearest), axis=-1))  # (batch, k)
+        distances, nearest = nearest_rows(z, bank, self.k)
         explained = {"score": tf.reduce_mean(distances, axis=1)}
         if self.components is None:
             explained["reconstruction"] = x_hat = tf.reshape(nearest[:, 0] + self.mean, (-1, *self.shape))
@@ -158,7 +155,19 @@ class Neighbors(AnomalyDetector):
         return detector
 
 
-def _farthest(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+def nearest_rows(z: tf.Tensor, bank: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k nearest rows of a bank (rows, size) to each of z (batch, size), exactly.
+
+    Returns:
+        Their distances sqrt(mean (z - b)^2), (batch, k), the nearest first, and themselves, (batch, k, size).
+    """
+    # |z - b|^2 = |z|^2 - 2 z b + |b|^2, of which the first is the same for every b
+    near = tf.reduce_sum(tf.square(bank), axis=1) - 2.0 * tf.matmul(z, bank, transpose_b=True)  # (batch, rows)
+    nearest = tf.gather(bank, tf.math.top_k(-near, k).indices)
+    return tf.sqrt(tf.reduce_mean(tf.square(z[:, None] - nearest), axis=-1)), nearest
+
+
+def farthest(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Indices of `count` rows (n, size), each the farthest from those before it."""
     chosen = [int(np.random.default_rng(seed).integers(len(rows)))]
     squares = np.square(rows).sum(axis=1)

@@ -18,7 +18,7 @@ from keras_anogan.runs.run_arguments import RunArguments
 NAMED_SETS = {"mnist": 28, "digits": 8, "cifar10": 32}  # and the side of their images
 BUDGET = 600.0  # seconds
 FEATURES_SIDE = 224  # of the images that a backbone was trained on
-ON_GRID = "patch_gaussian"  # sees one vector of features for each place; the others see one for an image
+ON_GRID = ("patch_gaussian", "patch_neighbors")  # see one vector of features for each place, others one for an image
 REDUCTIONS = ("mean", "max", "top", "paper")  # of an image's map, or the detector's own score
 
 
@@ -209,13 +209,13 @@ class Arguments(RunArguments):
         for option, path in (("features", name if name.endswith(".keras") else None), ("weights", self.weights)):
             if path is not None and not os.path.isfile(path):
                 raise FileNotFoundError(f"Expected a file for --{option}. Received: {path}, which does not exist.")
-        if self.detector in list_detectors("image") and self.detector not in (*list_detectors("table"), ON_GRID):
-            fitting = [*list_detectors("table"), ON_GRID]
+        if self.detector in list_detectors("image") and self.detector not in (*list_detectors("table"), *ON_GRID):
+            fitting = [*list_detectors("table"), *ON_GRID]
             raise ValueError(
                 f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} with --features. "
                 f"Received: {self.detector}, which needs images."
             )
-        self._check_detector("image" if self.detector == ON_GRID else "table", "features of images")
+        self._check_detector("image" if self.detector in ON_GRID else "table", "features of images")
 
     def _check_tiles(self) -> None:
         """Refuse tiles of something else than images, and tiles that do not fit."""
@@ -239,7 +239,7 @@ class Arguments(RunArguments):
     @property
     def _has_rows(self) -> bool:
         """Whether the detector sees rows of numbers, of a table or of features."""
-        return self.is_table or (self.features is not None and self.detector != ON_GRID)
+        return self.is_table or (self.features is not None and self.detector not in ON_GRID)
 
     def _check_architecture(self) -> None:
         """Refuse an architecture for a detector that has one only; choose one by the data where there are several."""

@@ -23,7 +23,8 @@ PLAIN = 5.0  # seconds of a detector that is solved at once
 OVERHEAD = 25.0  # seconds that a network takes besides its training: tracing, calibration, tests, files
 SLACK = 0.85  # steps are timed before, and some of them are slower
 LEAST = 3.0  # seconds of training for a network
-FIRST = ("pca", "neighbors", "gaussian", "patch_gaussian", "flow", "autoencoder", "fanogan", "cvgan")  # then by name
+# Those come first, the others by name.
+FIRST = ("pca", "neighbors", "gaussian", "patch_gaussian", "patch_neighbors", "flow", "autoencoder", "fanogan", "cvgan")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,7 +53,7 @@ def features_of_run(arguments: RunArguments, channels: int) -> Features | None:
     """
     if not isinstance(arguments, Arguments) or arguments.features is None:
         return None
-    shape, pooled = (*arguments.sides, channels), arguments.detector != ON_GRID
+    shape, pooled = (*arguments.sides, channels), arguments.detector not in ON_GRID
     return build_features(arguments.features, shape, arguments.layer, pooled, arguments.weights)
 
 

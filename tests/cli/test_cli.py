@@ -654,7 +654,8 @@ def test_what_a_solved_detector_wrote_can_be_scored(tmp_path):
         (("digits", "--normal", "3", "--detector", "cvgan"), "train-video"),
         (
             ("digits", "--normal", "3", "--detector", "foo"),
-            "ganomaly, gaussian, neighbors, ognet, patch_gaussian, pca, siamese, skip_ganomaly, vae. Received: 'foo'",
+            "ganomaly, gaussian, neighbors, ognet, patch_gaussian, patch_neighbors, pca, siamese, "
+            "skip_ganomaly, vae. Received: 'foo'",
         ),
         (("digits", "--normal", "3", "--detector", "gan_discriminator", "--patience", "2"), "no --patience"),
         (("digits", "--normal", "3", "--detector", "ognet", "--patience", "2"), "no --patience"),

@@ -1,5 +1,7 @@
 """Detectors of features of images, and a Gaussian at each place."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from keras_anogan import (
     FittedDetector,
     Gaussian,
     PatchGaussian,
+    PatchNeighbors,
     build_detector,
 )
 from keras_anogan.models.features import features_of, moments
@@ -118,6 +121,54 @@ def test_a_gaussian_at_each_place_against_numpy():
     np.testing.assert_allclose(explained["anomaly_map"], np.sqrt(squared), rtol=1e-3)
     largest = np.sort(np.sqrt(squared).reshape(5, -1), axis=1)[:, -3:].mean(axis=1)
     np.testing.assert_allclose(explained["score"], largest, rtol=1e-3)
+
+
+def test_neighbours_of_each_place_against_numpy():
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(10, 3, 4, 2)).astype("float32")
+    detector = PatchNeighbors((3, 4, 2), k=2, coreset=1.0, share=0.25)
+    detector.compile()
+    with pytest.warns(UserWarning, match="expected images in"):
+        detector.fit(x)
+    new = draw.normal(size=(5, 3, 4, 2)).astype("float32")
+    distances = np.sqrt(np.mean((new.reshape(-1, 1, 2) - x.reshape(1, -1, 2)) ** 2, axis=-1))
+    nearest = np.sort(distances, axis=1)[:, :2].mean(axis=1).reshape(5, 3, 4)
+    explained = detector.explain(tf.constant(new))
+    np.testing.assert_allclose(explained["anomaly_map"], nearest, rtol=1e-3, atol=1e-4)
+    largest = np.sort(nearest.reshape(5, -1), axis=1)[:, -3:].mean(axis=1)
+    np.testing.assert_allclose(explained["score"], largest, rtol=1e-3)
+
+
+def test_a_coreset_of_places_keeps_the_far_ones(monkeypatch):
+    x = np.full((20, 2, 2, 2), 0.1, "float32")
+    x += np.random.default_rng(0).normal(0, 0.01, x.shape).astype("float32")
+    x[3, 0, 1] = (-0.9, 0.8)  # one place of one row
+    detector = PatchNeighbors((2, 2, 2), coreset=0.05)
+    detector.compile()
+    detector.fit(x)
+    assert detector.bank.rows.shape == (4, 2)
+    assert float(detector.explain(tf.constant(x[3:4]))["anomaly_map"][0, 0, 1]) < 1e-3
+    monkeypatch.setattr("keras_anogan.models.patch_neighbors.MOST_DRAWN", 40)
+    few = PatchNeighbors((2, 2, 2), coreset=1.0)
+    few.compile()
+    few.fit(x)
+    assert few.bank.rows.shape == (40, 2)  # two places of each row
+    with pytest.raises(ValueError, match=r"as many places as in the first fit, 40\. Received: 20"):
+        few.fit(x[:10][:, :, :1].repeat(2, axis=2)[:5])
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"shape": (6,)}, "(height, width, channels). Received: (6,)"),
+        ({"shape": (2, 2, 3), "k": 0}, "k=0"),
+        ({"shape": (2, 2, 3), "coreset": 1.5}, "coreset=1.5"),
+        ({"shape": (2, 2, 3), "share": 0.0}, "share=0.0"),
+    ],
+)
+def test_wrong_parameters_of_neighbours_are_refused(given, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        PatchNeighbors(**given)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from keras_anogan.models import Autoencoder, FAnoGAN, check_parameters, entry, p
 
 def test_detectors_are_listed_by_the_kind_of_data():
     assert list_detectors("window") == ("cvgan", "neighbors", "pca")
-    images_alone = {"alocc", "fanogan", "gan_discriminator", "ognet", "patch_gaussian", "siamese", "skip_ganomaly"}
+    images_alone = {"alocc", "fanogan", "gan_discriminator", "ognet", "patch_gaussian", "siamese", "skip_ganomaly"} | {
+        "patch_neighbors"
+    }
     assert images_alone == set(list_detectors("image")) - set(list_detectors("table"))
     assert set(list_detectors()) == {name for kind in ("image", "table", "window") for name in list_detectors(kind)}
     with pytest.raises(ValueError, match="Received: 'sound'"):
