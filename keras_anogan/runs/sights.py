@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_anogan.datasets import ImageRows
 from keras_anogan.datasets.augmented import Augmented
 from keras_anogan.models.composed import PatchDetector, places
 from keras_anogan.models.features import FeatureDetector, features_of, moments
@@ -25,7 +26,7 @@ from keras_anogan.runs.tasks import Task
 from keras_anogan.words import counted
 
 COPIES = 4  # of an image that is changed at random, for a detector that reads each one once
-MOST_BYTES = 2**29  # of the tiles that are trained on
+MOST_BYTES = 2**28  # of the tiles that are trained on
 TOP = 0.003  # of a tile's pixels count in a score, as in `MapDetector`
 LONGEST = 1024  # side of whole images in pixels, unless told
 
@@ -136,6 +137,8 @@ def _in_tiles(arguments: Arguments, task: Task, say: Say) -> Sight:
 def _cut(rows: Any, corners: list[tuple[int, int]], side: int, each: int, seed: int) -> np.ndarray:
     """So many tiles of each image, float32 (images * each, side, side, C); an image is read once."""
     found = None
+    if isinstance(rows, ImageRows):
+        rows = ImageRows(rows.paths, rows.preprocess, 0, rows.load)  # nothing is read twice: none is kept
     for number in range(len(rows)):
         image = np.asarray(rows[np.array([number])])[0]
         if found is None:
