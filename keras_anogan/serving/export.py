@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from keras_anogan.files import check_new_folder
 
+MOST_BYTES = 2**23  # of the samples that a model is proved on
 SCORE_TOLERANCE = 1e-5  # relative, float32, one pass
 SEARCH_TOLERANCE = 1e-3  # after an iterative search at query time
 
@@ -21,7 +23,11 @@ def export(fitted: Any, path: Any, sample: Any = None) -> None:
     """Write a `FittedDetector` as a SavedModel; see `FittedDetector.export`."""
     path = pathlib.Path(path)
     check_new_folder(path)
-    sample = fitted.raw.sample() if sample is None else fitted.check_raw(sample)
+    if sample is None:
+        few = MOST_BYTES // (4 * math.prod(fitted.detector.sample_shape))  # of large photographs
+        sample = fitted.raw.sample(rows=min(16, max(2, few)))
+    else:
+        sample = fitted.check_raw(sample)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as work:
         target = pathlib.Path(work) / "model"

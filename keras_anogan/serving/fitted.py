@@ -206,7 +206,7 @@ class FittedDetector(keras.Model):
         Args:
             path: folder to write, e.g. "serving/1" (servers expect a number as its last part).
             sample: raw rows on which the exported model has to agree with `predict` and `detect`; default: 16
-                seeded random ones, larger than the detector's input where their size is free.
+                seeded random ones, of large images fewer, larger than the detector's input where their size is free.
 
         Raises:
             FileExistsError: if `path` exists and is not an empty folder.
