@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from keras_anogan.datasets import (
     one_anomalous,
     one_class,
     scan_image_folder,
+    write_fabric,
 )
 from keras_anogan.serving.preprocessing import image_preprocessing
 from keras_anogan.video.footage import Footage
@@ -174,6 +176,7 @@ class Photographs:
         labels: int64 (len(test),): 1 with a defect, 0 without.
         kinds: of each test photograph, "good" or the defect's name.
         masks: bool (len(test), size, size), True on a defect.
+        parts: of each training photograph what it shows, such as "tile0041".
     """
 
     train: np.ndarray
@@ -181,6 +184,7 @@ class Photographs:
     labels: np.ndarray
     kinds: tuple[str, ...]
     masks: np.ndarray
+    parts: tuple[str, ...]
 
     def by_kind(self, scores: np.ndarray) -> dict[str, float]:
         """AUROC of each kind of defect against all photographs without one, as "AUROC of <kind>"."""
@@ -204,12 +208,28 @@ def magnetic_tiles(size: int = 64) -> Photographs:
     Raises:
         FileNotFoundError: if the folder is not there.
     """
-    folder = scan_image_folder(pathlib.Path(data_dir()) / "magnetic_tiles")
+    return _photographs(pathlib.Path(data_dir()) / "magnetic_tiles", size)
+
+
+def load_surface(size: int, quick: bool = False) -> Photographs:
+    """The magnetic tiles (see `magnetic_tiles`), or, `quick`, a few photographs of a made cloth."""
+    if not quick:
+        return magnetic_tiles(size)
+    with tempfile.TemporaryDirectory() as folder:
+        return _photographs(write_fabric(folder, train=24, good=8, each=4), size)
+
+
+def _photographs(root: pathlib.Path, size: int) -> Photographs:
+    """Photographs of a folder in MVTec-AD's layout; a file's name begins with what it shows."""
+    folder = scan_image_folder(root)
     preprocess = image_preprocessing(size, size)
     train, test = (ImageRows(paths, preprocess, load=folder.load) for paths in (folder.train, folder.test))
     assert folder.masks is not None
     masks = load_masks(folder.masks, (size, size))
-    return Photographs(train[np.arange(len(train))], test[np.arange(len(test))], folder.labels, folder.kinds, masks)
+    parts = tuple(path.stem.split("_")[0] for path in folder.train)
+    return Photographs(
+        train[np.arange(len(train))], test[np.arange(len(test))], folder.labels, folder.kinds, masks, parts
+    )
 
 
 # Tables.
