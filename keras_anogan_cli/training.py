@@ -220,7 +220,7 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
     check_training(arguments, out, tensorboard)
     import_tensorflow()
     from keras_anogan import runs
-    from keras_anogan.runs.verdict import best_baseline, verdict
+    from keras_anogan.runs.verdict import best_baseline, over_parts, verdict
     from keras_anogan.words import counted
 
     metrics = runs.train(arguments, out, say=say, progress=progress, tensorboard=tensorboard)
@@ -245,4 +245,6 @@ def _train(arguments: Any, out: pathlib.Path, tensorboard: pathlib.Path | None =
         alarms = metrics["alarms"]
         show(f"Found: {alarms['detected']:,} of {counted(alarms['anomalous_rows'], 'anomalous test rows')}")
     show(verdict(metrics, arguments.tags.closed_form))
+    if "over_parts" in metrics:
+        show(over_parts(metrics))
     show(f"Report: {(out / 'report.html').resolve()}")

@@ -43,6 +43,43 @@ def test_per_region_overlap_is_its_definition_with_and_without_ties(levels, draw
     assert evaluation.pixel_auroc(masks, maps) == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()))
 
 
+def test_an_interval_over_groups_is_wider_where_rows_of_a_group_agree():
+    draw = np.random.default_rng(0)
+    of = np.repeat(np.arange(30), 10)
+    centres = draw.normal(size=30)
+    alike, apart = centres[of] + 0.01 * draw.normal(size=300), draw.normal(size=300)
+    mean = lambda values: float(values.mean())  # noqa: E731
+    for values, groups, deviation in [
+        (alike, of, centres.std() / 30**0.5),  # 30 rows, in truth
+        (apart, of, apart.std() / 300**0.5),
+        (apart, np.arange(300), apart.std() / 300**0.5),
+    ]:
+        low, high = evaluation.interval_over_groups(mean, groups, values)
+        assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.25)
+        assert low < values.mean() < high
+    assert evaluation.interval_over_groups(mean, of, apart) == evaluation.interval_over_groups(mean, of, apart)
+
+
+def test_an_interval_over_groups_leaves_out_draws_without_a_class():
+    labels, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9])
+    low, high = evaluation.interval_over_groups(evaluation.auroc, ["a", "b", "c", "d"], labels, scores)
+    assert 0.0 <= low <= 0.75 <= high <= 1.0
+    with pytest.raises(ValueError, match="Expected two groups or more"):
+        evaluation.interval_over_groups(evaluation.auroc, ["a"] * 4, labels, scores)
+    with pytest.raises(ValueError, match=r"arrays of 4 rows\. Received: 2 groups, \[3\] rows"):
+        evaluation.interval_over_groups(np.mean, ["a", "b"] * 2, labels[:3])
+
+
+def test_a_rate_over_groups_is_exact_where_nothing_or_all_is_an_alarm():
+    of = np.repeat(np.arange(20), 5)
+    assert evaluation.rate_interval_over_groups(np.zeros(100, bool), of) == evaluation.rate_interval(0, 20)
+    assert evaluation.rate_interval_over_groups(np.ones(100, bool), of) == evaluation.rate_interval(20, 20)
+    low, high = evaluation.rate_interval_over_groups(of < 4, of)  # four groups of twenty, with all their rows
+    exact = evaluation.rate_interval(4, 20)
+    assert low == pytest.approx(exact[0], abs=0.06)
+    assert high == pytest.approx(exact[1], abs=0.08)
+
+
 def test_a_perfect_map_has_pro_1_a_constant_one_half_the_limit_and_small_regions_count_as_large_ones():
     masks = np.zeros((1, 10, 10), bool)
     masks[0, :4, :4] = masks[0, 9, 9] = True

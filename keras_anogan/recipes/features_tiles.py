@@ -7,7 +7,7 @@ keras-anogan reproduce features_flow-tiles-kinds
 keras-anogan reproduce patch_gaussian-tiles-kinds
     13 minutes on a busy machine: AUROC 0.758 ± 0.000. PCA with 64 components 0.609; the target 0.88 is missed.
 keras-anogan reproduce patch_neighbors-tiles-kinds
-    No result is published yet.
+    13 minutes on a busy machine: AUROC 0.786 ± 0.002. PCA with 64 components 0.609; the target 0.88 is missed.
 """
 
 from __future__ import annotations

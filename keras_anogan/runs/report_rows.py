@@ -11,7 +11,7 @@ from keras_anogan import plots
 from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.page import write_page
 from keras_anogan.runs.tiles import kind_lines, row_tiles
-from keras_anogan.runs.verdict import baseline_name, judge
+from keras_anogan.runs.verdict import baseline_name, judge, over_parts
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.words import counted
 
@@ -81,6 +81,7 @@ def rows_values(
         line["worst"] = examples[int(worst[line["kind"]])] if line["kind"] in worst and scored.raw is None else None
     return {
         "tiles": row_tiles(metrics, asked),
+        "over_parts": over_parts(metrics),
         "figures": _figures(scored, fitted, asked, named, metrics.get("what", "test rows")),
         "scale": map_scale(fitted),
         "kinds": kinds,

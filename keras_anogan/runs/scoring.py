@@ -20,7 +20,8 @@ from keras_anogan.runs.regions import COLUMNS, numbers_and_regions, region_colum
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
 from keras_anogan.runs.score_pictures import write_grid, write_maps
-from keras_anogan.runs.verdict import add_chances, verdict
+from keras_anogan.runs.tasks.images import parts_of
+from keras_anogan.runs.verdict import add_chances, over_parts, verdict
 from keras_anogan.serving.scoring import Scorer, column_deviations
 from keras_anogan.video import check_video_target, scores_by_frame
 from keras_anogan.words import counted
@@ -201,9 +202,11 @@ def _report(
         metrics["map_threshold"] = run.fitted.pixel_threshold
     if inputs.labels is not None:
         metrics["alarms"] = evaluation.alarm_counts(inputs.labels, results["is_anomaly"])
-        add_chances(metrics, inputs.labels, kinds, results, {})
+        pattern = getattr(run.arguments, "group", None)
+        parts = None if pattern is None else parts_of(inputs.ids["id"], pattern)
+        add_chances(metrics, inputs.labels, kinds, results, {}, parts)
     report_rows(out.with_suffix(".html"), run.folder, scored, run.fitted, metrics, run.arguments)
-    summary["verdict"] = verdict(metrics)
+    summary["verdict"] = f"{verdict(metrics)} {over_parts(metrics)}".strip()
     if grid_lines > 0:
         target = out.with_suffix("")
         write_grid(target.with_name(f"{target.name}_grid.png"), scored, run.fitted, grid_lines)

@@ -116,7 +116,7 @@ def train(
     metrics, scores, baselines = measure(fitted, task, arguments, calibration, sight)
     seconds["evaluation"] = time.perf_counter() - start
     if task.test is not None:
-        add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines)
+        add_chances(metrics, task.labels, ScoredRows.of_task(task, scores).kinds, scores, baselines, task.test_parts)
     stray = on_stray(calibration, fitted.threshold.threshold, task.noun)
     for line in stray:
         say(line)

@@ -77,8 +77,10 @@ def add_chances(
     kinds: Any,
     results: dict[str, np.ndarray],
     baselines: dict[str, np.ndarray],
+    parts: Any = None,
 ) -> None:
-    """Add to metrics what chance leaves open: `auroc_interval`, each baseline's `difference`, and `kinds`.
+    """Add to metrics what chance leaves open: `auroc_interval`, each baseline's `difference`, `kinds`, and
+    `over_parts`, intervals that count parts instead of rows.
 
     Args:
         metrics: with `auroc`, and `baselines` by key.
@@ -86,6 +88,7 @@ def add_chances(
         kinds: what each row is, (n,), or None.
         results: `score` and `is_anomaly` of the rows.
         baselines: scores of the rows by name or key, in any order.
+        parts: what each row shows, (n,), where rows of one part resemble each other.
     """
     if labels is None or not len(labels):
         return
@@ -96,8 +99,37 @@ def add_chances(
             if _plain(name) in keys:
                 difference, low, high = evaluation.auroc_difference(labels, results["score"], scores)
                 metrics["baselines"][keys[_plain(name)]]["difference"] = {"auroc": difference, "low": low, "high": high}
+    if parts is not None:
+        metrics["over_parts"] = _over_parts(labels, results, np.asarray(parts))
     if kinds is not None and labels.any():
         metrics["kinds"] = evaluation.kinds_table(labels, results["score"], results["is_anomaly"], kinds)
+
+
+def _over_parts(labels: np.ndarray, results: dict[str, np.ndarray], parts: np.ndarray) -> dict[str, Any]:
+    """How many parts there are, and 95 % intervals over them."""
+    alarms = np.asarray(results["is_anomaly"]).astype(bool)
+    found: dict[str, Any] = {"parts": len(np.unique(parts))}
+    if 0 < labels.sum() < len(labels) and found["parts"] > 1:
+        found["auroc"] = list(evaluation.interval_over_groups(evaluation.auroc, parts, labels, results["score"]))
+    for key, label in (("false_alarm_rate", 0), ("detection_rate", 1)):
+        if (rows := labels == label).any():
+            found[key] = list(evaluation.rate_interval_over_groups(alarms[rows], parts[rows]))
+    return found
+
+
+def over_parts(metrics: dict[str, Any]) -> str:
+    """The intervals over parts in a sentence; empty where there are none."""
+    found = metrics.get("over_parts")
+    if not found:
+        return ""
+    said = []
+    if "auroc" in found:
+        said.append("AUROC {:.2f} to {:.2f}".format(*found["auroc"]))
+    for key, name in (("false_alarm_rate", "false alarms"), ("detection_rate", "found")):
+        if key in found:
+            low, high = map(percent, found[key])
+            said.append(f"{name} {low[:-2]} to {high}")
+    return f"Photographs of one part resemble each other. Over {found['parts']:,} parts (95 %): {', '.join(said)}."
 
 
 def baseline_name(key: str) -> str:

@@ -1,5 +1,7 @@
 """Photographs of one part stay together."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +9,9 @@ from PIL import Image
 from keras_anogan.datasets import three_ways
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.tasks import load_task, settle_alpha
+from keras_anogan.runs.tasks.images import parts_of
 from keras_anogan.thresholds import proposed_alpha
+from keras_anogan_cli import run
 
 
 def test_a_group_is_on_one_side_and_shares_are_met():
@@ -61,6 +65,32 @@ def test_a_run_splits_by_parts_and_tells_what_is_on_both_sides(folder):
     assert settle_alpha(Arguments(str(folder), group="part([0-9]+)"), task).alpha == proposed_alpha(task.parts)
     mixed = load_task(Arguments(str(folder), alpha=0.2))
     assert names(mixed.train) & names(mixed.calibrate)
+
+
+def test_what_is_tested_has_intervals_over_parts(folder, tmp_path, capsys):
+    command = [
+        "train",
+        folder,
+        "--group",
+        "part([0-9]+)",
+        "--alpha",
+        "0.34",
+        "--image-size",
+        "8",
+        "--out",
+        tmp_path / "run",
+    ]
+    assert run([*map(str, command)]) == 0
+    told = capsys.readouterr().out
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())["over_parts"]
+    assert found["parts"] == 6  # 11, 12, 13 without a defect, 00, 01, 02 with one
+    assert set(found) == {"parts", "auroc", "false_alarm_rate", "detection_rate"}
+    assert 0.0 <= found["false_alarm_rate"][0] <= found["false_alarm_rate"][1] <= 1.0
+    assert "Photographs of one part resemble each other. Over 6 parts (95 %): AUROC" in told
+    assert "Over 6 parts (95 %)" in (tmp_path / "run" / "report.html").read_text().replace("\n", " ")
+    assert run(["score", str(tmp_path / "run"), str(folder), "--out", str(tmp_path / "s.csv")]) == 0
+    assert "Over 6 parts (95 %)" in capsys.readouterr().out
+    assert parts_of(["a/part07_1.png", "b/other.png"], "part([0-9]+)") == ["07", "b/other.png"]
 
 
 def test_parts_that_are_set_aside_to_test_on_stay_together(folder, tmp_path):

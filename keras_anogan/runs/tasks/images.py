@@ -132,6 +132,7 @@ def load_folder(arguments: Arguments) -> Task:
         raw_dtype=folder.dtype,
         test_kinds=list(kinds),
         parts=parts,
+        test_parts=None if arguments.group is None else parts_of(paths, arguments.group),
     )
 
 
@@ -152,6 +153,12 @@ def groups_of(paths: Sequence[pathlib.Path], pattern: str) -> list[str]:
     if len(parts := sorted(set(groups))) < 4:
         raise ValueError(f"Expected --group to find four parts or more. Received: {pattern!r}, {', '.join(parts)}.")
     return groups
+
+
+def parts_of(names: Sequence[Any], pattern: str) -> list[str]:
+    """What each of these photographs is of; one in whose name the pattern finds nothing is a part of its own."""
+    found = [(str(name), re.search(pattern, pathlib.PurePath(name).name)) for name in names]
+    return [name if match is None else match.group(1 if match.re.groups else 0) for name, match in found]
 
 
 def on_groups(groups: Sequence[str] | None, folder: Any, pattern: str | None) -> list[str]:
