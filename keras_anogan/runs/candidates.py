@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
-from keras_anogan.runs.arguments import NAMED_SETS, Arguments, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS, ON_GRID, Arguments, VideoArguments
 from keras_anogan.runs.checks import check_training
 from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.words import counted
@@ -131,6 +131,8 @@ def _share(budget: float, networks: int, plain: int) -> float:
 def _names(noun: str, detectors: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
     """The detectors to train, plain ones first, and why others are not."""
     fitting, left_out = list_detectors(noun), {}
+    if options.get("features"):  # detectors see rows of features, or a grid
+        fitting = (*list_detectors("table"), *ON_GRID)
     for name in detectors or ():
         if name not in fitting:
             near = meant(name, fitting) or "."

@@ -13,6 +13,7 @@ from PIL import Image
 import keras_anogan_cli as cli
 from keras_anogan import FeatureDetector, PatchGaussian, runs
 from keras_anogan.runs.arguments import Arguments
+from keras_anogan.runs.candidates import plan_benchmark
 
 
 def photographs(folder, n, spot=0, seed=0):
@@ -125,3 +126,14 @@ def test_what_can_see_no_features_is_refused(given, sentence):
         Arguments("rows.csv", features="resnet50")
     assert Arguments("photos", features="resnet50").sides == (224, 224)
     assert Arguments("photos", features="resnet50", detector="adversarial_autoencoder").architecture == "mlp"
+
+
+def test_a_benchmark_on_features_compares_what_can_see_them(data, backbone, tmp_path):
+    given = {"features": str(backbone), "image_size": 16, "alpha": 0.1}
+    contest = plan_benchmark(str(data), 1200.0, **given)
+    assert list(contest.candidates)[:2] == ["pca", "neighbors"]
+    assert {"gaussian", "flow", "patch_gaussian", "patch_neighbors"} < set(contest.candidates)
+    assert not {"fanogan", "ognet"} & set(contest.candidates)
+    found = runs.benchmark(str(data), tmp_path, 60.0, ["gaussian", "patch_neighbors"], say=str, **given)
+    assert [line["auroc"] > 0.8 for line in found["lines"]] == [True, True]
+    assert f"--features {backbone} --image-size 16" in found["command"]
