@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from keras_anogan.nn.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights
+from keras_anogan.nn.normalization import fold_normalization
 
 # Name -> (class in keras.applications, how it wants its input).
 APPLICATIONS = {
@@ -163,7 +164,7 @@ def build_features(
     chosen = _layers(model, layers, pooled)
     name = pathlib.Path(backbone).stem if isinstance(backbone, str) else model.name
     frozen = keras.Model(model.input, [layer.output for layer in chosen], name=re.sub(r"\W", "_", name))
-    return Features(frozen, scaling, pooled, channels)
+    return Features(fold_normalization(frozen), scaling, pooled, channels)
 
 
 def _backbone(backbone: Any, shape: tuple[int, int, int], weights: Any) -> tuple[keras.Model, str]:
