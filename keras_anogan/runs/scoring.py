@@ -119,6 +119,8 @@ def score(
         results = {key: scores_by_frame(inputs.rows, values) for key, values in results.items()}
         write_scores(out, inputs, {key: results[key] for key in ("score", "p_value", "is_anomaly") if key in results})
     summary = _summary(loaded, inputs, results)
+    if min_area:
+        summary["remarks"].append(f"Marked regions of fewer than {min_area:,} pixels raise no alarm (--min-area).")
     if maps is not None or overlay is not None:
         folders = [None if folder is None else pathlib.Path(folder) for folder in (maps, overlay)]
         write_maps(scorer, inputs, folders[0], folders[1], min_area)

@@ -99,6 +99,7 @@ def test_marked_regions_stand_in_the_scores_in_pixels_of_the_photograph(deep_run
         regions = list(csv.DictReader(file))
     assert len(regions) == sum(int(line["regions"]) for line in lines)
     assert command("score", deep_run / "run", spots, "--out", tmp_path / "t.csv", "--min-area", 24 * 16 + 1) == 0
+    assert "regions of fewer than 385 pixels raise no alarm (--min-area)" in capsys.readouterr().out
     for line in scores_of(tmp_path / "t.csv").values():
         assert (line["is_anomaly"], line["regions"], line["region_area"]) == ("0", "0", "")
     assert command("score", deep_run / "run", spots, "--min-area", "-1") == 2
