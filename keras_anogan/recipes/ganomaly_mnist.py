@@ -1,7 +1,7 @@
 """GANomaly on MNIST, one digit anomalous: the last epoch, each image scored by itself.
 
 keras-anogan reproduce ganomaly-mnist-oneanomalous
-    No result is published yet.
+    198 minutes on a busy machine: AUROC 0.743 ± 0.014. PCA with 32 components 0.680.
 """
 
 from __future__ import annotations
