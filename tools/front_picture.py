@@ -1,4 +1,6 @@
-"""The picture of the documentation's first page, from a finished `make demo`: `python tools/front_picture.py runs/demo docs/images/demo.png`.
+"""The picture of the documentation's first page, from a finished `make demo`:
+
+python tools/front_picture.py runs/demo docs/images/demo.png
 
 Four normal and six anomalous test digits. Each group goes from its lowest score to its highest in equal steps of rank,
 so that nobody picks the ones that look best.
