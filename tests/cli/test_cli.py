@@ -164,7 +164,8 @@ def test_score_writes_a_line_for_each_image(digits_run, tmp_path):
     assert command("score", digits_run, "digits", "--out", out, "--maps", tmp_path / "maps", "--grid-lines", 4) == 0
     lines = read_csv(out)
     wanted = ["id", "label", "img_distance", "feature_distance", "anomaly_score", "z_distance", "p_value", "is_anomaly"]
-    assert list(lines[0]) == wanted
+    where = ["left", "top", "width", "height", "area", "peak"]  # of the loudest region of its map
+    assert list(lines[0]) == [*wanted, "regions", *(f"region_{name}" for name in where)]
     assert len(lines) == json.loads((digits_run / "metrics.json").read_text())["rows"]["test"]
     for line in lines[:20]:
         total = float(line["img_distance"]) + float(line["feature_distance"])
