@@ -229,6 +229,15 @@ _CASES = (
         pytorch=True,
     ),
     Case(
+        name="speed-features-score",
+        what="Gaussian of EfficientNet-Lite0's features, 224 x 224 in colour: scores of the exported model, batch 32",
+        side="features",
+        task="score",
+        units=128,
+        bound=1.0,
+        pytorch=True,
+    ),
+    Case(
         name="speed-autoencoder-train",
         what="autoencoder of the MNIST notebook at its full width, batch 64, `fit` with callbacks",
         side="mnist",
