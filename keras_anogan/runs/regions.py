@@ -54,18 +54,18 @@ def find_regions(
         size: (height, width) of the photograph.
         least: area in pixels of the photograph; smaller regions are left out.
     """
-    rows, columns = size[0] / mask.shape[0], size[1] / mask.shape[1]
+    pixels = size[0] * size[1] / mask.size  # of the photograph, for one of the map
     labelled, _ = ndimage.label(mask, structure=EIGHT)
     found, kept = [], np.zeros_like(mask, dtype=bool)
     for number, box in enumerate(ndimage.find_objects(labelled), start=1):
         inside = labelled[box] == number
-        area = round(int(inside.sum()) * rows * columns)
+        area = max(1, round(int(inside.sum()) * pixels))
         if area < least:
             continue
         kept[box] |= inside
         (top, bottom), (left, right) = (
-            (round(side.start * scale), round(side.stop * scale))
-            for side, scale in zip(box, (rows, columns), strict=True)
+            (side.start * length // count, -(-side.stop * length // count))  # whole pixels that it touches
+            for side, length, count in zip(box, size, mask.shape, strict=True)
         )
         peak = float(anomaly_map[box][inside].max())
         found.append(Region(left, top, right - left, bottom - top, area, peak))

@@ -51,6 +51,12 @@ def test_columns_tell_the_loudest_region_and_the_file_all(tmp_path):
     assert lines == ["id,left,top,width,height,area,peak", "a.png,3,3,3,1,3,5", "a.png,0,0,2,2,2,2"]
 
 
+def test_a_region_of_a_photograph_smaller_than_its_map_has_a_pixel():
+    mask, anomaly_map = np.zeros((64, 64), bool), np.ones((64, 64))
+    mask[41, 63] = True
+    assert find_regions(mask, anomaly_map, (10, 10))[0] == [Region(9, 6, 1, 1, 1, 1.0)]
+
+
 @pytest.mark.parametrize("size", [(4, 6), (401, 299), (1, 1)])
 def test_a_mask_of_all_pixels_is_the_whole_photograph(size):
     found, _ = find_regions(np.ones((4, 6), bool), MAP, size)
