@@ -123,7 +123,9 @@ class Example(Judged):
         if self.reconstruction is not None:
             found["reconstruction"] = pictures.to_pixels(self.reconstruction)
         if self.anomaly_map is not None:
-            found["difference"] = plots.heat_pixels(self.anomaly_map / self.scale)
+            found["map" if self.reconstruction is None else "difference"] = plots.heat_pixels(
+                self.anomaly_map / self.scale
+            )
         if self.marked is not None:
             found["marked"] = pictures.marked_pixels(self.image, self.marked, self.mask)
         elif self.mask is not None:

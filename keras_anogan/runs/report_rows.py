@@ -88,6 +88,7 @@ def rows_values(
         "groups": groups,
         "has_p": "p_value" in scored.results,
         "has_own": "own_score" in scored.results,
+        "reconstructs": any(getattr(example, "reconstruction", None) is not None for example in examples.values()),
         "has_deviations": any(getattr(example, "deviations", None) for example in examples.values()),
     }
 

@@ -103,7 +103,9 @@ def test_a_gaussian_at_each_place_has_maps(data, backbone, tmp_path):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["arguments"]["layer"] == ["down0"]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["reduction"] == "top"
-    assert "data:image/png" in (tmp_path / "run" / "report.html").read_text()
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "Map: how unusual each place is" in report
+    assert "reconstruction|" not in report  # there is none
 
 
 @pytest.mark.parametrize(
