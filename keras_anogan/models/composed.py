@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from typing import Any
 
@@ -14,6 +15,7 @@ from keras_anogan.detector import AnomalyDetector, Tags
 from keras_anogan.models.path_scored import PathScored, batches_again
 from keras_anogan.nn import scores
 
+TOP = 0.003  # of the pixels that a detector sees count in the score of a map
 AT_ONCE = 256  # patches in one pass of their detector, where an image has more
 
 
@@ -93,8 +95,9 @@ class MapDetector(DetectorOfParts):
     Args:
         detector: an `AnomalyDetector` of images whose `explain` has an `anomaly_map`; `fit` trains it.
         reduction: "top", "max" or "mean" (see `nn.scores.reduced_map`).
-        share: of "top", in (0, 1].
-        sigma: of the blur, in pixels; default: 1/128 of the image's shorter side.
+        share: of "top", in (0, 1]; default: 0.003 of what the detector sees, which is a patch for a `PatchDetector`, so
+            that a defect weighs the same in an image of any size.
+        sigma: of the blur, in pixels; default: 1/128 of the shorter side of what the detector sees.
         seed: integer; data order is a function of (seed, epoch).
 
     Raises:
@@ -107,7 +110,7 @@ class MapDetector(DetectorOfParts):
         self,
         detector: AnomalyDetector,
         reduction: str = "top",
-        share: float = 0.003,
+        share: float | None = None,
         sigma: float | None = None,
         seed: int = 0,
         name: str | None = None,
@@ -115,13 +118,15 @@ class MapDetector(DetectorOfParts):
         super().__init__(seed=seed, name=name)
         if not isinstance(detector, AnomalyDetector) or len(detector.sample_shape) != 3:
             raise ValueError(f"Expected a detector of images (height, width, channels). Received: {detector!r}.")
-        if not 0.0 < share <= 1.0:
+        if share is not None and not 0.0 < share <= 1.0:
             raise ValueError(f"Expected 0 < share <= 1. Received: share={share!r}.")
         if sigma is not None and not 0.0 <= sigma < np.inf:
             raise ValueError(f"Expected a finite sigma >= 0. Received: sigma={sigma!r}.")
         self.detector = detector
-        self.reduction, self.share = reduction, float(share)
-        self.sigma = min(detector.sample_shape[:2]) / 128.0 if sigma is None else float(sigma)
+        seen = (detector.detector if isinstance(detector, PatchDetector) else detector).sample_shape[:2]
+        self.reduction = reduction
+        self.share = TOP * math.prod(seen) / math.prod(detector.sample_shape[:2]) if share is None else float(share)
+        self.sigma = min(seen) / 128.0 if sigma is None else float(sigma)
         self.tags = dataclasses.replace(detector.tags, input="image", scores_map=True)  # type: ignore[misc]
         shape = tf.TensorSpec((None, *detector.sample_shape), "float32")
         if "anomaly_map" not in tf.function(detector.explain).get_concrete_function(shape).structured_outputs:

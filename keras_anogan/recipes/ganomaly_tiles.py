@@ -72,8 +72,7 @@ def plain_numbers() -> Numbers:
 
 def _by_map(detector: AnomalyDetector) -> MapDetector:
     """A detector of squares as one of photographs; `own_score` is the largest of a photograph's squares."""
-    whole = PatchDetector(detector, (WHOLE, WHOLE), STRIDE)
-    return MapDetector(whole, share=0.003 * SIDE**2 / WHOLE**2, sigma=SIDE / 128)
+    return MapDetector(PatchDetector(detector, (WHOLE, WHOLE), STRIDE))
 
 
 def _squares() -> np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,6 @@ from keras_anogan.words import counted
 
 COPIES = 4  # of an image that is changed at random, for a detector that reads each one once
 MOST_BYTES = 2**28  # of the tiles that are trained on
-TOP = 0.003  # of a tile's pixels count in a score, as in `MapDetector`
 LONGEST = 1024  # side of whole images in pixels, unless told
 
 
@@ -149,10 +147,3 @@ def _cut(rows: Any, corners: list[tuple[int, int]], side: int, each: int, seed: 
             found[number, i] = image[top : top + side, left : left + side]
     assert found is not None
     return found.reshape(-1, *found.shape[2:])
-
-
-def of_tiles(arguments: Arguments) -> tuple[float, float | None]:
-    """Share and blur of a `MapDetector`: where the detector sees tiles, as many pixels as of one tile, and its blur."""
-    if arguments.tiles is None:
-        return TOP, None
-    return TOP * arguments.tiles**2 / math.prod(arguments.sides), arguments.tiles / 128.0

@@ -38,7 +38,7 @@ from keras_anogan.runs.memory import check_memory
 from keras_anogan.runs.metrics import measure
 from keras_anogan.runs.report import report_training
 from keras_anogan.runs.run_arguments import RunArguments
-from keras_anogan.runs.sights import Sight, features_of_run, of_tiles, see, settle_size
+from keras_anogan.runs.sights import Sight, features_of_run, see, settle_size
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
 from keras_anogan.runs.verdict import add_chances, on_stray
 from keras_anogan.serving.fitted import FittedDetector
@@ -342,8 +342,7 @@ def _wrapped(detector: Any, arguments: RunArguments, sight: Sight | None) -> Any
     if isinstance(arguments, VideoArguments) and arguments.smooth > 1:
         return SmoothedDetector(detector, arguments.smooth, name="smoothed")
     if isinstance(arguments, Arguments) and arguments.reduction not in (None, "paper"):
-        share, sigma = of_tiles(arguments)
-        return MapDetector(detector, str(arguments.reduction), share, sigma, name="mapped")
+        return MapDetector(detector, str(arguments.reduction), name="mapped")
     return detector
 
 

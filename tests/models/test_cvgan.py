@@ -375,6 +375,16 @@ def test_many_patches_go_through_the_detector_in_groups_and_say_the_same(monkeyp
     np.testing.assert_allclose(served.serve(x)["score"], want["score"], rtol=1e-5)
 
 
+def test_the_map_of_a_whole_image_counts_as_many_pixels_as_that_of_a_patch():
+    inner = PCA((8, 8, 1), n_components=4)
+    mapped = composed.MapDetector(PatchDetector(inner, (20, 12), stride=6))
+    assert mapped.share == pytest.approx(0.003 * 64 / 240)
+    assert mapped.sigma == 8 / 128
+    assert composed.MapDetector(inner).share == 0.003
+    again = composed.MapDetector.from_config(mapped.get_config())
+    assert (again.share, again.sigma) == (mapped.share, mapped.sigma)
+
+
 def test_a_patch_detector_trains_and_keeps_the_contract():
     def make():
         inner = build_detector("gan_discriminator", (8, 8, 1), latent_dim=4, filters=4)  # small: two players, and noise
