@@ -37,6 +37,7 @@ from keras_anogan.models.composed import MapDetector, PatchDetector, SmoothedDet
 from keras_anogan.models.ensemble import Ensemble
 from keras_anogan.models.features import FeatureDetector
 from keras_anogan.models.memory import Memory
+from keras_anogan.models.padded import PaddedDetector
 from keras_anogan.nn.features import Features, build_features
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
@@ -99,6 +100,7 @@ __all__ = [
     "Memory",
     "Neighbors",
     "OGNet",
+    "PaddedDetector",
     "PatchDetector",
     "PatchGaussian",
     "PatchNeighbors",

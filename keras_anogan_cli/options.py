@@ -207,6 +207,13 @@ Stride = Annotated[
     int | None,
     typer.Option(help="Of --tiles: pixels from one tile to the next. Default: half of one.", show_default=False),
 ]
+Pad = Annotated[
+    bool,
+    typer.Option(
+        "--pad",
+        help="A folder: photographs keep their shape, and what is beside them counts neither in scores nor in maps.",
+    ),
+]
 Mirror = Annotated[
     str | None,
     typer.Option(

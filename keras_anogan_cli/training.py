@@ -60,6 +60,7 @@ def train(
     image_size: options.ImageSize = None,
     tiles: options.Tiles = None,
     stride: options.Stride = None,
+    pad: options.Pad = False,
     mirror: options.Mirror = None,
     rotate: options.Rotate = None,
     brightness: options.Brightness = None,

@@ -92,6 +92,19 @@ def test_a_perfect_map_has_pro_1_a_constant_one_half_the_limit_and_small_regions
     assert low == pytest.approx(0.5, abs=1e-4)
 
 
+def test_pixels_outside_do_not_count(draw):
+    masks, maps = np.zeros((2, 12, 12), bool), draw.normal(size=(2, 12, 12))
+    masks[:, 3:6, 3:6] = True
+    wide = [np.pad(each, ((0, 0), (4, 2), (0, 0))) for each in (masks, maps)]
+    inside = np.pad(np.ones(masks.shape, bool), ((0, 0), (4, 2), (0, 0)))
+    wide[1][~inside] = 99.0
+    for number in (evaluation.pixel_auroc, evaluation.per_region_overlap):
+        assert number(*wide, inside=inside) == pytest.approx(number(masks, maps))
+        assert number(*wide) < number(masks, maps)
+    with pytest.raises(ValueError, match="inside"):
+        evaluation.pixel_auroc(masks, maps, inside[:1])
+
+
 @pytest.mark.parametrize(
     ("masks", "maps", "word"),
     [

@@ -23,6 +23,7 @@ import numpy as np
 from keras_anogan.datasets.image_files import Facts, image_suffixes, inspect_image, load_image, read_mask, white_of
 from keras_anogan.datasets.image_layout import files_below, find_layout, named_images
 from keras_anogan.datasets.image_remarks import on_colors, on_depth, on_files, some
+from keras_anogan.nn.scaling import content_size
 from keras_anogan.words import counted
 
 COLORS = ("auto", "rgb", "grey")
@@ -268,7 +269,7 @@ def _mask_of(path: pathlib.Path, named: pathlib.Path, there: list[pathlib.Path])
     return mask
 
 
-def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> np.ndarray:
+def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int], pad: bool = False) -> np.ndarray:
     """Mask files as bool (n, height, width): True where a pixel is anomalous.
 
     A mask is cut at mid-grey (see `read_mask`) and shrunk to `size`. A pixel counts as anomalous when at least half of
@@ -278,6 +279,7 @@ def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> n
     Args:
         masks: files, bright where the image is anomalous; None stands for a mask without anomalous pixels.
         size: (height, width) of the result.
+        pad: a mask keeps its shape in the middle of it; default: one of another shape is squeezed.
 
     Raises:
         ValueError: for a file that can't be decoded.
@@ -287,9 +289,12 @@ def load_masks(masks: Sequence[pathlib.Path | None], size: tuple[int, int]) -> n
     shrunk = np.zeros((len(masks), *size), bool)
     for i, path in enumerate(masks):
         if path is not None and (marked := read_mask(path)[0]).any():
+            height, width = content_size(marked.shape[0], marked.shape[1], size) if pad else size
+            top, left = (size[0] - height) // 2, (size[1] - width) // 2
             image = Image.fromarray(marked.astype("float32"))
-            share = np.asarray(image.resize(size[::-1], Image.Resampling.BOX))
-            shrunk[i] = share >= 0.5 if (share >= 0.5).any() else share > 0.0
+            share = np.asarray(image.resize((width, height), Image.Resampling.BOX))
+            half = share >= 0.5
+            shrunk[i, top : top + height, left : left + width] = half if half.any() else share > 0.0
     return shrunk
 
 

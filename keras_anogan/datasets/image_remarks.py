@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from keras_anogan.datasets.image_files import Facts
 
 FactsOf = dict[pathlib.Path, Facts]
@@ -96,18 +98,25 @@ def on_new(facts: FactsOf, channels: int, dtype: str, white: int) -> list[str]:
     return found
 
 
-def on_sides(facts: FactsOf, sides: tuple[int, int]) -> list[str]:
+def on_sides(facts: FactsOf, sides: tuple[int, int], pad: bool = False) -> list[str]:
     """Of images whose sides have another ratio than those of the networks' images.
 
     Args:
         facts: of the images.
         sides: (height, width) of the images that the networks see.
+        pad: whether images keep their shape there.
     """
     own = sides[1] / sides[0]
     ratios = [fact.size[1] / fact.size[0] for fact in facts.values()]
     far = sorted(ratio for ratio in ratios if max(ratio / own, own / ratio) > FAR)
     if not far:
         return []
+    if pad:
+        share = float(np.mean([min(ratio / own, own / ratio) for ratio in ratios]))
+        return [
+            f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, and "
+            f"padded: a photograph fills {share:.0%} of them on average."
+        ]
     usual, short, step = far[len(far) // 2], min(sides), 1
     while short // step > 7 and short % (2 * step) == 0:  # what networks halve their images by
         step *= 2
@@ -117,6 +126,8 @@ def on_sides(facts: FactsOf, sides: tuple[int, int]) -> list[str]:
     keeps = "keeps their ratio" if fit < 1.03 else "comes near to it"
     shape = f"{usual:.3g}:1" if usual >= 1 else f"1:{1 / usual:.3g}"
     advice = f"; --image-size {width}x{height} {keeps}" if long <= LONG * short else ""
+    if not advice or max(ratios) > FAR * min(ratios):
+        advice += "; --pad keeps each one's own"
     return [
         f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, such as "
         f"{shape}, and squeezed{advice}."

@@ -32,8 +32,8 @@ class DetectorOfParts(AnomalyDetector):
         raise NotImplementedError(f"{type(self).__name__} has to define parts(x).")
 
     def compile(self, optimizers: dict[str, Any] | None = None, jit_compile: bool | None = None, **kwargs: Any) -> None:
-        """Configure training; arguments go to the detector's own `compile`, if it is not compiled yet."""
-        if not self.detector.compiled:
+        """Configure training; arguments go to the detector's own `compile`, left as it is if there are none."""
+        if optimizers is not None or not self.detector.compiled:
             self.detector.compile(optimizers=optimizers, jit_compile=jit_compile, **kwargs)
         super().compile(jit_compile=False, run_eagerly=kwargs.get("run_eagerly", False))
 
@@ -148,8 +148,9 @@ class MapDetector(DetectorOfParts):
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the detector says, with its `anomaly_map` blurred and `score` taken from it; its own is `own_score`."""
         explained = self.detector.explain(x)
-        anomaly_map = scores.blurred(explained["anomaly_map"], self.sigma)
-        score = scores.reduced_map(anomaly_map, self.reduction, self.share)
+        inside = explained.get("inside")
+        anomaly_map = scores.blurred(explained["anomaly_map"], self.sigma, inside)
+        score = scores.reduced_map(anomaly_map, self.reduction, self.share, inside)
         return {**explained, "anomaly_map": anomaly_map, "score": score, "own_score": explained["score"]}
 
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 # A byte v is the value v * BYTE_SCALE + BYTE_OFFSET in [-1, 1]; a model that takes raw bytes has them in a `Rescaling`.
 BYTE_SCALE, BYTE_OFFSET = 1.0 / 127.5, -1.0
 BLOCK = 2**16
+PADDING = -3.0  # beside a photograph on its canvas, for [-1, 1]: no pixel of it can be that
+
+
+def content_size(height: Any, width: Any, sides: tuple[int, int], least: Any = min, most: Any = max) -> tuple[Any, Any]:
+    """(height, width) of a photograph that keeps its shape and just fits into `sides`, at least one pixel each.
+
+    Args:
+        height, width: of the photograph, integers.
+        sides: (height, width) of the canvas.
+        least, most: of two integers; TensorFlow's for tensors.
+    """
+    return (
+        least(sides[0], most(1, (2 * height * sides[1] + width) // (2 * width))),
+        least(sides[1], most(1, (2 * width * sides[0] + height) // (2 * height))),
+    )
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

@@ -166,11 +166,19 @@ def residual_map(x: Any, x_hat: Any) -> Any:
 MAP_REDUCTIONS = ("mean", "max", "top")  # of an anomaly map to one number
 
 
-def blurred(anomaly_map: Any, sigma: float) -> Any:
+def blurred(anomaly_map: Any, sigma: float, inside: Any = None) -> Any:
     """An anomaly map (batch, H, W) after a Gaussian blur of `sigma` pixels, mirrored at the edges; 0 for none.
 
     A single noisy pixel counts less then, a defect of several as much as before.
+
+    Args:
+        anomaly_map: shape (batch, H, W), H and W known.
+        sigma: in pixels.
+        inside: bool (batch, H, W): the other pixels are 0 and run into none; None for all.
     """
+    if inside is not None:
+        weight = ops.cast(inside, "float32")
+        return weight * blurred(weight * anomaly_map, sigma) / ops.maximum(blurred(weight, sigma), 1e-6)
     if sigma == 0.0:
         return anomaly_map
     reach = min(int(np.ceil(3.0 * sigma)), *(side - 1 for side in anomaly_map.shape[1:]))
@@ -182,7 +190,7 @@ def blurred(anomaly_map: Any, sigma: float) -> Any:
     return ops.conv(down, ops.reshape(weights, (1, -1, 1, 1)))[..., 0]
 
 
-def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.003) -> Any:
+def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.003, inside: Any = None) -> Any:
     """One number of an anomaly map: (batch, H, W) to (batch,).
 
     Args:
@@ -190,18 +198,28 @@ def reduced_map(anomaly_map: Any, reduction: str = "top", share: float = 0.003) 
         reduction: "mean" over all pixels; "max", the largest; or "top", the mean of the largest `share` of the pixels,
             which a small defect moves and a single pixel does not.
         share: of "top", in (0, 1]; at least one pixel counts.
+        inside: bool (batch, H, W): the other pixels do not count; None for all.
 
     Raises:
         ValueError: for another reduction.
     """
     if reduction not in MAP_REDUCTIONS:
         raise ValueError(f"Expected the reduction to be one of {MAP_REDUCTIONS}. Received: reduction={reduction!r}.")
-    if reduction == "mean":
+    if reduction == "mean" and inside is None:
         return ops.mean(anomaly_map, axis=(1, 2))
+    if reduction == "mean":
+        weight = ops.cast(inside, "float32")
+        return ops.sum(weight * anomaly_map, axis=(1, 2)) / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0)
     size = anomaly_map.shape[1] * anomaly_map.shape[2]
     count = 1 if reduction == "max" else max(1, int(np.ceil(share * size)))
+    if inside is not None:
+        anomaly_map = ops.where(inside, anomaly_map, -float("inf"))
     largest, _ = ops.top_k(ops.reshape(anomaly_map, (-1, size)), count)
-    return ops.mean(largest, axis=-1)
+    if inside is None or count == 1:
+        return ops.mean(largest, axis=-1)
+    own = ops.cast(ops.sum(ops.cast(inside, "int32"), axis=(1, 2), keepdims=True)[:, 0], "float32")
+    counts = ops.arange(count, dtype="float32") < ops.maximum(1.0, ops.ceil(share * own))
+    return ops.sum(ops.where(counts, largest, 0.0), axis=-1) / ops.sum(ops.cast(counts, "float32"), axis=-1)
 
 
 def top_blocks(error_map: Any, block: int = 8, top: int = 4) -> Any:

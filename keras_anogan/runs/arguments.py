@@ -63,6 +63,8 @@ class Arguments(RunArguments):
         tiles: side of square tiles of the images: the detector is trained on these, and whole images are scored (see
             `PatchDetector`). The size of whole images is then `image_size`, or, of a folder, their own.
         stride: of `tiles`: pixels from one to the next; default: half of one.
+        pad: of a folder: photographs keep their shape, and what is beside them counts neither in scores nor in maps
+            (see `PaddedDetector`); default: they are squeezed.
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
         flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         mirror: "horizontal", "vertical" or "both": training images are mirrored at random (see `datasets.augmented`).
@@ -97,6 +99,7 @@ class Arguments(RunArguments):
     layer: list[str] | None = None
     tiles: int | None = None
     stride: int | None = None
+    pad: bool = False
     mirror: str | None = None
     rotate: float | None = None
     brightness: float | None = None
@@ -184,7 +187,7 @@ class Arguments(RunArguments):
         if self.color not in COLORS:
             raise ValueError(f"Expected --color to be one of {', '.join(COLORS)}. Received: {self.color!r}.")
         given: dict[str, Any] = {"--normal-dir": self.normal_dir, "--abnormal-dir": self.abnormal_dir}
-        given |= {"--flat": self.flat, "--group": self.group}
+        given |= {"--flat": self.flat, "--group": self.group, "--pad": self.pad}
         try:
             re.compile(self.group or "")
         except re.error as error:
@@ -196,6 +199,13 @@ class Arguments(RunArguments):
             raise ValueError(f"Expected {idle[0]} with a folder of images only. Received: {self.data}.")
         if self.flat and (self.normal_dir or self.abnormal_dir):
             raise ValueError("Expected either --flat or --normal-dir and --abnormal-dir. Received: both.")
+        if self.pad and self.tiles is not None:
+            raise ValueError("Expected either --pad or --tiles. Received: both; tiles are cut from whole photographs.")
+        if self.pad and self.reduction == "paper":
+            raise ValueError(
+                "Expected --reduction top, max or mean with --pad: only a map tells what lies in the photograph. "
+                "Received: paper."
+            )
 
     def _check_features(self) -> None:
         """Refuse an unknown backbone, files that are not there, and detectors that can't see features."""
@@ -214,6 +224,11 @@ class Arguments(RunArguments):
             raise ValueError(
                 f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} with --features. "
                 f"Received: {self.detector}, which needs images."
+            )
+        if self.pad and self.detector not in ON_GRID:
+            raise ValueError(
+                f"Expected --detector {' or '.join(ON_GRID)} with --features and --pad: only a map tells what is "
+                f"in the photograph. Received: {self.detector}."
             )
         self._check_detector("image" if self.detector in ON_GRID else "table", "features of images")
 

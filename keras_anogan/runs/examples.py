@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_anogan import pictures, plots
-from keras_anogan.runs.regions import Region, find_regions, size_of
+from keras_anogan.runs.regions import Region, content, find_regions, size_of
 from keras_anogan.runs.tasks import Task
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import batch_size, column_deviations
@@ -171,17 +171,19 @@ def _images(order: np.ndarray, scored: ScoredRows, fitted: FittedDetector) -> di
         keys = {"reconstruction": "reconstruction", "anomaly_map": "anomaly_map", "marked": "anomaly_mask"}
         known = {name: np.array(explained[key]) for name, key in keys.items() if key in explained}
         for i, row in enumerate(part):
+            place = content(np.array(explained["inside"][i]) if "inside" in explained else None)
+            shown = {name: values[i][place] for name, values in known.items()}
             regions: list[Region] = []
-            if "marked" in known:
-                place, mask = size_of(scored.rows, int(row)), known["marked"][i]
-                regions, known["marked"][i] = find_regions(mask, known["anomaly_map"][i], place, scored.least_area)
+            if "marked" in shown:
+                own = size_of(scored.rows, int(row))
+                regions, shown["marked"] = find_regions(shown["marked"], shown["anomaly_map"], own, scored.least_area)
             found[int(row)] = Example(
                 **_what_is_known(row, scored),
-                image=images[i],
+                image=images[i][place],
                 scale=map_scale(fitted),
-                mask=None if scored.masks is None else scored.masks[row],
+                mask=None if scored.masks is None else scored.masks[row][place],
                 regions=tuple(regions),
-                **{name: values[i] for name, values in known.items()},
+                **shown,
             )
     return found
 

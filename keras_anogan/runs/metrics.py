@@ -74,9 +74,10 @@ def _baselines(
 ) -> Iterator[tuple[str, Any, np.ndarray]]:
     """(title, detector or None, scores of the test rows) of each, with the map's reduction of the run's detector."""
     reduced: Any = getattr(fitted.detector, "members", [fitted.detector])[0]
-    tiles = sight if sight is not None and sight.plain else None
-    seen = task if tiles is None else tiles.task
-    near = Neighbors(seen.shape, n_components=None if tiles is None else SPACE, seed=seed)  # of many tiles it is slow
+    plain = None if sight is None else sight.plain
+    seen = task if plain is None else plain.task
+    many = plain is not None and plain.many
+    near = Neighbors(seen.shape, n_components=SPACE if many else None, seed=seed)  # of many tiles it is slow
     detectors: list[Any] = [PCA(seen.shape, seed=seed), near]
     if task.kind == "table":
         detectors.append(Gaussian(task.shape, seed=seed))
@@ -87,12 +88,12 @@ def _baselines(
         if detector.get_config() == {**own.get_config(), "name": detector.name}:
             continue  # it is the run's own detector
         title = f"PCA-{detector.n_components}" if isinstance(detector, PCA) else type(detector).__name__
-        if detector is near and tiles is not None:
+        if detector is near and many:
             title = f"{title} in PCA-{SPACE}"
         detector.compile()
-        detector.fit(seen.train if detector is not near or tiles is None else _some(seen.train))
-        if tiles is not None:
-            detector = tiles.wrapped(detector)
+        detector.fit(_some(seen.train) if detector is near and many else seen.train)
+        if plain is not None:
+            detector = plain.wrapped(detector)
         if reduced.tags.scores_map:
             detector = MapDetector(detector, reduced.reduction, reduced.share, reduced.sigma)
         yield title, detector, numbers_of(detector.explain, task.test, batch_size(task.shape))["score"]
@@ -121,16 +122,16 @@ def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:
     """What the maps and masks say of the true masks, at the size of the detector's input."""
     assert task.masks is not None
     assert task.labels is not None
-    maps, marks, found, first = [], [], 0, 0
+    parts, marks, found, first = [], [], 0, 0
     for part in Scorer(fitted).explain(task.test):
         mask = task.masks[first : first + len(part["score"])]
-        maps.append(_thinned(part["anomaly_map"], task))
+        parts.append(_maps_of(part, task))
         marks.append(part["anomaly_mask"].any(axis=(1, 2)))
         found += int((part["anomaly_mask"] & mask).sum())
         first += len(mask)
     normal = task.labels == 0
     return {
-        **_map_numbers(task, np.concatenate(maps)),
+        **_map_numbers(task, parts),
         "threshold": fitted.pixel_threshold,
         "normal_images": int(normal.sum()),
         "normal_images_marked": int(np.concatenate(marks)[normal].sum()),
@@ -141,18 +142,25 @@ def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:
 def _measure_map(detector: AnomalyDetector, task: Task) -> dict[str, float]:
     """What a baseline's maps say of the true masks."""
     parts = explain_rows(detector.explain, task.test, batch_size(task.shape))
-    return _map_numbers(task, np.concatenate([_thinned(part["anomaly_map"], task) for part in parts]))
+    return _map_numbers(task, [_maps_of(part, task) for part in parts])
 
 
-def _map_numbers(task: Task, maps: np.ndarray) -> dict[str, float]:
+def _maps_of(part: dict[str, np.ndarray], task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """The maps of a batch, and which of their pixels are inside the photograph, (n, h, w) each."""
+    maps = part["anomaly_map"]
+    return _thinned(maps, task), _thinned(part.get("inside", np.ones(maps.shape, bool)), task)
+
+
+def _map_numbers(task: Task, parts: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """Over the images whose pixels are known: of an anomalous one without a mark nobody knows which are normal."""
     assert task.masks is not None
     assert task.labels is not None
     known = (task.labels == 0) | task.masks.any(axis=(1, 2))
+    maps, inside = (np.concatenate(each)[known] for each in zip(*parts, strict=True))
     masks = _thinned(task.masks, task)[known]
     return {
-        "auroc": evaluation.pixel_auroc(masks, maps[known]),
-        "pro": evaluation.per_region_overlap(masks, maps[known]),
+        "auroc": evaluation.pixel_auroc(masks, maps, inside),
+        "pro": evaluation.per_region_overlap(masks, maps, inside=inside),
     }
 
 

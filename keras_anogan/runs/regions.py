@@ -43,6 +43,23 @@ class Region:
         return [self.left, self.top, self.width, self.height, self.area, f"{self.peak:.6g}"]
 
 
+def content(inside: np.ndarray | None) -> tuple[slice, slice]:
+    """Rows and columns of a canvas on which the photograph lies; all of them where nothing is padded.
+
+    Args:
+        inside: bool (h, w), True where the photograph is; None for everywhere.
+    """
+    if inside is None or not inside.any():
+        return slice(None), slice(None)
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def content_of(batch: dict[str, np.ndarray], number: int) -> tuple[slice, slice]:
+    """Where one photograph of a batch of `Scorer.explain` lies on its canvas."""
+    return content(batch["inside"][number] if "inside" in batch else None)
+
+
 def find_regions(
     mask: np.ndarray, anomaly_map: np.ndarray, size: tuple[int, int], least: int = 0
 ) -> tuple[list[Region], np.ndarray]:
@@ -92,8 +109,9 @@ def numbers_and_regions(scorer: Scorer, rows: Any, least: int = 0) -> tuple[dict
 
     def parts() -> Iterator[dict[str, np.ndarray]]:
         for batch in scorer.explain(rows):
-            for mask, anomaly_map in zip(batch["anomaly_mask"], batch["anomaly_map"], strict=True):
-                regions.append(find_regions(mask, anomaly_map, size_of(rows, len(regions)), least)[0])
+            for i, (mask, anomaly_map) in enumerate(zip(batch["anomaly_mask"], batch["anomaly_map"], strict=True)):
+                place = content_of(batch, i)
+                regions.append(find_regions(mask[place], anomaly_map[place], size_of(rows, len(regions)), least)[0])
             yield numbers_in(batch)
 
     numbers = gathered(parts())

@@ -16,7 +16,7 @@ from keras_anogan.files import replacing
 from keras_anogan.pictures import overlaid_pixels, to_pixels
 from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.inputs import Inputs
-from keras_anogan.runs.regions import find_regions, size_of
+from keras_anogan.runs.regions import content_of, find_regions, size_of
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import Scorer
 
@@ -37,15 +37,16 @@ def write_maps(
     """
     number, scale, names = 0, map_scale(scorer.fitted), picture_names(inputs.ids["id"])
     for batch in scorer.explain(inputs.rows):
-        for i, anomaly_map in enumerate(batch["anomaly_map"]):
-            name = names[number]
+        for i, canvas in enumerate(batch["anomaly_map"]):
+            place = content_of(batch, i)
+            name, anomaly_map = names[number], canvas[place]
             if maps is not None:
                 _save(maps / name, plots.heat_pixels(anomaly_map))
             if overlay is not None:
                 marked = None
                 if "anomaly_mask" in batch:
                     size = size_of(inputs.rows, number)
-                    marked = find_regions(batch["anomaly_mask"][i], anomaly_map, size, least)[1]
+                    marked = find_regions(batch["anomaly_mask"][i][place], anomaly_map, size, least)[1]
                 shares = np.clip(anomaly_map / scale, 0.0, 1.0)
                 pixels = overlaid_pixels(
                     _photograph(inputs.rows, number), plots.heat_pixels(shares), 0.5 * shares, marked

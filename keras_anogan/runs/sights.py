@@ -16,6 +16,7 @@ from keras_anogan.datasets import ImageRows
 from keras_anogan.datasets.augmented import Augmented
 from keras_anogan.models.composed import PatchDetector, places
 from keras_anogan.models.features import FeatureDetector, features_of, moments
+from keras_anogan.models.padded import PaddedDetector, without_padding
 from keras_anogan.nn.features import Features, build_features
 from keras_anogan.runs.arguments import ON_GRID, Arguments
 from keras_anogan.runs.folder import Say
@@ -36,12 +37,14 @@ class Sight:
     Attributes:
         task: the run's, whose training and stop rows are what it sees.
         wrapped: makes of a detector of these a detector of images.
-        plain: whether plain baselines see the same; else they see the images.
+        plain: what plain baselines see; None where that is the images as they are.
+        many: whether that is many more than there are images.
     """
 
     task: Task
     wrapped: Callable[[Any], Any]
-    plain: bool = False
+    plain: Sight | None = None
+    many: bool = False
 
 
 def features_of_run(arguments: RunArguments, channels: int) -> Features | None:
@@ -60,6 +63,8 @@ def see(arguments: RunArguments, features: Features | None, task: Task, say: Say
     """What a run's detector sees; None where it is the images themselves."""
     if not isinstance(arguments, Arguments):
         return None
+    if arguments.pad:
+        return _on_canvas(arguments, features, task, say)
     if features is not None:
         return _through(features, _augmented(arguments, task, once=True), say)
     once = arguments.tags.closed_form
@@ -67,6 +72,23 @@ def see(arguments: RunArguments, features: Features | None, task: Task, say: Say
         sight = _in_tiles(arguments, task, say)
         return dataclasses.replace(sight, task=_augmented(arguments, sight.task, once))
     return Sight(_augmented(arguments, task, once), lambda detector: detector) if arguments.augments else None
+
+
+def _on_canvas(arguments: Arguments, features: Features | None, task: Task, say: Say) -> Sight:
+    """Images with mid-grey where nothing is, seen as the other arguments say."""
+    padded = Sight(
+        dataclasses.replace(task, train=_filled(task.train), stop=_filled(task.stop)),
+        lambda detector: PaddedDetector(detector, name="padded"),
+    )
+    seen = see(dataclasses.replace(arguments, pad=False), features, padded.task, say)
+    if seen is None:
+        return dataclasses.replace(padded, plain=padded)
+    return Sight(seen.task, lambda detector: padded.wrapped(seen.wrapped(detector)), plain=padded)
+
+
+def _filled(rows: ImageRows) -> ImageRows:
+    """The same rows, mid-grey where nothing is."""
+    return ImageRows(rows.paths, lambda raw: without_padding(rows.preprocess(raw)), rows.cache_bytes, rows.load)
 
 
 def _augmented(arguments: Arguments, task: Task, once: bool) -> Task:
@@ -129,7 +151,8 @@ def _in_tiles(arguments: Arguments, task: Task, say: Say) -> Sight:
     train, stop = (_cut(part, corners, side, each, arguments.seed) for part in (task.train, task.stop))
     classes = None if task.train_classes is None else np.repeat(task.train_classes, each)
     seen = dataclasses.replace(task, train=train, stop=stop, train_classes=classes)
-    return Sight(seen, lambda detector: PatchDetector(detector, sides, stride, name="tiled"), plain=True)
+    sight = Sight(seen, lambda detector: PatchDetector(detector, sides, stride, name="tiled"), many=True)
+    return dataclasses.replace(sight, plain=sight)
 
 
 def _cut(rows: Any, corners: list[tuple[int, int]], side: int, each: int, seed: int) -> np.ndarray:

@@ -159,7 +159,7 @@ def _check_early(arguments: RunArguments) -> float:
         return 0.0
     shape = (8,) if arguments.is_table else _seen_shape(arguments, 1)
     share = check_memory(arguments, shape)
-    if arguments.reduction is not None:
+    if arguments.reduction is not None or arguments.pad:
         with tf.Graph().as_default():  # in which weights take no memory
             phases = build_phases(str(arguments.detector), shape, seed=arguments.seed, **arguments.built_with)
             _settle_reduction(arguments, list(phases.values())[-1])
@@ -328,10 +328,9 @@ def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
     if arguments.tiles is not None or "anomaly_map" in explained_names(detector):
         default = "top" if arguments.sources else "paper"  # a folder's anomalies may be small
         return dataclasses.replace(arguments, reduction=arguments.reduction or default)
-    if arguments.reduction is not None:
-        raise ValueError(
-            f"Expected a detector with maps for --reduction {arguments.reduction}. Received: {arguments.detector}."
-        )
+    if arguments.reduction is not None or arguments.pad:
+        option = "--pad" if arguments.reduction is None else f"--reduction {arguments.reduction}"
+        raise ValueError(f"Expected a detector with maps for {option}. Received: {arguments.detector}.")
     return dataclasses.replace(arguments, reduction="paper")
 
 

@@ -14,20 +14,62 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_anogan.nn.scaling import BYTE_OFFSET, BYTE_SCALE
+from keras_anogan.nn.scaling import BYTE_OFFSET, BYTE_SCALE, content_size
 from keras_anogan.training.batches import check_rows, check_shape
 
 Shape = tuple[int | None, ...]
 
 
-def image_preprocessing(height: int, width: int, white: int = 255) -> keras.Layer:
+def image_preprocessing(height: int, width: int, white: int = 255, pad: bool = False) -> keras.Layer:
     """Raw images (batch, any, any, C) in [0, white] to float32 (batch, height, width, C) in [-1, 1].
 
     Bilinear with anti-aliasing, so that a large photograph shrinks without speckles. What is brighter than white
     becomes more than 1.
+
+    Args:
+        height, width: of what the detector takes.
+        white: raw value that becomes 1.
+        pad: an image keeps its shape in the middle, and the rest is -3, which `PaddedDetector` leaves out. Default:
+            an image of another shape is squeezed.
     """
-    resizing = keras.layers.Resizing(height, width, antialias=True, data_format="channels_last", dtype="float32")
+    if pad:
+        resizing: keras.Layer = Letterbox(height, width, -float(white), dtype="float32")
+    else:
+        resizing = keras.layers.Resizing(height, width, antialias=True, data_format="channels_last", dtype="float32")
     return keras.Sequential([resizing, rescaling(white=white)], name="preprocessing")
+
+
+@keras.saving.register_keras_serializable("keras_anogan")
+class Letterbox(keras.layers.Layer):
+    """Images (batch, any, any, C) in the middle of a canvas (batch, height, width, C), as large as they fit there.
+
+    `keras.layers.Resizing` pads before it resizes, so that padding runs into the image's edge; here it does not.
+
+    Args:
+        height, width: of the canvas.
+        value: of the padding.
+    """
+
+    def __init__(self, height: int, width: int, value: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height, self.width, self.value = height, width, value
+
+    def call(self, images: Any) -> Any:
+        shape = tf.shape(images)
+        size = content_size(shape[1], shape[2], (self.height, self.width), tf.minimum, tf.maximum)
+        resized = tf.image.resize(images, size, antialias=True)
+        before = ((self.height - size[0]) // 2, (self.width - size[1]) // 2)
+        after = (self.height - size[0] - before[0], self.width - size[1] - before[1])
+        sides = [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]]
+        return tf.ensure_shape(
+            tf.pad(resized, sides, constant_values=self.value), self.compute_output_shape(images.shape)
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], self.height, self.width, input_shape[-1])
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "height": self.height, "width": self.width, "value": self.value}
 
 
 def rescaling(name: str | None = None, white: int = 255) -> keras.Layer:

@@ -383,7 +383,7 @@ def test_what_cannot_be_gathered_gets_a_sentence(tmp_path):
         ((60, 90), (64, 64), "such as 1.5:1, and squeezed; --image-size 96x64 keeps their ratio."),
         ((90, 60), (64, 64), "such as 1:1.5, and squeezed; --image-size 64x96 keeps their ratio."),
         ((60, 110), (28, 28), "such as 1.83:1, and squeezed; --image-size 52x28 keeps their ratio."),
-        ((2, 90), (64, 64), "such as 45:1, and squeezed."),
+        ((2, 90), (64, 64), "such as 45:1, and squeezed; --pad keeps each one's own."),
         ((60, 90), (64, 96), None),
         ((60, 65), (64, 64), None),
     ],
@@ -392,3 +392,11 @@ def test_other_sides_than_the_networks_are_told_of(size, sides, ends, tmp_path):
     write_images(tmp_path, 2, size=size)
     told = on_sides(scan_image_folder(tmp_path).facts, sides)
     assert [remark.endswith(ends or "") for remark in told] == [True] * (ends is not None)
+
+
+def test_padding_is_proposed_where_no_size_fits_all_and_tells_how_much_of_an_image_is_used(tmp_path):
+    write_images(tmp_path / "wide", 3, size=(60, 90))
+    write_images(tmp_path / "high", 1, size=(90, 60))
+    facts = scan_image_folder(tmp_path, flat=True).facts
+    assert on_sides(facts, (64, 64))[0].endswith("keeps their ratio; --pad keeps each one's own.")
+    assert "and padded: a photograph fills 67% of them on average." in on_sides(facts, (64, 64), pad=True)[0]

@@ -75,5 +75,6 @@ def test_an_image_without_a_mark_counts_in_no_figure_of_pixels(tmp_path):
     maps = np.random.default_rng(0).uniform(size=task.masks.shape) + task.masks
     maps[0] = 9.0  # bright all over: false pixels, if they counted
     without = dataclasses.replace(task, masks=task.masks[1:], labels=task.labels[1:])
-    assert _map_numbers(task, maps) == _map_numbers(without, maps[1:])
-    assert _map_numbers(task, maps)["auroc"] > evaluation.pixel_auroc(task.masks, maps)
+    found = _map_numbers(task, [(maps, np.ones(maps.shape, bool))])
+    assert found == _map_numbers(without, [(maps[1:], np.ones(maps[1:].shape, bool))])
+    assert found["auroc"] > evaluation.pixel_auroc(task.masks, maps)

@@ -81,14 +81,18 @@ def _preprocess_array(preprocess: Any, raw: np.ndarray) -> np.ndarray:
 def load_folder(arguments: Arguments) -> Task:
     """A folder: flat, in MVTec-AD's layout, or with folders that the arguments name."""
     folder = trained_images(arguments)
-    preprocess = image_preprocessing(*arguments.sides, white=folder.white)
+    preprocess = image_preprocessing(*arguments.sides, white=folder.white, pad=arguments.pad)
     rows = ImageRows(folder.train, preprocess, load=folder.load)
     total = len(rows)
     if total < 8:
         raise ValueError(f"Expected at least 8 normal images to split into train, stop, calibrate. Received: {total}.")
     share = arguments.calibrate_share or 0.2
     groups = None if arguments.group is None else groups_of(folder.train, arguments.group)
-    remarks = [*folder.remarks, *on_sides(folder.facts, arguments.sides), *on_groups(groups, folder, arguments.group)]
+    remarks = [
+        *folder.remarks,
+        *on_sides(folder.facts, arguments.sides, arguments.pad),
+        *on_groups(groups, folder, arguments.group),
+    ]
     paths: Sequence[pathlib.Path]
     kinds: Sequence[str]
     masks: Sequence[pathlib.Path | None] | None
@@ -128,7 +132,7 @@ def load_folder(arguments: Arguments) -> Task:
         fingerprint=folder.fingerprint,
         name=f"{folder.root.name}: {counted(total, 'normal images')}",
         remarks=tuple(remarks),
-        masks=None if masks is None else load_masks(masks, arguments.sides),
+        masks=None if masks is None else load_masks(masks, arguments.sides, arguments.pad),
         raw_dtype=folder.dtype,
         test_kinds=list(kinds),
         parts=parts,
