@@ -180,8 +180,8 @@ def train_video(
     config: options.Config = None,
 ) -> None:
     """Train a detector, by default C-VGAN, on days of normal footage and write a run folder with its report."""
-    from keras_anogan.runs.arguments import VideoArguments
     from keras_anogan.runs.parsing import parse_duration, parse_parameters, parse_size
+    from keras_anogan.runs.video_arguments import VideoArguments
 
     settings = {key: value for key, value in locals().items() if key in VideoArguments.__dataclass_fields__}
     given = {

@@ -6,7 +6,8 @@ What a command was asked for is checked without TensorFlow, so that what needs i
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_anogan.runs.arguments import Arguments, VideoArguments, demo_arguments
+from keras_anogan.runs.arguments import Arguments, demo_arguments
+from keras_anogan.runs.video_arguments import VideoArguments
 
 if TYPE_CHECKING:
     from keras_anogan.runs.benchmarking import benchmark

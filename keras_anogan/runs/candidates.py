@@ -13,9 +13,10 @@ from typing import Any
 
 from keras_anogan.catalogue import list_detectors, listing, meant
 from keras_anogan.datasets import is_table
-from keras_anogan.runs.arguments import NAMED_SETS, ON_GRID, Arguments, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS, ON_GRID, Arguments
 from keras_anogan.runs.checks import check_training
 from keras_anogan.runs.run_arguments import RunArguments
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.words import counted
 
 FILE = "benchmark.json"

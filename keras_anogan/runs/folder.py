@@ -24,8 +24,9 @@ import keras
 
 from keras_anogan.datasets.columns import carried_columns
 from keras_anogan.files import replacing
-from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.checks import check_alpha, check_run, read_config
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.thresholds import calibration_needed, lowest_alpha
 from keras_anogan.video import Footage, is_store, open_footage

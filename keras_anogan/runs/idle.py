@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from keras_anogan.catalogue import ORDER_STATISTICS, SET_BY_ALPHA, listing
-from keras_anogan.runs.arguments import NAMED_SETS, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS
+from keras_anogan.runs.video_arguments import VideoArguments
 
 LENGTHS = ("epochs", "budget", "batch_size", "learning_rate")
 

@@ -29,7 +29,7 @@ from keras_anogan.files import write_json
 from keras_anogan.models import Phases, build_phases
 from keras_anogan.models.composed import MapDetector, SmoothedDetector
 from keras_anogan.models.ensemble import LEAST_ROWS, Ensemble
-from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.budget import Plan, plan_training
 from keras_anogan.runs.checks import check_training, read_config
 from keras_anogan.runs.examples import ScoredRows
@@ -41,6 +41,7 @@ from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.sights import Sight, features_of_run, see, settle_size
 from keras_anogan.runs.tasks import Task, check_calibration, load_task, on_few, settle_alpha
 from keras_anogan.runs.verdict import add_chances, on_stray
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed

@@ -13,8 +13,9 @@ import keras_anogan_cli
 from keras_anogan.datasets import hold_out, load_digits, one_class, read_table
 from keras_anogan.models import list_detectors
 from keras_anogan.runs import load_run
-from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.parsing import parse_parameters
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.thresholds import THRESHOLDS
 
 QUICK = ("digits", "--normal", 3, "--alpha", 0.05, "--detector", "pca")

@@ -8,8 +8,9 @@ import pytest
 from keras_anogan.datasets import write_fabric
 from keras_anogan.models import build_phases
 from keras_anogan.runs import budget, train
-from keras_anogan.runs.arguments import Arguments, VideoArguments
+from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.parsing import parse_duration
+from keras_anogan.runs.video_arguments import VideoArguments
 
 
 def plan_of(monkeypatch, seconds, rows=59, fixed=0.0, **given):

@@ -21,8 +21,8 @@ from keras_anogan.datasets import make_street, write_street
 from keras_anogan.datasets.street import KINDS
 from keras_anogan.runs import load_run, score, train, watch, watching
 from keras_anogan.runs.alarms import find_events
-from keras_anogan.runs.arguments import VideoArguments
 from keras_anogan.runs.parsing import parse_size
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.streams import Feed, Frame
 from keras_anogan.thresholds import ConformalThreshold
 from keras_anogan.video import VideoWindows, open_footage, prepare, split_footage

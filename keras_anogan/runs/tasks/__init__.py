@@ -6,12 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from keras_anogan.runs.arguments import NAMED_SETS, Arguments, VideoArguments
+from keras_anogan.runs.arguments import NAMED_SETS, Arguments
 from keras_anogan.runs.run_arguments import RunArguments
 from keras_anogan.runs.tasks.base import Task
 from keras_anogan.runs.tasks.footage import footage_name, load_footage
 from keras_anogan.runs.tasks.images import load_folder, load_named
 from keras_anogan.runs.tasks.tables import TableTask, load_table, split_table
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.thresholds import LEAST_ALPHA, calibration_needed, lowest_alpha, proposed_alpha
 from keras_anogan.words import counted
 

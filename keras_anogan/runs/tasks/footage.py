@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_anogan.runs.arguments import VideoArguments
 from keras_anogan.runs.tasks.base import Task
+from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.serving.preprocessing import rescaling
 from keras_anogan.video import Footage, VideoWindows, is_store, open_footage, split_footage
 from keras_anogan.video.opening import size_remarks
