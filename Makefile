@@ -84,7 +84,7 @@ benchmark: .venv/installed-bench
 	  aae_ensemble-mnist-oneanomalous aae_ensemble-mnist-oneclass fanogan_path-mnist-oneclass efficientgan_path-kdd99-realistic \
 	  ganomaly-cifar10-classes ganomaly-mnist-oneanomalous ganomaly-tiles-kinds \
 	  pca-fabric-defaults pca-tiles-defaults features_gaussian-tiles-kinds features_flow-tiles-kinds patch_gaussian-tiles-kinds \
-	  patch_neighbors-tiles-kinds ganomaly_tiled-tiles-kinds \
+	  patch_neighbors-tiles-kinds features_multiscale-tiles-kinds ganomaly_tiled-tiles-kinds \
 	  cvgan-ped2-frames cvgan-ped2-pixels cvgan-street-frames cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \
 	  $(BIN)/keras-anogan reproduce $$name || exit 1; done
 	$(BIN)/python benchmarks/render.py

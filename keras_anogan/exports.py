@@ -38,6 +38,7 @@ from keras_anogan.models.ensemble import Ensemble
 from keras_anogan.models.features import FeatureDetector
 from keras_anogan.models.memory import Memory
 from keras_anogan.models.padded import PaddedDetector
+from keras_anogan.models.views import ViewsDetector
 from keras_anogan.nn.features import Features, build_features
 from keras_anogan.nn.scores import PredictionError
 from keras_anogan.serving.fitted import FittedDetector
@@ -114,6 +115,7 @@ __all__ = [
     "TableEncoder",
     "Tags",
     "VideoWindows",
+    "ViewsDetector",
     "__version__",
     "build_detector",
     "build_features",

@@ -222,6 +222,10 @@ Mirror = Annotated[
         show_default=False,
     ),
 ]
+Views = Annotated[
+    bool,
+    typer.Option("--views", help="Images: score each image in all views that --mirror makes, and take the mean."),
+]
 Rotate = Annotated[
     float | None,
     typer.Option(help="Images: turn training images by up to so many degrees to either side.", show_default=False),
@@ -250,6 +254,14 @@ Layer = Annotated[
     typer.Option(
         help="Of --features: a layer whose maps are taken, one option for each. Default: the two coarsest maps, for "
         "patch_gaussian and patch_neighbors the two before the coarsest.",
+        show_default=False,
+    ),
+]
+Scale = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="Of --features: let the network see each image shrunk to this share of its sides too, such as 0.5, one "
+        "option for each.",
         show_default=False,
     ),
 ]

@@ -39,10 +39,20 @@ class DetectorOfParts(AnomalyDetector):
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train the detector on the parts of samples (n, *sample_shape); arguments as in every detector's `fit`."""
-        if not self.detector.tags.closed_form:
+        if not (self.detector.tags.closed_form or self.fits_at_once):
             return self._fit_on_parts(x, *args, **kwargs)
-        rows = self.check_rows(np.asarray(x[0] if isinstance(x, tuple) else x))
-        return self.detector.fit(np.concatenate([np.asarray(self.parts(row[None])) for row in rows]))
+        if kwargs.get("validation_data") is not None:
+            kwargs["validation_data"] = self._all_parts(kwargs["validation_data"])
+        return self.detector.fit(self._all_parts(x[0] if isinstance(x, tuple) else x), *args, **kwargs)
+
+    @property
+    def fits_at_once(self) -> bool:
+        """Whether the detector has to see all parts of all samples before it is trained on any."""
+        return getattr(self.detector, "fits_at_once", False)
+
+    def _all_parts(self, x: Any) -> np.ndarray:
+        rows = self.check_rows(np.asarray(x))
+        return np.concatenate([np.asarray(self.parts(row[None])) for row in rows])
 
     def _fit_on_parts(self, x: Any, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         detector = self.detector
@@ -123,7 +133,7 @@ class MapDetector(DetectorOfParts):
         if sigma is not None and not 0.0 <= sigma < np.inf:
             raise ValueError(f"Expected a finite sigma >= 0. Received: sigma={sigma!r}.")
         self.detector = detector
-        seen = (detector.detector if isinstance(detector, PatchDetector) else detector).sample_shape[:2]
+        seen = _patched(detector).sample_shape[:2]
         self.reduction = reduction
         self.share = TOP * math.prod(seen) / math.prod(detector.sample_shape[:2]) if share is None else float(share)
         self.sigma = min(seen) / 128.0 if sigma is None else float(sigma)
@@ -152,6 +162,16 @@ class MapDetector(DetectorOfParts):
         anomaly_map = scores.blurred(explained["anomaly_map"], self.sigma, inside)
         score = scores.reduced_map(anomaly_map, self.reduction, self.share, inside)
         return {**explained, "anomaly_map": anomaly_map, "score": score, "own_score": explained["score"]}
+
+
+def _patched(detector: AnomalyDetector) -> AnomalyDetector:
+    """The detector of patches in a detector around it; where there are no patches the detector itself."""
+    inner: Any = detector
+    while not isinstance(inner, PatchDetector):
+        if not hasattr(inner, "detector"):
+            return detector
+        inner = inner.detector
+    return inner.detector
 
 
 @keras.saving.register_keras_serializable("keras_anogan")

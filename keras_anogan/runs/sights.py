@@ -17,6 +17,7 @@ from keras_anogan.datasets.augmented import Augmented
 from keras_anogan.models.composed import PatchDetector, places
 from keras_anogan.models.features import FeatureDetector, features_of, moments
 from keras_anogan.models.padded import PaddedDetector, without_padding
+from keras_anogan.models.views import ViewsDetector
 from keras_anogan.nn.features import Features, build_features
 from keras_anogan.runs.arguments import ON_GRID, Arguments
 from keras_anogan.runs.folder import Say
@@ -56,7 +57,8 @@ def features_of_run(arguments: RunArguments, channels: int) -> Features | None:
     if not isinstance(arguments, Arguments) or arguments.features is None:
         return None
     shape, pooled = (*arguments.sides, channels), arguments.detector not in ON_GRID
-    return build_features(arguments.features, shape, arguments.layer, pooled, arguments.weights)
+    scales = (1.0, *(arguments.scale or ()))
+    return build_features(arguments.features, shape, arguments.layer, pooled, arguments.weights, scales)
 
 
 def see(arguments: RunArguments, features: Features | None, task: Task, say: Say) -> Sight | None:
@@ -65,6 +67,8 @@ def see(arguments: RunArguments, features: Features | None, task: Task, say: Say
         return None
     if arguments.pad:
         return _on_canvas(arguments, features, task, say)
+    if arguments.views:
+        return _in_views(arguments, features, task, say)
     if features is not None:
         return _through(features, _augmented(arguments, task, once=True), say)
     once = arguments.tags.closed_form
@@ -84,6 +88,14 @@ def _on_canvas(arguments: Arguments, features: Features | None, task: Task, say:
     if seen is None:
         return dataclasses.replace(padded, plain=padded)
     return Sight(seen.task, lambda detector: padded.wrapped(seen.wrapped(detector)), plain=padded)
+
+
+def _in_views(arguments: Arguments, features: Features | None, task: Task, say: Say) -> Sight:
+    """The mirrored views of each image that is scored, seen as the other arguments say."""
+    sight = see(dataclasses.replace(arguments, views=False), features, task, say)
+    assert sight is not None  # training images are mirrored
+    one, mirror = sight.wrapped, str(arguments.mirror)
+    return dataclasses.replace(sight, wrapped=lambda detector: ViewsDetector(one(detector), mirror, name="views"))
 
 
 def _filled(rows: ImageRows) -> ImageRows:

