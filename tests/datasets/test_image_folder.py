@@ -123,10 +123,29 @@ def test_rows_are_decoded_preprocessed_and_remembered_within_bounds(tmp_path):
     np.testing.assert_array_equal(batch[0], np.asarray(preprocess(load_image(folder.train[0])[None]))[0])
     np.testing.assert_array_equal(batch[0], batch[2])
     assert {shape[1:3] for shape in calls} == {(12, 10), (30, 40)}
+    assert all(row.base is None for row in rows._cache.values())  # a view would keep its whole batch in memory
     rows[np.array([0, 1, 2, 3])]
     rows[np.array([2])]
     assert len(rows._cache) == 2
     assert len(rows.take([1, 2])) == 2
+
+
+def test_images_of_one_size_are_preprocessed_together_and_as_if_alone(tmp_path, monkeypatch):
+    for seed, size in enumerate(((12, 10), (30, 40), (12, 10))):
+        write_images(tmp_path / f"{seed}", 5, size=size, seed=seed)
+    folder = scan_image_folder(tmp_path, flat=True)
+    calls, preprocess = [], image_preprocessing(8, 8)
+    rows = ImageRows(folder.train, lambda raw: calls.append(len(raw)) or preprocess(raw), cache_bytes=0)
+    order = np.random.default_rng(0).permutation(15)
+    alone = np.concatenate([np.asarray(preprocess(load_image(folder.train[i])[None])) for i in order])
+    np.testing.assert_array_equal(rows[order], alone)
+    assert len(calls) <= 3  # one image tells how large they are, then two sizes
+    monkeypatch.setattr("keras_anogan.datasets.image_folder.MOST_AT_ONCE", 4 * 12 * 10)
+    np.testing.assert_array_equal(rows[order], alone)
+    calls.clear()
+    np.testing.assert_array_equal(rows[order], alone)
+    assert max(calls) <= 4  # of 120 bytes each; a larger one comes alone
+    assert len(calls) > 3
 
 
 def test_broken_files_are_named_and_skipped_only_on_request(mvtec):
