@@ -238,6 +238,16 @@ _CASES = (
         pytorch=True,
     ),
     Case(
+        name="speed-features_files-score",
+        what="the same from JPEG files of 640 x 480: what `keras-anogan score` does, decoding included, against Pillow "
+        "on two threads and the network in PyTorch",
+        side="features",
+        task="files",
+        units=128,
+        bound=1.0,
+        pytorch=True,
+    ),
+    Case(
         name="speed-autoencoder-train",
         what="autoencoder of the MNIST notebook at its full width, batch 64, `fit` with callbacks",
         side="mnist",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import pathlib
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from case import Case, draw
+import numpy as np
+from case import THREADS, Case, draw
 
 from sides import Side, forward_operations, served
 
@@ -25,8 +30,11 @@ STAGES = (  # repeats, kernel, stride, expansion, channels
 )
 
 
+PHOTOGRAPH = (640, 480)  # width and height of a file
+
+
 def ours(case: Case) -> Side:
-    """The exported model: backbone, features, Gaussian."""
+    """The exported model: backbone, features, Gaussian; of files, what `keras-anogan score` does with them."""
     from keras_anogan import build_detector
     from keras_anogan.models.features import FeatureDetector
     from keras_anogan.nn.features import build_features
@@ -38,20 +46,68 @@ def ours(case: Case) -> Side:
     detector.fit(x[:64])
     backbone = features.backbone
     kernels = sum(math.prod(layer.kernel.shape) for layer in backbone.layers if hasattr(layer, "kernel"))
-    run = served(detector, x, case.units, BATCH)
+    run = _score_files(detector, case) if case.task == "files" else served(detector, x, case.units, BATCH)
     return Side(run, {"backbone": kernels}, case.units * forward_operations(backbone))
 
 
+def _score_files(detector: Any, case: Case) -> Callable[[], None]:
+    from keras_anogan import ConformalThreshold, FittedDetector, image_preprocessing
+    from keras_anogan.datasets import ImageRows
+    from keras_anogan.serving.scoring import Scorer
+
+    threshold = ConformalThreshold(0.05).adapt(np.arange(100.0))
+    scorer = Scorer(FittedDetector(image_preprocessing(*SHAPE[:2]), detector, threshold))
+    paths = _files(case.units)
+    return lambda: scorer.numbers(ImageRows(paths, scorer.fitted.preprocess, cache_bytes=0))
+
+
+def _files(count: int) -> list[pathlib.Path]:
+    """Photographs as JPEG files: smooth, with some noise."""
+    from PIL import Image
+
+    folder, made = pathlib.Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    for i in range(count):
+        image = Image.fromarray(made.integers(0, 256, (12, 16, 3), dtype="uint8")).resize(PHOTOGRAPH)
+        noisy = np.asarray(image) + made.normal(0, 4, (*PHOTOGRAPH[::-1], 3))
+        Image.fromarray(np.clip(noisy, 0, 255).astype("uint8")).save(folder / f"{i:04d}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
 def theirs(case: Case) -> Side:
-    """The same in PyTorch: channels last, batch normalisation fused into the convolutions by PyTorch's own function."""
+    """The same in PyTorch: channels last, batch normalisation fused into the convolutions by PyTorch's own function.
+
+    Files are decoded and shrunk by Pillow on two threads, one batch ahead of the network.
+    """
     import torch
 
     stages = [stage.eval() for stage in torch_stages()]
     kernels = sum(parameter.numel() for stage in stages for parameter in stage.parameters() if parameter.ndim == 4)
     _fuse(stages)
     stages = [stage.to(memory_format=torch.channels_last) for stage in stages]
+    if case.task == "files":
+        return Side(functools.partial(_torch_files, stages, _files(case.units)), {"backbone": kernels})
     x = torch.from_numpy(draw(SHAPE, PHOTOGRAPHS)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return Side(_torch_score(stages, x, case), {"backbone": kernels})
+
+
+def _torch_files(stages: list[Any], paths: list[pathlib.Path]) -> None:
+    import torch
+    from PIL import Image
+
+    def read(path: pathlib.Path) -> np.ndarray:
+        with Image.open(path) as image:
+            small = image.convert("RGB").resize(SHAPE[1::-1], Image.Resampling.BILINEAR)
+        return np.asarray(small, "float32") / 127.5 - 1.0
+
+    parts = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
+    case = Case("", "", "", "", BATCH, 0.0)
+    with ThreadPoolExecutor(THREADS) as pool:
+        coming = [pool.submit(read, path) for path in parts[0]]
+        for i in range(len(parts)):
+            images = np.stack([future.result() for future in coming])
+            coming = [pool.submit(read, path) for part in parts[i + 1 : i + 2] for path in part]
+            x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+            _torch_score(stages, x, case)()
 
 
 def _torch_score(stages: list[Any], x: Any, case: Case) -> Callable[[], None]:

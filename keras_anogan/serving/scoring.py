@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_anogan.serving.fitted import FittedDetector
-from keras_anogan.training.batches import gathered, in_batches
+from keras_anogan.training.batches import gathered, in_batches, read_ahead
 
 MOST_ROWS = 256
 MOST_BYTES = 2**23  # of float32 input in one batch: networks need some fifty times as much for their feature maps
@@ -40,9 +40,11 @@ def batch_size(shape: tuple[int, ...]) -> int:
 
 def explain_rows(explain: Callable, rows: Any, size: int) -> Iterator[dict[str, np.ndarray]]:
     """`explain` over the detector's input, batch by batch, so that maps of many images are never all in memory."""
-    graph = tf.function(explain, reduce_retracing=True)
-    for batch in in_batches(lambda x: graph(tf.constant(x)), as_rows(rows), size):
-        yield {key: np.asarray(value) for key, value in batch.items()}
+    traced = hasattr(explain, "get_concrete_function")
+    graph = explain if traced else tf.function(explain, reduce_retracing=True)
+    batches = in_batches(np.asarray, as_rows(rows), size)
+    for x in batches if isinstance(rows, np.ndarray) else read_ahead(batches):
+        yield {key: np.asarray(value) for key, value in graph(tf.constant(x)).items()}
 
 
 def numbers_of(explain: Callable, rows: Any, size: int) -> dict[str, np.ndarray]:
@@ -67,7 +69,10 @@ class Scorer:
 
     def __init__(self, fitted: FittedDetector) -> None:
         self.fitted = fitted
-        self.size = batch_size(fitted.detector.sample_shape)
+        shape = fitted.detector.sample_shape
+        self.size = batch_size(shape)
+        spec = tf.TensorSpec((None, *shape), "float32")
+        self._graph = tf.function(fitted.explain_encoded, input_signature=[spec])  # traced once for all that is asked
 
     def explain(self, rows: Any) -> Iterator[dict[str, np.ndarray]]:
         """Everything that is known of each row, batch by batch.
@@ -76,15 +81,15 @@ class Scorer:
             rows: input of the detector, as `fitted.preprocess` makes it: an array, rows that are read as they are
                 needed, or windows of footage.
         """
-        return explain_rows(self.fitted.explain_encoded, rows, self.size)
+        return explain_rows(self._graph, rows, self.size)
 
     def numbers(self, rows: Any) -> dict[str, np.ndarray]:
         """Terms of one number per row: `score`, `is_anomaly`, `p_value` and `peak` where known, further ones."""
-        return numbers_of(self.fitted.explain_encoded, rows, self.size)
+        return gathered(numbers_in(batch) for batch in self.explain(rows))
 
     def names(self) -> set[str]:
         """Names of what is known of a row, without computing any of it."""
-        return explained_names(self.fitted.detector)
+        return set(self._graph.get_concrete_function().structured_outputs)
 
 
 def explained_names(detector: Any) -> set[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import keras
@@ -253,6 +254,23 @@ def in_batches(function: Callable[[Any], Made], rows: Any, size: int = 256) -> I
         raise ValueError(f"Expected size >= 1. Received: size={size!r}.")
     for first in range(0, _count(rows), size):
         yield function(_between(rows, first, first + size))
+
+
+def read_ahead(parts: Iterable[Made]) -> Iterator[Made]:
+    """The same parts, each made by a thread while whoever asks is busy with the one before.
+
+    Args:
+        parts: made one after the other, such as batches that are read from disk.
+
+    Raises:
+        whatever making a part raises, when that part is asked for.
+    """
+    made = iter(parts)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, made, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, made, None)
+            yield part
 
 
 def gathered(parts: Iterable[Any]) -> Any:

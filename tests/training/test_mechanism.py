@@ -22,6 +22,7 @@ from keras_anogan.training.batches import (
     data_of,
     gathered,
     in_batches,
+    read_ahead,
 )
 from keras_anogan.training.replicas import agree_on_overflow
 
@@ -159,6 +160,26 @@ def test_a_function_sees_every_row_once_in_order_batch_by_batch():
     together = gathered(in_batches(lambda part: {"sum": part[0] + part[1]}, (x, 2 * x), 3))
     np.testing.assert_array_equal(together["sum"], 3 * x)
     assert list(in_batches(np.asarray, x[:0])) == []
+
+
+def test_reading_ahead_keeps_the_order_is_one_part_ahead_and_raises_in_its_turn():
+    made = []
+
+    def parts():
+        for i in range(5):
+            made.append(i)
+            if i == 3:
+                raise ValueError("broken")
+            yield i
+
+    ahead = read_ahead(parts())
+    assert next(ahead) == 0
+    assert next(ahead) == 1
+    assert max(made) <= 2
+    assert next(ahead) == 2
+    with pytest.raises(ValueError, match="broken"):
+        next(ahead)
+    assert list(read_ahead([])) == []
 
 
 @pytest.mark.parametrize(
