@@ -9,9 +9,10 @@ import pytest
 from keras_anogan._version import __version__
 from keras_anogan.datasets.conditions import normal_of
 from keras_anogan.runs.arguments import Arguments
-from keras_anogan.runs.checks import check_csv, check_folder, check_scoring
+from keras_anogan.runs.checks import check_folder, check_scoring
 from keras_anogan.runs.folder import _check_alpha
 from keras_anogan.runs.seen import on_seen_footage
+from keras_anogan.runs.targets import check_csv
 from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.thresholds import ConformalThreshold, CumulativeAggregation
 
