@@ -170,6 +170,34 @@ def export(
 
 
 @app.command()
+def threshold(
+    run: options.Run,
+    alpha: options.AnotherAlpha = None,
+    recalibrate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATA",
+            help="New normal data, as `score` takes them, one option for each. Default: the scores that the run was "
+            "calibrated with.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Set the threshold of a finished run anew: in its detector, SavedModel and report, or, after a mistake, in none.
+
+    Nothing is trained. --alpha takes the calibration scores that the run keeps; --recalibrate scores new normal data.
+    """
+    from keras_anogan.runs.checks import check_new_threshold
+
+    data = recalibrate[0] if recalibrate and len(recalibrate) == 1 else recalibrate or None
+    check_new_threshold(run, alpha, data)
+    import_tensorflow()
+    from keras_anogan import runs
+
+    show(runs.set_threshold(run, alpha, data)["sentence"])
+
+
+@app.command()
 def prepare(
     raw: Annotated[
         list[str],

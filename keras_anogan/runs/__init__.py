@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_anogan.runs.benchmarking import benchmark
     from keras_anogan.runs.comparing import compare
     from keras_anogan.runs.folder import Run, load_run
+    from keras_anogan.runs.rethreshold import set_threshold
     from keras_anogan.runs.scoring import export, score
     from keras_anogan.runs.training import train
     from keras_anogan.runs.watching import watch
@@ -24,6 +25,7 @@ HOMES = {
     "compare": "comparing",
     "export": "scoring",
     "score": "scoring",
+    "set_threshold": "rethreshold",
     "train": "training",
     "watch": "watching",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "export",
     "load_run",
     "score",
+    "set_threshold",
     "train",
     "watch",
 ]

@@ -146,6 +146,20 @@ def check_export(run: Any, folder: Any, alpha: float | None = None) -> None:
     check_writable(folder)
 
 
+def check_new_threshold(run: Any, alpha: float | None, recalibrate: Any) -> None:
+    """Refuse to set a threshold of what is no finished run, or from nothing.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    config = check_run(run)
+    check_alpha(alpha)
+    if alpha is None and recalibrate is None:
+        raise ValueError("Expected --alpha, --recalibrate, or both. Received: neither.")
+    if recalibrate is not None:
+        check_inputs(config, recalibrate, None)
+
+
 def check_preparing(days: Sequence[Any], out: Any, every: int) -> None:
     """Refuse days that are not there, or a file where the store is to be.
 

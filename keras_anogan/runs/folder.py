@@ -8,6 +8,7 @@ RUN/metrics.json     what calibration and test rows say; written last, so a run 
 RUN/samples/         generated images by epoch, where a generator is trained by itself
 RUN/report.html      all of it for a reader
 RUN/.backup/         weights and optimizer slots of an unfinished run
+RUN/.threshold/      files of a threshold that was set later, until each is in its place
 """
 
 from __future__ import annotations
@@ -30,6 +31,21 @@ from keras_anogan.runs.video_arguments import VideoArguments
 from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.thresholds import calibration_needed, lowest_alpha
 from keras_anogan.video import Footage, is_store, open_footage
+
+READY = ".threshold"
+
+
+def finish_threshold(run: pathlib.Path) -> None:
+    """Put the files of a threshold that was set later into place, also after an interruption between two of them."""
+    ready = run / READY
+    if not ready.is_dir():
+        return
+    if (ready / "serving").is_dir():
+        shutil.rmtree(run / "serving", ignore_errors=True)
+        (ready / "serving").rename(run / "serving")
+    for path in ready.iterdir():
+        path.replace(run / path.name)
+    ready.rmdir()
 
 
 def save_fitted(fitted: FittedDetector, out: pathlib.Path) -> None:
@@ -160,6 +176,7 @@ def load_run(run: Any, alpha: float | None = None) -> Run:
     """
     run = pathlib.Path(run)
     config = check_run(run)
+    finish_threshold(run)
     try:
         fitted = keras.models.load_model(run / "detector.keras")
     except Exception as error:  # whatever a damaged archive makes Keras raise

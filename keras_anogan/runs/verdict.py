@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_anogan import evaluation, words
 from keras_anogan.models import list_detectors
+from keras_anogan.thresholds import calibration_interval
 
 GOOD, FAIR = 0.8, 0.5  # shares of the anomalies that are found
 ENOUGH = 30  # scored rows; with fewer, a share of alarms tells nothing
@@ -307,10 +308,7 @@ def _why_not_asked(metrics: dict[str, Any]) -> str:
     where, rows = _against_asked(metrics), metrics.get("rows", {}).get("calibrate", 0)
     if not where or not rows:
         return ""
-    from scipy import stats
-
-    above = max(1, int(metrics["alpha"] * (rows + 1) + 1e-9))  # the threshold is the calibration's score of this rank
-    low, high = stats.beta.ppf((0.025, 0.975), above, rows + 1 - above)
+    low, high = calibration_interval(metrics["alpha"], rows)
     alarms = metrics["alarms"]
     seen = evaluation.rate_interval(alarms["false_alarms"], alarms["normal_rows"])
     if seen[0] <= high and low <= seen[1]:

@@ -56,6 +56,23 @@ def proposed_alpha(n: int) -> float:
     return max(LEAST_ALPHA, lowest_alpha(n, digits=3))
 
 
+def calibration_interval(alpha: float, n: int) -> tuple[float, float]:
+    """95 % interval of the false-alarm rate of a threshold that n calibration scores set for the rate alpha.
+
+    The threshold is their k-th largest, k = floor(alpha (n + 1)); over all draws of n normal scores the probability
+    that a further one exceeds it has the distribution Beta(k, n + 1 - k).
+
+    Args:
+        alpha: rate that was asked for, in (0, 1).
+        n: calibration scores, n >= 1/alpha - 1.
+    """
+    from scipy import stats
+
+    above = max(1, int(alpha * (n + 1) + 1e-9))
+    low, high = stats.beta.ppf((0.025, 0.975), above, n + 1 - above)
+    return float(low), float(high)
+
+
 @keras.saving.register_keras_serializable("keras_anogan")
 class QuantileThreshold(Threshold):
     """Alarm where a score exceeds a high order statistic of the scores of calibration data.
