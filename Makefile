@@ -82,7 +82,7 @@ benchmark: .venv/installed-bench
 	  ganomaly-cifar10-car ganomaly_instance-cifar10-car skip_ganomaly-cifar10-car ganomaly-cifar10-leaks \
 	  aae-mnist-oneanomalous aae-mnist-oneclass autoencoder_path-mnist-oneanomalous aae-kdd99-paper \
 	  aae_ensemble-mnist-oneanomalous aae_ensemble-mnist-oneclass fanogan_path-mnist-oneclass efficientgan_path-kdd99-realistic \
-	  ganomaly-cifar10-classes ganomaly-mnist-oneanomalous ganomaly-tiles-kinds \
+	  ganomaly-cifar10-classes ganomaly-mnist-oneanomalous ganomaly_path-mnist-oneanomalous ganomaly-tiles-kinds \
 	  pca-fabric-defaults pca-tiles-defaults features_gaussian-tiles-kinds features_flow-tiles-kinds patch_gaussian-tiles-kinds \
 	  patch_neighbors-tiles-kinds features_multiscale-tiles-kinds ganomaly_tiled-tiles-kinds \
 	  cvgan-ped2-frames cvgan-ped2-pixels cvgan-street-frames cvgan_thesis-ped2-frames iftm-ped2-falsealarms; do \
