@@ -198,6 +198,29 @@ def threshold(
 
 
 @app.command()
+def monitor(
+    run: options.Run,
+    scored: Annotated[
+        list[pathlib.Path],
+        typer.Argument(metavar="CSV...", help="Files that `score` wrote of new data, in order.", show_default=False),
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="Page to write.")] = pathlib.Path("monitor.html"),
+) -> None:
+    """Compare alarms and scores of new data with the calibration of a run; exit code 3 where they are unlike it."""
+    from keras_anogan.runs.checks import check_monitoring
+
+    check_monitoring(run, scored, out)
+    import_tensorflow()
+    from keras_anogan import runs
+
+    found = runs.monitor(run, scored, out)
+    show(found["sentence"])
+    show(f"Page: {out}")
+    if found["unusual"]:
+        raise typer.Exit(3)
+
+
+@app.command()
 def prepare(
     raw: Annotated[
         list[str],

@@ -1,6 +1,7 @@
 """Figures. The only folder that imports matplotlib; every function returns a Figure and draws on no screen."""
 
 from keras_anogan.plots.images import heat_pixels, plot_comparison, plot_images, plot_panels, save_panels
+from keras_anogan.plots.monitoring import plot_rates
 from keras_anogan.plots.pages import figure_uri, themed_uris
 from keras_anogan.plots.scores import (
     plot_by_kind,
@@ -28,6 +29,7 @@ __all__ = [
     "plot_lines",
     "plot_panels",
     "plot_precision_recall",
+    "plot_rates",
     "plot_roc",
     "plot_scores",
     "plot_stream",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_anogan.runs.benchmarking import benchmark
     from keras_anogan.runs.comparing import compare
     from keras_anogan.runs.folder import Run, load_run
+    from keras_anogan.runs.monitoring import monitor
     from keras_anogan.runs.rethreshold import set_threshold
     from keras_anogan.runs.scoring import export, score
     from keras_anogan.runs.training import train
@@ -24,6 +25,7 @@ HOMES = {
     "benchmark": "benchmarking",
     "compare": "comparing",
     "export": "scoring",
+    "monitor": "monitoring",
     "score": "scoring",
     "set_threshold": "rethreshold",
     "train": "training",
@@ -46,6 +48,7 @@ __all__ = [
     "demo_arguments",
     "export",
     "load_run",
+    "monitor",
     "score",
     "set_threshold",
     "train",

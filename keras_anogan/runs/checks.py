@@ -19,7 +19,7 @@ from keras_anogan.files import check_new_folder, is_partial
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.parsing import named_columns
 from keras_anogan.runs.reading import check_columns, opened_table, scored_images, trained_images
-from keras_anogan.runs.targets import check_csv, check_outside, check_place, check_writable
+from keras_anogan.runs.targets import check_csv, check_outside, check_place, check_writable, first_line
 
 MOST_LINES = 60  # of a sheet of images
 
@@ -158,6 +158,23 @@ def check_new_threshold(run: Any, alpha: float | None, recalibrate: Any) -> None
         raise ValueError("Expected --alpha, --recalibrate, or both. Received: neither.")
     if recalibrate is not None:
         check_inputs(config, recalibrate, None)
+
+
+def check_monitoring(run: Any, scored: Sequence[pathlib.Path], out: pathlib.Path) -> None:
+    """Refuse to compare what is no finished run, with no files, or to write over one of them.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    check_run(run)
+    for path in scored:
+        if not path.is_file():
+            raise FileNotFoundError(f"Expected a CSV file that `score` wrote. Received: {path}, which is none.")
+        if "anomaly_score" not in first_line(path):
+            raise ValueError(f"Expected a CSV file that `score` wrote, with anomaly_score. Received: {path}.")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"Expected a page to write, such as monitor.html. Received: {out}.")
+    check_writable(out)
 
 
 def check_preparing(days: Sequence[Any], out: Any, every: int) -> None:

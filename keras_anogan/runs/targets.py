@@ -54,12 +54,12 @@ def check_csv(out: pathlib.Path, data: Any) -> None:
     if out.suffix.lower() not in ("", ".csv", ".txt"):
         raise ValueError(f"Expected a CSV file to write, such as {out.stem}.csv. Received: {out}.")
     check_outside(out, data)
-    if out.is_file() and out.stat().st_size and "anomaly_score" not in _first_line(out):
+    if out.is_file() and out.stat().st_size and "anomaly_score" not in first_line(out):
         raise ValueError(f"Expected a new CSV file, or one of earlier scores. Received: {out}, which holds other data.")
     check_writable(out)
 
 
-def _first_line(path: pathlib.Path) -> str:
+def first_line(path: pathlib.Path) -> str:
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.readline(10_000)
 
