@@ -7,7 +7,7 @@ keras-anogan reproduce ganomaly_instance-cifar10-car
 keras-anogan reproduce skip_ganomaly-cifar10-car
     60 minutes on a busy machine: AUROC 0.636 ± 0.023. PCA with 32 components 0.727; the target 0.65 is missed.
 keras-anogan reproduce ganomaly-cifar10-classes
-    No result is published yet.
+    227 minutes on a busy machine: AUROC 0.531 ± 0.002, mean of four classes. PCA with 32 components 0.504.
 """
 
 from __future__ import annotations

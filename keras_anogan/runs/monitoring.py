@@ -194,8 +194,8 @@ def _sentence(periods: Sequence[Period], alpha: float) -> str:
     said += [f"scores unlike the calibration's in {_some(drifted)}"] if drifted else []
     told = " and ".join(said)
     return (
-        f"{told[0].upper()}{told[1:]}, of {of}. Look at what is different; if that is normal now, `keras-anogan "
-        "threshold --recalibrate`, or a new training, fits the detector to it."
+        f"{told[0].upper()}{told[1:]}, of {of}. Look at what is different; if that is normal now, keras-anogan "
+        "threshold --recalibrate, or a new training, fits the detector to it."
     )
 
 
