@@ -211,7 +211,8 @@ Pad = Annotated[
     bool,
     typer.Option(
         "--pad",
-        help="A folder: photographs keep their shape, and what is beside them counts neither in scores nor in maps.",
+        help="A folder: photographs keep their shape, and what is beside them counts neither in scores nor in maps. "
+        "For detectors with maps; with --features these are patch_gaussian and patch_neighbors.",
     ),
 ]
 Mirror = Annotated[
@@ -261,7 +262,7 @@ Scale = Annotated[
     list[float] | None,
     typer.Option(
         help="Of --features: let the network see each image shrunk to this share of its sides too, such as 0.5, one "
-        "option for each.",
+        "option for each. Not for patch_gaussian and patch_neighbors.",
         show_default=False,
     ),
 ]

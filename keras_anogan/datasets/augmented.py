@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-MODES = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
+MODES = {"horizontal": ("horizontal",), "vertical": ("vertical",), "both": ("horizontal", "vertical")}
 
 
 class Augmented:
@@ -18,7 +18,8 @@ class Augmented:
 
     Args:
         rows: images float32 (n, H, W, C) in [-1, 1]: an array, or an object with `__len__` and `rows[indices]`.
-        mirror: "horizontal", "vertical" or "both": half of the images are mirrored; None for none.
+        mirror: "horizontal", "vertical" or "both": half of the images are mirrored, for both along each axis by itself;
+            None for none.
         rotate: images are turned by up to so many degrees to either side; the border is reflected into the corners.
         brightness: up to so large a share of the range of grey levels is added or taken away.
         seed: integer.
@@ -47,7 +48,8 @@ class Augmented:
         layers = keras.layers
         self.layers: list[Any] = []
         if mirror is not None:
-            self.layers.append(layers.RandomFlip(MODES[mirror], **made))
+            # one layer for each axis: Keras's "horizontal_and_vertical" draws once for both, which turns by 180 degrees
+            self.layers += [layers.RandomFlip(axis, **made) for axis in MODES[mirror]]
         if rotate:
             self.layers.append(layers.RandomRotation(rotate / 360.0, fill_mode="reflect", **made))
         if brightness:

@@ -49,6 +49,7 @@ class Facts:
         cut: whether it has 16 bits a colour, of which Pillow reads the upper 8.
         level: whether it is RGB with three equal channels.
         format: Pillow's name of its format, such as "PNG".
+        blank: whether all pixels are equal.
         palette: whether its pixels are numbers of colours that are not grey.
         problem: why it can't be used.
     """
@@ -62,6 +63,7 @@ class Facts:
     clear: bool = False
     cut: bool = False
     level: bool = False
+    blank: bool = False
     format: str = ""
     palette: bool = False
     problem: str = ""
@@ -92,7 +94,8 @@ def _inspected(path: pathlib.Path, state: tuple[int, ...]) -> Facts:
         facts = {"problem": str(error)}
     else:
         level = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
-        facts |= {"channels": pixels.shape[-1], "size": pixels.shape[:2], "level": level}
+        blank = bool((pixels == pixels[:1, :1]).all())
+        facts |= {"channels": pixels.shape[-1], "size": pixels.shape[:2], "level": level, "blank": blank}
     return Facts(hashlib.sha256(content).hexdigest(), **facts)
 
 

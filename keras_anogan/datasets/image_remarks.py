@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_anogan.datasets.image_files import Facts
+from keras_anogan.nn.scaling import content_size
 
 FactsOf = dict[pathlib.Path, Facts]
 FAR = 1.10  # a ratio of sides that differs by more is told of
+MOST = 0.9  # of the images has to have a ratio for a size to be proposed
 LONG = 4  # no longer image is proposed
+LEAST = 8  # pixels of a padded image's side, else it is told of
 
 
 def on_files(facts: FactsOf) -> list[str]:
@@ -21,6 +24,7 @@ def on_files(facts: FactsOf) -> list[str]:
         (lambda fact: fact.clear, "transparent in parts, which are read as white"),
         (lambda fact: fact.pages > 1, "of several pages or frames, of which the first is read"),
         (lambda fact: fact.cut, "of 16 bits a colour, of which Pillow reads the upper 8"),
+        (lambda fact: fact.blank, "of one colour all over, as a covered camera makes them"),
     ]
     found = []
     for is_so, what in told:
@@ -98,40 +102,88 @@ def on_new(facts: FactsOf, channels: int, dtype: str, white: int) -> list[str]:
     return found
 
 
-def on_sides(facts: FactsOf, sides: tuple[int, int], pad: bool = False) -> list[str]:
+def on_sides(facts: FactsOf, sides: tuple[int, int], pad: bool = False, tiles: bool = False) -> list[str]:
     """Of images whose sides have another ratio than those of the networks' images.
 
     Args:
         facts: of the images.
         sides: (height, width) of the images that the networks see.
         pad: whether images keep their shape there.
+        tiles: whether tiles are cut from them then.
     """
     own = sides[1] / sides[0]
-    ratios = [fact.size[1] / fact.size[0] for fact in facts.values()]
-    far = sorted(ratio for ratio in ratios if max(ratio / own, own / ratio) > FAR)
+    far = sorted(ratio for ratio in _ratios(facts) if max(ratio / own, own / ratio) > FAR)
     if not far:
         return []
     if pad:
-        share = float(np.mean([min(ratio / own, own / ratio) for ratio in ratios]))
-        return [
-            f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, and "
-            f"padded: a photograph fills {share:.0%} of them on average."
-        ]
-    usual, short, step = far[len(far) // 2], min(sides), 1
-    while short // step > 7 and short % (2 * step) == 0:  # what networks halve their images by
-        step *= 2
-    long = max(1, round(short * max(usual, 1 / usual) / step)) * step
-    width, height = (long, short) if usual > 1 else (short, long)
+        return _on_padded(facts, sides, far)
+    usual = far[len(far) // 2]
+    width, height = _proposed(usual, min(sides))
     fit = max(usual / (width / height), (width / height) / usual)
-    keeps = "keeps their ratio" if fit < 1.03 else "comes near to it"
     shape = f"{usual:.3g}:1" if usual >= 1 else f"1:{1 / usual:.3g}"
-    advice = f"; --image-size {width}x{height} {keeps}" if long <= LONG * short else ""
-    if not advice or max(ratios) > FAR * min(ratios):
-        advice += "; --pad keeps each one's own"
+    alike = sum(max(ratio / usual, usual / ratio) <= FAR for ratio in far)
+    advice = []
+    if alike >= MOST * len(far) and max(width, height) <= LONG * min(sides):
+        keeps = "keeps their ratio" if fit < 1.03 else "comes near to it"
+        advice.append(f"--image-size {width}x{height} {keeps}")
+    if not tiles and (not advice or len(far) < len(facts)):
+        advice.append("--pad keeps each one's own")
     return [
         f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, such as "
-        f"{shape}, and squeezed{advice}."
+        f"{'; '.join([f'{shape}, and squeezed', *advice])}."
     ]
+
+
+def _on_padded(facts: FactsOf, sides: tuple[int, int], far: list[float]) -> list[str]:
+    """How much of the networks' images photographs fill, and which hardly do."""
+    own = sides[1] / sides[0]
+    share = float(np.mean([min(ratio / own, own / ratio) for ratio in _ratios(facts)]))
+    thin = [path for path, fact in facts.items() if min(content_size(*fact.size, sides)) < LEAST]
+    told = [
+        f"{count_of(len(far), facts)} of other sides than the {sides[1]} x {sides[0]} that the networks see, and "
+        f"padded: a photograph fills {share:.0%} of them on average."
+    ]
+    if thin:
+        told.append(f"{count_of(len(thin), facts)} then less than {LEAST} pixels high or wide: {some(thin)}.")
+    return told
+
+
+def on_shapes(facts: FactsOf, ratios: tuple[float, float] | None) -> list[str]:
+    """Of images to score whose shape none has that was trained on.
+
+    Args:
+        facts: of the images.
+        ratios: the least and the largest width / height that was trained on; None where nobody knows.
+    """
+    if ratios is None:
+        return []
+    low, high = ratios[0] / FAR, ratios[1] * FAR
+    other = [path for path, ratio in zip(facts, _ratios(facts), strict=True) if not low <= ratio <= high]
+    if not other:
+        return []
+    return [
+        f"{count_of(len(other), facts)} of a shape that none has that was trained on, so an alarm may be its shape's: "
+        f"{some(other)}."
+    ]
+
+
+def ratios_of(facts: Sequence[Facts]) -> tuple[float, float]:
+    """The least and the largest width / height."""
+    ratios = [fact.size[1] / fact.size[0] for fact in facts]
+    return min(ratios), max(ratios)
+
+
+def _ratios(facts: FactsOf) -> list[float]:
+    return [fact.size[1] / fact.size[0] for fact in facts.values()]
+
+
+def _proposed(ratio: float, short: int) -> tuple[int, int]:
+    """(width, height) near a ratio that networks take, the shorter side as it is."""
+    step = 1
+    while short // step > 7 and short % (2 * step) == 0:  # what networks halve their images by
+        step *= 2
+    long = max(1, round(short * max(ratio, 1 / ratio) / step)) * step
+    return (long, short) if ratio > 1 else (short, long)
 
 
 def count_of(count: int, of: Sequence | FactsOf) -> str:

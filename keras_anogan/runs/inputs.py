@@ -12,7 +12,7 @@ import numpy as np
 from keras_anogan.datasets import ImageRows, load_image, normal_rows, open_table
 from keras_anogan.datasets.conditions import cells_of
 from keras_anogan.datasets.image_folder import check_depth
-from keras_anogan.datasets.image_remarks import on_new
+from keras_anogan.datasets.image_remarks import on_new, on_shapes
 from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.checks import check_inputs
@@ -85,7 +85,8 @@ def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
     ids = [path.relative_to(folder.root).as_posix() for path in paths]
     load = functools.partial(load_image, channels=channels, dtype=dtype, white=white)
     seen = on_seen_images(run.arguments, paths)
-    remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks, *seen)
+    shapes = on_shapes({path: folder.facts[path] for path in paths}, run.metrics.get("ratios"))
+    remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks, *shapes, *seen)
     return Inputs(ImageRows(paths, fitted.preprocess, load=load), {"id": ids}, labels, remarks)
 
 

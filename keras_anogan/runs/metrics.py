@@ -47,6 +47,8 @@ def measure(
     }
     if task.kind == "footage":
         metrics["frames"] = len(task.train.footage)
+    if task.ratios is not None:
+        metrics["ratios"] = task.ratios
     if fitted.pixel_threshold is not None:
         metrics["map_threshold"] = fitted.pixel_threshold
     if task.test is None:

@@ -331,7 +331,10 @@ def _settle_reduction(arguments: RunArguments, detector: Any) -> RunArguments:
         return dataclasses.replace(arguments, reduction=arguments.reduction or default)
     if arguments.reduction is not None or arguments.pad:
         option = "--pad" if arguments.reduction is None else f"--reduction {arguments.reduction}"
-        raise ValueError(f"Expected a detector with maps for {option}. Received: {arguments.detector}.")
+        raise ValueError(
+            f"Expected a detector with maps for {option}, such as pca, autoencoder or fanogan. Received: "
+            f"{arguments.detector}."
+        )
     return dataclasses.replace(arguments, reduction="paper")
 
 

@@ -19,6 +19,14 @@ def test_mirrored_images_are_the_images_or_their_mirror_images():
     assert 5 < mirrored < 25
 
 
+def test_both_mirrors_along_each_axis_by_itself():
+    found = Augmented(IMAGES[:1], mirror="both")[np.zeros(400, "int64")]
+    states = [IMAGES[0], IMAGES[0][::-1], IMAGES[0][:, ::-1], IMAGES[0][::-1, ::-1]]
+    counts = [sum(np.array_equal(row, state) for row in found) for state in states]
+    assert sum(counts) == 400
+    assert min(counts) > 60  # a hundred each are expected
+
+
 def test_brightness_adds_one_number_to_all_pixels_of_an_image():
     found = Augmented(IMAGES, brightness=0.1)[ALL]
     added = (found - IMAGES).reshape(6, -1)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_anogan import image_preprocessing
 from keras_anogan.datasets import ImageRows, gather_images, load_image, load_masks, scan_image_folder
-from keras_anogan.datasets.image_remarks import on_sides
+from keras_anogan.datasets.image_remarks import on_shapes, on_sides, ratios_of
 
 
 def write_images(folder, n, mode="L", size=(12, 10), seed=0):
@@ -237,8 +237,9 @@ def test_what_is_done_to_files_is_told(tmp_path):
     told = scan_image_folder(tmp_path).remarks
     assert told[0].startswith("1 of 5 images is turned as the EXIF orientation says: 000.png")
     assert told[1].startswith("1 of 5 images is transparent in parts, which are read as white: clear.png")
-    assert told[2].startswith("1 of 5 images is a copy of another one")
-    assert told[2].endswith("001.png and copy of 001.png.")
+    assert told[2] == "1 of 5 images is of one colour all over, as a covered camera makes them: clear.png."
+    assert told[3].startswith("1 of 5 images is a copy of another one")
+    assert told[3].endswith("001.png and copy of 001.png.")
 
 
 # Colour and depth.
@@ -417,5 +418,19 @@ def test_padding_is_proposed_where_no_size_fits_all_and_tells_how_much_of_an_ima
     write_images(tmp_path / "wide", 3, size=(60, 90))
     write_images(tmp_path / "high", 1, size=(90, 60))
     facts = scan_image_folder(tmp_path, flat=True).facts
-    assert on_sides(facts, (64, 64))[0].endswith("keeps their ratio; --pad keeps each one's own.")
+    assert on_sides(facts, (64, 64))[0].endswith("such as 1.5:1, and squeezed; --pad keeps each one's own.")
+    assert on_sides(facts, (64, 64), tiles=True)[0].endswith("such as 1.5:1, and squeezed.")
     assert "and padded: a photograph fills 67% of them on average." in on_sides(facts, (64, 64), pad=True)[0]
+    write_images(tmp_path / "strip", 1, size=(3, 200))
+    facts = scan_image_folder(tmp_path, flat=True).facts
+    assert on_sides(facts, (64, 64), pad=True)[1].startswith("1 of 5 images is then less than 8 pixels high or wide:")
+
+
+def test_new_photographs_of_another_shape_are_told_of(tmp_path):
+    write_images(tmp_path, 3, size=(60, 90))
+    facts = scan_image_folder(tmp_path).facts
+    ratios = ratios_of([*facts.values()])
+    assert ratios == (1.5, 1.5)
+    assert on_shapes(facts, ratios) == on_shapes(facts, None) == []
+    assert on_shapes(facts, (1.4, 1.45)) == []  # within a tenth
+    assert on_shapes(facts, (0.5, 1.0))[0].startswith("All 3 images are of a shape that none has that was trained on")

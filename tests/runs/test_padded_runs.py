@@ -100,3 +100,14 @@ def test_what_has_no_map_is_refused_before_anything_is_written(options, sentence
 def test_a_named_set_has_one_shape(tmp_path, capsys):
     assert run(["train", "digits", "--normal", "1", "--pad", "--out", str(tmp_path / "no")]) == 2
     assert "Expected --pad with a folder of images only. Received: digits." in capsys.readouterr().err
+
+
+def test_a_new_shape_and_a_covered_camera_are_told_of(padded, tmp_path, capsys):
+    root, _ = padded
+    Image.fromarray(np.zeros((64, 64), "uint8")).save(tmp_path / "dark.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 200), dtype="uint8")).save(tmp_path / "long.png")
+    files = [str(tmp_path / name) for name in ("dark.png", "long.png")]
+    assert run(["score", str(root / "run"), *files, "--out", str(tmp_path / "s.csv")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 of 2 images is of one colour all over, as a covered camera makes them: dark.png." in said
+    assert "1 of 2 images is of a shape that none has that was trained on" in said

@@ -33,6 +33,7 @@ class Task:
         groups: (len(calibrate),) the day of each calibration window, for a threshold of days.
         parts: how many parts the calibration photographs are of, where somebody told what in their names is the part.
         test_parts: for each test photograph the part that it shows, where somebody told what in their names it is.
+        ratios: of a folder: the least and the largest width / height of its normal images.
         test_kinds: for each test image "good", or the kind of its defect; None where nobody knows.
     """
 
@@ -55,6 +56,7 @@ class Task:
     columns: tuple[Any, ...] = ()
     groups: np.ndarray | None = None
     test_kinds: list[str] | None = None
+    ratios: tuple[float, float] | None = None
     parts: int | None = None
     test_parts: list[str] | None = None
 

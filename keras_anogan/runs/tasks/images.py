@@ -22,7 +22,7 @@ from keras_anogan.datasets import (
     one_class,
     three_ways,
 )
-from keras_anogan.datasets.image_remarks import on_sides
+from keras_anogan.datasets.image_remarks import on_sides, ratios_of
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.reading import trained_images
 from keras_anogan.runs.tasks.base import Task
@@ -90,7 +90,7 @@ def load_folder(arguments: Arguments) -> Task:
     groups = None if arguments.group is None else groups_of(folder.train, arguments.group)
     remarks = [
         *folder.remarks,
-        *on_sides(folder.facts, arguments.sides, arguments.pad),
+        *on_sides(folder.facts, arguments.sides, arguments.pad, arguments.tiles is not None),
         *on_groups(groups, folder, arguments.group),
     ]
     paths: Sequence[pathlib.Path]
@@ -135,6 +135,7 @@ def load_folder(arguments: Arguments) -> Task:
         masks=None if masks is None else load_masks(masks, arguments.sides, arguments.pad),
         raw_dtype=folder.dtype,
         test_kinds=list(kinds),
+        ratios=ratios_of([folder.facts[path] for path in folder.train]),
         parts=parts,
         test_parts=None if arguments.group is None else parts_of(paths, arguments.group),
     )
