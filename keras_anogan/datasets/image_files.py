@@ -20,6 +20,7 @@ STUBS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows the names
 ORIENTATION = 0x0112  # of EXIF
 WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 MID_GREY = 128
+THUMBNAIL = 16  # pixels a side
 MOST_KEPT = 2**16  # files of which facts are kept, some hundred bytes each
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 
@@ -51,6 +52,7 @@ class Facts:
         format: Pillow's name of its format, such as "PNG".
         blank: whether all pixels are equal.
         palette: whether its pixels are numbers of colours that are not grey.
+        thumbnail: its grey levels at 16 x 16 pixels, a byte each.
         problem: why it can't be used.
     """
 
@@ -66,6 +68,7 @@ class Facts:
     blank: bool = False
     format: str = ""
     palette: bool = False
+    thumbnail: bytes = b""
     problem: str = ""
 
 
@@ -96,7 +99,16 @@ def _inspected(path: pathlib.Path, state: tuple[int, ...]) -> Facts:
         level = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
         blank = bool((pixels == pixels[:1, :1]).all())
         facts |= {"channels": pixels.shape[-1], "size": pixels.shape[:2], "level": level, "blank": blank}
+        facts["thumbnail"] = _thumbnail(pixels, facts["peak"])
     return Facts(hashlib.sha256(content).hexdigest(), **facts)
+
+
+def _thumbnail(pixels: np.ndarray, peak: int | None) -> bytes:
+    from PIL import Image
+
+    grey = pixels if peak is None else np.round(pixels * (255.0 / white_of(peak))).astype("uint8")
+    small = Image.fromarray(_with_channels(grey, 1)[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return small.tobytes()
 
 
 def load_image(path: Any, channels: int | None = None, dtype: str = "uint8", white: int | None = None) -> np.ndarray:

@@ -13,6 +13,8 @@ from keras_anogan.nn.scaling import content_size
 FactsOf = dict[pathlib.Path, Facts]
 FAR = 1.10  # a ratio of sides that differs by more is told of
 MOST = 0.9  # of the images has to have a ratio for a size to be proposed
+NEAR, MANY = 0.2, 0.25  # nearly equal: a share of the usual distance; and for how many it is told
+MOST_COMPARED = 2000
 LONG = 4  # no longer image is proposed
 LEAST = 8  # pixels of a padded image's side, else it is told of
 
@@ -146,6 +148,47 @@ def _on_padded(facts: FactsOf, sides: tuple[int, int], far: list[float]) -> list
     if thin:
         told.append(f"{count_of(len(thin), facts)} then less than {LEAST} pixels high or wide: {some(thin)}.")
     return told
+
+
+def on_likeness(trained: FactsOf, others: FactsOf) -> list[str]:
+    """Of normal images that are nearly equal to one that is trained on, as several photographs of one part are.
+
+    Two images are nearly equal if their thumbnails, each less its mean and at one contrast, differ by less than a fifth
+    of what two of the trained ones differ by in the middle. On magnetic tiles that are photographed several times 86 %
+    of the photographs have such a one, nearly always of the same tile; of those of other tiles 7 % have.
+
+    Args:
+        trained: facts of the images that are trained on; some 2,000 of them are compared with.
+        others: of normal images that set or test the threshold.
+    """
+    paths = list(trained)[:: max(1, len(trained) // MOST_COMPARED)]
+    found = list(others)[:: max(1, len(others) // MOST_COMPARED)]
+    if len(paths) < 3 or not found:
+        return []
+    known, new = (_contrasts([facts[path] for path in chosen]) for facts, chosen in ((trained, paths), (others, found)))
+    usual = float(np.median(_distances(known, known)[np.triu_indices(len(known), 1)]))
+    between = _distances(new, known)
+    near = between.min(axis=1) < NEAR * usual
+    if near.mean() < MANY:
+        return []
+    first = int(np.argmax(near))
+    twin = paths[int(between[first].argmin())]
+    return [
+        f"Of {len(found):,} normal images that set or test the threshold {int(near.sum()):,} are nearly equal to one "
+        f"that is trained on, such as {found[first].name} and {twin.name}. If both show one part, new parts "
+        "will raise more false alarms than are told; --group PATTERN keeps the photographs of a part together."
+    ]
+
+
+def _contrasts(facts: Sequence[Facts]) -> np.ndarray:
+    """Thumbnails (n, pixels) less their mean, of length 1."""
+    values = np.array([np.frombuffer(fact.thumbnail, "uint8") for fact in facts], "float32")
+    values -= values.mean(axis=1, keepdims=True)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
+
+
+def _distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(2.0 - 2.0 * some @ others.T, 0.0))
 
 
 def on_shapes(facts: FactsOf, ratios: tuple[float, float] | None) -> list[str]:

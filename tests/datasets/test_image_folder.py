@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_anogan import image_preprocessing
 from keras_anogan.datasets import ImageRows, gather_images, load_image, load_masks, scan_image_folder
-from keras_anogan.datasets.image_remarks import on_shapes, on_sides, ratios_of
+from keras_anogan.datasets.image_remarks import on_likeness, on_shapes, on_sides, ratios_of
 
 
 def write_images(folder, n, mode="L", size=(12, 10), seed=0):
@@ -424,6 +424,32 @@ def test_padding_is_proposed_where_no_size_fits_all_and_tells_how_much_of_an_ima
     write_images(tmp_path / "strip", 1, size=(3, 200))
     facts = scan_image_folder(tmp_path, flat=True).facts
     assert on_sides(facts, (64, 64), pad=True)[1].startswith("1 of 5 images is then less than 8 pixels high or wide:")
+
+
+def write_exposures(folder, parts, each, seed=0):
+    """Photographs of parts, each taken several times in other light; parts differ in their pattern."""
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(seed)
+    for part in range(parts):
+        pattern = np.kron(draw.uniform(size=(8, 8)), np.ones((8, 8)))
+        for i in range(each):
+            light = draw.uniform(80, 160) * pattern + draw.uniform(0, 60) + draw.normal(0, 2, (64, 64))
+            Image.fromarray(np.clip(light, 0, 255).astype("uint8")).save(folder / f"part{part}_{i}.png")
+
+
+def test_photographs_of_one_part_on_both_sides_are_told_of(tmp_path):
+    write_exposures(tmp_path / "a", 20, 3)
+    write_exposures(tmp_path / "b", 20, 3, seed=1)
+    facts = [scan_image_folder(tmp_path / name).facts for name in "ab"]
+    first = {path: fact for path, fact in facts[0].items() if not path.stem.endswith("_2")}
+    rest = {path: fact for path, fact in facts[0].items() if path.stem.endswith("_2")}
+    told = on_likeness(first, rest)[0]
+    assert told.startswith(
+        "Of 20 normal images that set or test the threshold 20 are nearly equal to one that is trained"
+    )
+    assert "such as part0_2.png and part0_" in told
+    assert on_likeness(*facts) == []  # other parts
+    assert on_likeness(first, {}) == []
 
 
 def test_new_photographs_of_another_shape_are_told_of(tmp_path):

@@ -22,7 +22,7 @@ from keras_anogan.datasets import (
     one_class,
     three_ways,
 )
-from keras_anogan.datasets.image_remarks import on_sides, ratios_of
+from keras_anogan.datasets.image_remarks import on_likeness, on_sides, ratios_of
 from keras_anogan.runs.arguments import Arguments
 from keras_anogan.runs.reading import trained_images
 from keras_anogan.runs.tasks.base import Task
@@ -120,6 +120,13 @@ def load_folder(arguments: Arguments) -> Task:
         paths, kinds, labels = [paths[i] for i in some], [kinds[i] for i in some], labels[some]
         masks = None if masks is None else [masks[i] for i in some]
     train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
+    if groups is None:
+        held_out = [folder.train[i] for i in calibrate]
+        held_out += [path for path, label in zip(paths, labels, strict=True) if label == 0]
+        seen, others = (
+            {path: folder.facts[path] for path in of} for of in ([folder.train[i] for i in train], held_out)
+        )
+        remarks += on_likeness(seen, others)
     return Task(
         kind="images",
         train=rows.take(train),
