@@ -105,6 +105,25 @@ def test_pixels_outside_do_not_count(draw):
         evaluation.pixel_auroc(masks, maps, inside[:1])
 
 
+def test_intervals_of_pixels_count_images_and_agree_with_a_bootstrap_that_sorts(draw):
+    masks = np.zeros((30, 12, 12), bool)
+    for mask, (top, left) in zip(masks, draw.integers(0, 9, (30, 2)), strict=True):
+        mask[top : top + 3, left : left + 3] = True
+    maps = draw.normal(size=masks.shape) + masks * draw.uniform(0.0, 3.0, (30, 1, 1))
+    groups = np.arange(30) // 2
+    inside = np.ones(masks.shape, bool)
+    inside[:, :2] = False
+    found = evaluation.pixel_intervals(masks, maps, groups, inside)
+    for key, number in (("auroc", evaluation.pixel_auroc), ("pro", evaluation.per_region_overlap)):
+        low, high = evaluation.interval_over_groups(
+            lambda m, a, i, number=number: number(m, a, inside=i), groups, masks, maps, inside, draws=300
+        )
+        assert low < number(masks, maps, inside=inside) < high
+        assert found[key] == pytest.approx((low, high), abs=0.02)
+    with pytest.raises(ValueError, match="two groups"):
+        evaluation.pixel_intervals(masks, maps, np.zeros(30))
+
+
 @pytest.mark.parametrize(
     ("masks", "maps", "word"),
     [

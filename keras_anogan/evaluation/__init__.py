@@ -1,6 +1,6 @@
 """Evaluation: what labels are for. Nothing here is used to fit, stop or calibrate anything."""
 
-from keras_anogan.evaluation.pixels import per_region_overlap, pixel_auroc
+from keras_anogan.evaluation.pixels import per_region_overlap, pixel_auroc, pixel_intervals
 from keras_anogan.evaluation.rates import (
     alarm_counts,
     alarm_rates,
@@ -37,6 +37,7 @@ __all__ = [
     "kinds_table",
     "per_region_overlap",
     "pixel_auroc",
+    "pixel_intervals",
     "rate_interval",
     "rate_interval_over_groups",
     "scaled_cross_entropy",

@@ -133,7 +133,7 @@ def _measure_maps(fitted: FittedDetector, task: Task) -> dict[str, Any]:
         first += len(mask)
     normal = task.labels == 0
     return {
-        **_map_numbers(task, parts),
+        **_map_numbers(task, parts, intervals=True),
         "threshold": fitted.pixel_threshold,
         "normal_images": int(normal.sum()),
         "normal_images_marked": int(np.concatenate(marks)[normal].sum()),
@@ -153,17 +153,22 @@ def _maps_of(part: dict[str, np.ndarray], task: Task) -> tuple[np.ndarray, np.nd
     return _thinned(maps, task), _thinned(part.get("inside", np.ones(maps.shape, bool)), task)
 
 
-def _map_numbers(task: Task, parts: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def _map_numbers(task: Task, parts: list[tuple[np.ndarray, np.ndarray]], intervals: bool = False) -> dict[str, Any]:
     """Over the images whose pixels are known: of an anomalous one without a mark nobody knows which are normal."""
     assert task.masks is not None
     assert task.labels is not None
     known = (task.labels == 0) | task.masks.any(axis=(1, 2))
     maps, inside = (np.concatenate(each)[known] for each in zip(*parts, strict=True))
     masks = _thinned(task.masks, task)[known]
-    return {
+    numbers: dict[str, Any] = {
         "auroc": evaluation.pixel_auroc(masks, maps, inside),
         "pro": evaluation.per_region_overlap(masks, maps, inside=inside),
     }
+    each = (np.arange(len(known)) if task.test_parts is None else np.asarray(task.test_parts))[known]
+    if intervals and len(np.unique(each)) > 1:
+        found = evaluation.pixel_intervals(masks, maps, each, inside)
+        numbers |= {f"{key}_interval": list(ends) for key, ends in found.items()}
+    return numbers
 
 
 def _thinned(pixels: np.ndarray, task: Task) -> np.ndarray:

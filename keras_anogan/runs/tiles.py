@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from keras_anogan.runs.verdict import baseline_name, best_baseline, interval, percent
 from keras_anogan.words import counted
 
@@ -142,6 +144,12 @@ def baseline_lines(metrics: dict[str, Any], detector: str) -> list[dict[str, str
     return lines
 
 
+def _ends(pixels: dict[str, Any], key: str) -> str:
+    """The interval of a number of maps, which runs of before do not have."""
+    low, high = pixels.get(f"{key}_interval", (None, None))
+    return "" if low is None or not np.isfinite([low, high]).all() else f"95 %: {low:.2f} to {high:.2f}; "
+
+
 def _pixel_tiles(metrics: dict[str, Any]) -> list[Tile]:
     pixels = metrics["pixels"]
     marked, normal = pixels["normal_images_marked"], pixels["normal_images"]
@@ -150,13 +158,13 @@ def _pixel_tiles(metrics: dict[str, Any]) -> list[Tile]:
         {
             "name": "Pixel AUROC",
             "value": number(pixels["auroc"]),
-            "beside": f"{baseline_name(key)}: {number(plain['auroc'])}",
+            "beside": f"{_ends(pixels, 'auroc')}{baseline_name(key)}: {number(plain['auroc'])}",
             "meaning": "The same over all pixels of all test images, against the masks.",
         },
         {
             "name": "PRO",
             "value": number(pixels["pro"]),
-            "beside": f"{baseline_name(key)}: {number(plain['pro'])}",
+            "beside": f"{_ends(pixels, 'pro')}{baseline_name(key)}: {number(plain['pro'])}",
             "meaning": "Overlap with each anomalous region, averaged up to 30 % false pixels; noise gives 0.15.",
         },
         {
