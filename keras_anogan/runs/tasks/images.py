@@ -109,24 +109,14 @@ def load_folder(arguments: Arguments) -> Task:
         kinds = (*["good"] * len(tested), *folder.kinds)
         masks = None if folder.masks is None else (*[None] * len(tested), *folder.masks)
     parts = None if groups is None else len({groups[i] for i in calibrate})
-    if parts is not None:
-        remarks.append(
-            f"{counted(len(calibrate), 'photographs')} of {counted(parts, 'parts')} calibrate the threshold: the rate "
-            "of false alarms is as sure as so many parts make it."
-        )
     limit = 256 if arguments.smoke else max(total, len(paths))
     if len(paths) > limit:
         some = np.sort(np.random.default_rng(0).permutation(len(paths))[:limit])
         paths, kinds, labels = [paths[i] for i in some], [kinds[i] for i in some], labels[some]
         masks = None if masks is None else [masks[i] for i in some]
     train, stop, calibrate = (indices[:limit] for indices in (train, stop, calibrate))
-    if groups is None:
-        held_out = [folder.train[i] for i in calibrate]
-        held_out += [path for path, label in zip(paths, labels, strict=True) if label == 0]
-        seen, others = (
-            {path: folder.facts[path] for path in of} for of in ([folder.train[i] for i in train], held_out)
-        )
-        remarks += on_likeness(seen, others)
+    good = [path for path, label in zip(paths, labels, strict=True) if label == 0]
+    remarks += _on_parts(folder, train, calibrate, good, parts)
     return Task(
         kind="images",
         train=rows.take(train),
@@ -146,6 +136,19 @@ def load_folder(arguments: Arguments) -> Task:
         parts=parts,
         test_parts=None if arguments.group is None else parts_of(paths, arguments.group),
     )
+
+
+def _on_parts(
+    folder: Any, train: np.ndarray, calibrate: np.ndarray, good: list[pathlib.Path], parts: int | None
+) -> list[str]:
+    """How sure a rate of false alarms is, by so many parts; of unknown parts, whether some are on both sides."""
+    if parts is not None:
+        return [
+            f"{counted(len(calibrate), 'photographs')} of {counted(parts, 'parts')} calibrate the threshold: the rate "
+            "of false alarms is as sure as so many parts make it."
+        ]
+    sides = [folder.train[i] for i in train], [*(folder.train[i] for i in calibrate), *good]
+    return on_likeness(*({path: folder.facts[path] for path in paths} for paths in sides))
 
 
 def groups_of(paths: Sequence[pathlib.Path], pattern: str) -> list[str]:
