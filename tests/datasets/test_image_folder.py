@@ -227,6 +227,16 @@ def test_files_that_are_no_images_by_their_names_are_counted(tmp_path):
     assert re.fullmatch(r".* are left out: 2 \.dcm, 1 no suffix, such as .*a\.dcm\.", remark)
 
 
+def test_a_photograph_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    write_images(tmp_path, 2, size=(12, 10))
+    write_images(tmp_path / "huge", 1, size=(40, 40))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow refuses twice as many: 179 megapixels, unless changed
+    with pytest.raises(ValueError, match=r"huge/000\.png: .*1600 pixels.*; cut it into tiles, or shrink it"):
+        scan_image_folder(tmp_path, flat=True)
+    folder = scan_image_folder(tmp_path, flat=True, skip_broken=True)
+    assert len(folder.train) == 2
+
+
 def test_what_is_done_to_files_is_told(tmp_path):
     write_images(tmp_path, 3, "RGB")
     exif = Image.Exif()
