@@ -3,7 +3,7 @@
 keras-anogan reproduce ganomaly-tiles-kinds
     47 minutes: AUROC 0.594 ± 0.020. PCA with 64 components 0.609, by its map 0.658.
 keras-anogan reproduce ganomaly_tiled-tiles-kinds
-    No result is published yet.
+    42 minutes: AUROC 0.523 ± 0.003. PCA with 64 components 0.609, of squares 0.581; the target 0.75 is missed.
 """
 
 from __future__ import annotations
