@@ -63,8 +63,11 @@ def test_neither_map_nor_score_has_anything_of_the_padding():
     inner = Everywhere((8, 8, 1), n_components=2)
     inner.compile()
     inner.fit(images)
-    found = MapDetector(PaddedDetector(inner), "max", sigma=0.0).explain(images)
-    inside = images[..., 0] > PADDING
+    padded, inside = PaddedDetector(inner), images[..., 0] > PADDING
+    np.testing.assert_array_equal(np.asarray(padded.explain(images)["anomaly_map"])[~inside], 0.0)
+    means = [np.abs(image[where, 0]).mean() for image, where in zip(images, inside, strict=True)]
+    np.testing.assert_allclose(MapDetector(padded, "mean", sigma=0.0).explain(images)["score"], means, rtol=1e-5)
+    found = MapDetector(padded, "max", sigma=0.0).explain(images)
     np.testing.assert_array_equal(found["inside"], inside)
     np.testing.assert_array_equal(np.asarray(found["anomaly_map"])[~inside], 0.0)
     np.testing.assert_allclose(found["score"], np.where(inside, np.abs(images[..., 0]), 0.0).max(axis=(1, 2)))
