@@ -51,8 +51,8 @@ class DetectorOfParts(AnomalyDetector):
         return getattr(self.detector, "fits_at_once", False)
 
     def _all_parts(self, x: Any) -> np.ndarray:
-        rows = self.check_rows(np.asarray(x))
-        return np.concatenate([np.asarray(self.parts(row[None])) for row in rows])
+        rows = self.check_rows(x)
+        return np.concatenate([np.asarray(self.parts(rows[np.array([i])])) for i in range(len(rows))])
 
     def _fit_on_parts(self, x: Any, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         detector = self.detector

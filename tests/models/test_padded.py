@@ -87,6 +87,22 @@ def test_it_is_saved_and_served_with_its_preprocessing(tmp_path):
         assert loaded.detect(one)["score"][0] == pytest.approx(float(detector.predict(row[None])[0]), rel=1e-5)
 
 
+def test_rows_that_are_read_as_they_are_needed_train_it_as_an_array_does():
+    images = padded_images(16, np.random.default_rng(2))
+
+    class Rows:
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, indices):
+            return images[indices]
+
+    one, other = make_padded(), make_padded()
+    one.fit(images)
+    other.fit(Rows())
+    np.testing.assert_array_equal(one.predict(images), other.predict(images))
+
+
 def test_other_detectors_are_refused():
     with pytest.raises(ValueError, match="images"):
         PaddedDetector(PCA((6,), n_components=2))
