@@ -95,7 +95,7 @@ def test_rows_that_are_read_as_they_are_needed_train_it_as_an_array_does():
             return len(images)
 
         def __getitem__(self, indices):
-            return images[indices]
+            return np.stack([images[i] for i in indices])  # not one by its number, as files are read
 
     one, other = make_padded(), make_padded()
     one.fit(images)
