@@ -77,6 +77,7 @@ benchmark: .venv/installed-bench
 	  anogan-mnist-oneclass anogan-mnist-warmstart gan_discriminator-mnist-oneanomalous autoencoder-mnist-oneanomalous \
 	  autoencoder_denoising-mnist-oneanomalous flow-mnist-oneanomalous siamese-mnist-oneanomalous vae-mnist-oneanomalous \
 	  gan_discriminator_full-mnist-oneanomalous autoencoder_full-mnist-oneanomalous \
+	  gan_discriminator-mnist-aspublished autoencoder-mnist-aspublished \
 	  efficientgan-kdd99-paper alad-kdd99-paper efficientgan-kdd99-realistic efficientgan-mnist-oneanomalous flow-tables-defaults \
 	  alocc-mnist-digit1 alocc-mnist-oneclass ognet-mnist-digit1 ognet-mnist-oneclass ognet-ped2-frames \
 	  ganomaly-cifar10-car ganomaly_instance-cifar10-car skip_ganomaly-cifar10-car ganomaly-cifar10-leaks \

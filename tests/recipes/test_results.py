@@ -1,5 +1,6 @@
 """Experiments: what is averaged, what is kept, and what is run again."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -7,10 +8,12 @@ import re
 import numpy as np
 import pytest
 
+from keras_anogan.models.gan_discriminator import build_gan_discriminator
 from keras_anogan.recipes import EXPERIMENTS, RECIPES, reproduce
 from keras_anogan.recipes import recipe as results
-from keras_anogan.recipes.data import load_exercise
+from keras_anogan.recipes.data import load_exercise, load_one_anomalous
 from keras_anogan.recipes.fanogan_mnist import train_fanogan_paper
+from keras_anogan.recipes.notebook_mnist import LITERAL, MENDED, logits_as_one_batch
 from keras_anogan.recipes.recipe import Recipe, read_result, run_recipe
 from keras_anogan.recipes.tables import markdown_table, part_table
 from keras_anogan.training.adversarial import AdversarialModel
@@ -190,3 +193,26 @@ def test_false_alarms_of_clips_that_are_not_alike():
     np.testing.assert_allclose(judged["top_blocks"], blocks[6:], rtol=1e-5)
     want = [blocks[t] / (blocks[t - 6 : t].mean() + 0.03) for t in range(6, 11)]
     np.testing.assert_allclose(judged["score"], want, rtol=1e-5)
+
+
+def test_the_notebook_s_literal_protocol_and_each_slip_mended():
+    data = load_one_anomalous(1, quick=True)
+    (train, test), (own, _), (_, _) = (variant.images(data) for variant in (LITERAL, *MENDED))
+    assert (train.min(), train.max(), len(train)) == (0, 1, len(data.train[:2048]))
+    assert (test.min(), test.max()) == (0, 1)
+    assert own.min() == -1
+    many = dataclasses.replace(data, train=np.repeat(data.train, 2, axis=0))
+    assert [len(variant.images(many)[0]) for variant in (LITERAL, *MENDED)] == [2048, 2048, len(many.train)]
+
+
+def test_the_notebook_s_scores_are_normalised_by_the_test_set_and_leave_the_statistics_alone():
+    discriminator = build_gan_discriminator((28, 28, 1), filters=2, seed=0)
+    x = np.random.default_rng(0).uniform(0, 1, (6, 28, 28, 1)).astype("float32")
+    before = discriminator.get_weights()
+    together, fewer = logits_as_one_batch(discriminator, x), logits_as_one_batch(discriminator, x[:3])
+    assert np.abs(together[:3] - fewer).max() > 1e-6  # the other rows change the score, which is the slip
+    np.testing.assert_allclose(discriminator(x, training=True)[0][:, 0], together, rtol=1e-5, atol=1e-7)
+    discriminator.set_weights(before)
+    logits_as_one_batch(discriminator, x)
+    for held, now in zip(before, discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(held, now)
