@@ -9,7 +9,7 @@ keras-anogan reproduce patch_gaussian-tiles-kinds
 keras-anogan reproduce patch_neighbors-tiles-kinds
     13 minutes on a busy machine: AUROC 0.786 ± 0.002. PCA with 64 components 0.609; the target 0.88 is missed.
 keras-anogan reproduce features_multiscale-tiles-kinds
-    No result is published yet.
+    50 minutes on a busy machine: AUROC 0.846 ± 0.012. PCA with 64 components 0.609; the target 0.88 is missed.
 """
 
 from __future__ import annotations
