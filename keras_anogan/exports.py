@@ -58,7 +58,12 @@ from keras_anogan.video.windows import VideoWindows
 
 
 def reproduce(
-    name: str, seeds: Sequence[int] = (), out: Any = "benchmarks/results", say: Callable[[str], None] = print
+    name: str,
+    seeds: Sequence[int] = (),
+    out: Any = "benchmarks/results",
+    say: Callable[[str], None] = print,
+    engine: str = "local",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Run a published experiment; arguments and errors as in `recipes.reproduce`.
 
@@ -66,7 +71,7 @@ def reproduce(
     """
     from keras_anogan import recipes
 
-    return recipes.reproduce(name, seeds, out, say)
+    return recipes.reproduce(name, seeds, out, say, engine, address)
 
 
 __all__ = [

@@ -25,7 +25,12 @@ def score(
             show_default=False,
         ),
     ],
-    out: Annotated[pathlib.Path, typer.Option(help="CSV file to write.")] = pathlib.Path("scores.csv"),
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="CSV file to write, or with --engine a folder. Default: scores.csv, scored.", show_default=False
+        ),
+    ] = None,
     maps: Annotated[
         pathlib.Path | None, typer.Option(help="Images: folder for a heat map of each, black 0 to yellow 1.")
     ] = None,
@@ -43,12 +48,39 @@ def score(
     labels: options.Labels = None,
     annotate: options.Annotate = None,
     alpha: options.AnotherAlpha = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Score much data in blocks, to Parquet files: local (this process) or ray (all workers of a cluster). "
+            "The same command goes on after an interruption.",
+            show_default=False,
+        ),
+    ] = None,
+    address: options.Address = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Ray: workers, of one core each. Default: all cores.", show_default=False)
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(
+            help="Images, rows or frames in a block. Default: 1,000 images, 50,000 rows, 10,000 frames.",
+            show_default=False,
+        ),
+    ] = None,
     config: options.Config = None,
 ) -> None:
     """Score images, rows or footage with a finished run: one CSV line for each, higher is more anomalous."""
     given: dict[str, Any] = {"maps": maps, "overlay": overlay, "grid_lines": grid_lines, "labels": labels}
-    given |= {"annotate": annotate, "min_area": min_area}
-    _score(run, data if len(data) > 1 else data[0], out, skip_broken, alpha, **given)
+    given |= {"annotate": annotate}
+    blocks = {"--address": address, "--workers": workers, "--block": block}
+    if engine is None:
+        _refuse(blocks, "with --engine. Received: no engine")
+        one = data if len(data) > 1 else data[0]
+        _score(run, one, out or pathlib.Path("scores.csv"), skip_broken, alpha, **given, min_area=min_area)
+        return
+    _refuse({f"--{name.replace('_', '-')}": value for name, value in given.items()}, "without --engine. Received: both")
+    named: dict[str, Any] = {"engine": engine, "address": address, "workers": workers, "size": block, "alpha": alpha}
+    _score_blocks(run, data, out or pathlib.Path("scored"), **named, min_area=min_area)
 
 
 @app.command()
@@ -272,17 +304,23 @@ def reproduce(
     ],
     seed: Annotated[list[int] | None, typer.Option(help="Seeds, one option for each. Default: the recipe's.")] = None,
     out: Annotated[pathlib.Path, typer.Option(help="Folder for NAME.json.")] = pathlib.Path("benchmarks/results"),
+    engine: Annotated[
+        str, typer.Option(help="Where seeds and parts are run: local (this process) or ray (all workers of a cluster).")
+    ] = "local",
+    address: options.Address = None,
     config: options.Config = None,
 ) -> None:
     """Run a published experiment for every seed and write its result, whatever it is."""
     from keras_anogan.catalogue import check_recipe
 
     check_recipe(name)
+    if engine == "local" and address is not None:
+        raise ValueError(f"Expected --address with --engine ray. Received: {address}, and no engine.")
     import_tensorflow()
     from keras_anogan import recipes
     from keras_anogan.words import counted
 
-    result = recipes.reproduce(name, seed or (), out, say=say)
+    result = recipes.reproduce(name, seed or (), out, say, engine, address)
     published = f", published {result['published']['value']}" if result["published"] else ""
     target = "none" if result["target"] is None else result["target"]
     baselines = ", ".join(f"{key} {value:.4f}" for key, value in result["baselines"].items())
@@ -290,6 +328,30 @@ def reproduce(
         f"{result['metric']}: mean {result['mean']:.5f}, std {result['std']:.5f}, min {result['min']:.5f} "
         f"(target {target}{published}); {baselines}; {counted(result['minutes'], 'minutes', '')}"
     )
+
+
+def _refuse(given: dict[str, Any], where: str) -> None:
+    """Refuse options that mean nothing here."""
+    for name, value in given.items():
+        if value:
+            raise ValueError(f"Expected {name} {where}.")
+
+
+def _score_blocks(run: pathlib.Path, data: list[str], out: pathlib.Path, **given: Any) -> None:
+    from keras_anogan.runs.bulk.checks import check_blocks
+
+    check_blocks(run, data, out, **given)
+    import_tensorflow()
+    from keras_anogan.runs.bulk.scoring import duration, score_blocks
+    from keras_anogan.words import counted
+
+    found = score_blocks(run, data, out, **given, say=say)
+    for remark in found["remarks"]:
+        show(remark)
+    took = f"{counted(found['blocks'] - found['earlier'], 'blocks')} now, in {duration(found['seconds'])}"
+    show(f"Scored {counted(found['rows'], found['what'])}, {took}: {out / 'scores'}")
+    show(found["verdict"])
+    show(f"Report: {(out / 'report.html').resolve()}")
 
 
 def _score(

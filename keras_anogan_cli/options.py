@@ -143,6 +143,10 @@ CalibrateShare = Annotated[
         show_default=False,
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray: of a running cluster, e.g. auto. Default: this machine alone.", show_default=False),
+]
 AnotherAlpha = Annotated[
     float | None,
     typer.Option("--alpha", help="Another false-alarm rate than the run was trained for.", show_default=False),

@@ -65,16 +65,25 @@ def read_names(path: pathlib.Path) -> list[str]:
 
 def _dialect(path: pathlib.Path) -> tuple[str, dict[str, Any]]:
     """The separator of a CSV file, and how pandas has to read it."""
-    encoding = find_encoding(path)
-    sample = _sample(path, encoding)
-    told = re.match(r'"?sep=(.)"?\r?\n', sample)  # Excel's first line
-    separator = told[1] if told else find_separator(sample)
+    encoding, separator, above = find_dialect(path)
     return separator, {
         "encoding": encoding,
         "sep": r"\s+" if separator == " " else separator,
-        "skiprows": 1 if told else 0,
+        "skiprows": above,
         "dtype": str,
     }
+
+
+def find_dialect(path: pathlib.Path) -> tuple[str, str, int]:
+    """Encoding and separator of a CSV file, and how many lines stand above its header.
+
+    Raises:
+        ValueError: for a file that holds no text.
+    """
+    encoding = find_encoding(path)
+    sample = _sample(path, encoding)
+    told = re.match(r'"?sep=(.)"?\r?\n', sample)  # Excel's first line
+    return encoding, told[1] if told else find_separator(sample), 1 if told else 0
 
 
 def find_encoding(path: pathlib.Path) -> str:

@@ -62,7 +62,12 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for experiment in EXPERIMENTS 
 
 
 def reproduce(
-    name: str, seeds: Sequence[int] = (), out: Any = "benchmarks/results", say: Callable[[str], None] = print
+    name: str,
+    seeds: Sequence[int] = (),
+    out: Any = "benchmarks/results",
+    say: Callable[[str], None] = print,
+    engine: str = "local",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Run a recipe for every seed (default: its own) and write `<out>/<name>.json`; see `run_recipe`.
 
@@ -71,4 +76,4 @@ def reproduce(
     """
     if name not in RECIPES:
         raise ValueError(f"Expected one of the recipes {tuple(RECIPES)}. Received: {name!r}.")
-    return run_recipe(RECIPES[name], seeds or RECIPES[name].seeds, out, say)
+    return run_recipe(RECIPES[name], seeds or RECIPES[name].seeds, out, say, engine, address)

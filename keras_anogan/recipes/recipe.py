@@ -22,6 +22,7 @@ from keras_anogan.files import write_json
 from keras_anogan.recipes.tables import mean
 
 Numbers = dict[str, float]
+Job = tuple[str, str, tuple[int, ...]]  # name of a cell, the recipe's function that makes it, and its arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,8 @@ def run_recipe(
     seeds: Sequence[int] = (0, 1, 2),
     out: Any = "benchmarks/results",
     say: Callable[[str], None] = print,
+    engine: str = "local",
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Run a recipe for every seed (and part) and write `<out>/<name>.json`.
 
@@ -76,18 +79,26 @@ def run_recipe(
         seeds: of the runs; at least one.
         out: folder of the result file; finished cells lie in its `.cells/<name>`.
         say: is given a line for each finished (seed, part).
+        engine: "local", one after the other in this process, or "ray", on all workers of a cluster, one core each.
+        address: of a running Ray cluster, such as "auto"; None starts one on this machine.
 
     Returns:
         What the file holds: `values` (the metric of each seed) and their `mean`, `std`, ...; `beside`, `baselines` and
         `parts`; settings, target, published number; time and circumstances.
 
     Raises:
-        ValueError: for no seeds.
+        ValueError: for no seeds, or another engine.
     """
     if not seeds:
         raise ValueError("Expected at least one seed. Received: none.")
+    if engine not in ("local", "ray"):
+        raise ValueError(f"Expected the engine to be local or ray. Received: {engine}.")
     cells = _Cells(recipe, pathlib.Path(out) / ".cells" / recipe.name)
     parts: dict[str, tuple[int, ...]] = {f", {recipe.part} {part}": (part,) for part in recipe.parts} or {"": ()}
+    if engine == "ray":
+        jobs: list[Job] = [(f"baseline{suffix}", "baselines", part) for suffix, part in parts.items()]
+        jobs += [(f"seed {seed}{suffix}", "run", (seed, *part)) for seed in seeds for suffix, part in parts.items()]
+        cells.spread(jobs, address, say)
     baselines = [cells.get(f"baseline{suffix}", recipe.baselines, *part) for suffix, part in parts.items()]
     runs = [
         [cells.get(f"seed {seed}{suffix}", recipe.run, seed, *part, say=say) for suffix, part in parts.items()]
@@ -149,7 +160,8 @@ class _Cells:
     """
 
     def __init__(self, recipe: Recipe, folder: pathlib.Path) -> None:
-        self.folder, self.seconds = folder, 0.0
+        self.recipe, self.folder, self.seconds = recipe, folder, 0.0
+        self.known: dict[str, tuple[Numbers, float]] = {}  # numbers and seconds of cells that others have made
         self.where = where = circumstances()
         self.made_by = json.loads(json.dumps({**where, "settings": recipe.settings}))
         revision = where["git_revision"]
@@ -158,6 +170,9 @@ class _Cells:
     def get(self, name: str, function: Callable[..., Numbers], *arguments: Any, say: Any = None) -> Numbers:
         """The cell of that name; `function(*arguments)` makes it unless it was made at this commit and settings."""
         path = self.folder / f"{name}.json"
+        if name in self.known:
+            self.seconds += self.known[name][1]
+            return self.known[name][0]
         if self.keep and path.exists():
             cell = json.loads(path.read_text())
             if cell["made_by"] == self.made_by:
@@ -168,13 +183,39 @@ class _Cells:
         seconds = time.perf_counter() - start
         self.seconds += seconds
         if say is not None:
-            say(f"{name}: " + ", ".join(f"{key} {value:.5f}" for key, value in numbers.items()) + f"; {seconds:.0f} s")
+            say(f"{name}: {_listed(numbers)}; {seconds:.0f} s")
         if self.keep:
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may write the same cell
             partial.write_text(json.dumps({"numbers": numbers, "seconds": seconds, "made_by": self.made_by}))
             partial.replace(path)
         return numbers
+
+    def spread(self, jobs: Sequence[Job], address: str | None, say: Callable[[str], None]) -> None:
+        """Make cells on the workers of Ray, a core each; `get` then has them."""
+        from keras_anogan.serving.cluster import start_ray
+
+        ray = start_ray(address)
+        make = ray.remote(num_cpus=1, max_retries=3)(_make)
+        names = {make.remote(self.recipe, str(self.folder.resolve()), *job): job[0] for job in jobs}
+        waiting = list(names)
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            numbers, seconds = self.known[names[done[0]]] = ray.get(done[0])
+            say(f"{names[done[0]]}: {_listed(numbers)}; {seconds:.0f} s")
+
+
+def _make(recipe: Recipe, folder: str, name: str, which: str, arguments: tuple[int, ...]) -> tuple[Numbers, float]:
+    """A cell and the seconds it took, made in a worker of Ray's."""
+    from keras_anogan.serving.cluster import begin_worker
+
+    begin_worker(1)
+    cells = _Cells(recipe, pathlib.Path(folder))
+    return cells.get(name, getattr(recipe, which), *arguments), cells.seconds
+
+
+def _listed(numbers: Numbers) -> str:
+    return ", ".join(f"{key} {value:.5f}" for key, value in numbers.items())
 
 
 def write_result(

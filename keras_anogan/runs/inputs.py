@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def read_inputs(run: Run, data: Any, skip_broken: bool = False, labels: Any = No
         data = data[0]
     if skip_broken and run.kind == "table":
         raise ValueError("Expected --skip-broken with images only. Received: a run of a table.")
-    return _table(run, data) if run.kind == "table" else _images(run, data, skip_broken)
+    return table_inputs(run, data) if run.kind == "table" else _images(run, data, skip_broken)
 
 
 def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
@@ -78,19 +79,30 @@ def _images(run: Run, data: Any, skip_broken: bool) -> Inputs:
         task = load_task(run.arguments)
         return Inputs(task.test, {"id": task.test_ids}, task.labels)
     folder = scored_images(data, skip_broken)
-    fitted = run.fitted
-    channels, dtype, white = fitted.detector.sample_shape[-1], fitted.raw_dtype, white_level(fitted.preprocessing)
+    channels, dtype, white = _reading(run)
     check_depth(folder.facts, dtype)
     paths, labels = (folder.test, folder.labels) if folder.test else (folder.train, None)
     ids = [path.relative_to(folder.root).as_posix() for path in paths]
-    load = functools.partial(load_image, channels=channels, dtype=dtype, white=white)
     seen = on_seen_images(run.arguments, paths)
     shapes = on_shapes({path: folder.facts[path] for path in paths}, run.metrics.get("ratios"))
     remarks = (*on_new(folder.facts, channels, dtype, white), *folder.remarks, *shapes, *seen)
-    return Inputs(ImageRows(paths, fitted.preprocess, load=load), {"id": ids}, labels, remarks)
+    return Inputs(image_rows(run, paths), {"id": ids}, labels, remarks)
 
 
-def _table(run: Run, data: str) -> Inputs:
+def _reading(run: Run) -> tuple[int, str, int]:
+    """Channels and dtype of the photographs of a run, and their white."""
+    return run.fitted.detector.sample_shape[-1], run.fitted.raw_dtype, white_level(run.fitted.preprocessing)
+
+
+def image_rows(run: Run, paths: Sequence[pathlib.Path]) -> ImageRows:
+    """Image files as rows of a run's detector."""
+    channels, dtype, white = _reading(run)
+    load = functools.partial(load_image, channels=channels, dtype=dtype, white=white)
+    return ImageRows(paths, run.fitted.preprocess, load=load)
+
+
+def table_inputs(run: Run, data: str) -> Inputs:
+    """The rows of a table file, as a run of a table reads them; errors as of `read_inputs`."""
     encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
     carried = run.carried if row_id is None else [row_id]
     as_written: dict[str, Any] = {name: {"kind": "id"} for name in carried}
@@ -119,16 +131,20 @@ def _footage(run: Run, days: Any, labels: Any) -> Inputs:
     footage = run.open(days)
     known = _read_labels(labels, len(footage))
     windows = VideoWindows(footage, run.length, batch_size=32, sampling="sliding")
+    remarks = [remark for remark in size_remarks(footage) if "show little" not in remark]
+    remarks += on_seen_footage(run.arguments, days)
+    return Inputs(windows, frame_columns(footage), known, tuple(remarks), footage=footage)
+
+
+def frame_columns(footage: Footage) -> dict[str, Any]:
+    """Columns that name each frame: day, recording, number in the recording, seconds since it began."""
     lengths = np.diff(footage.offsets)
-    ids: dict[str, Any] = {
+    return {
         "day": np.repeat(np.array([recording.day for recording in footage.recordings], object), lengths),
         "recording": np.repeat(np.array([recording.name for recording in footage.recordings], object), lengths),
         "frame": np.arange(len(footage)) - np.repeat(footage.offsets[:-1], lengths),
         "seconds": ["" if np.isnan(second) else f"{second:.3f}" for second in footage.seconds],
     }
-    remarks = [remark for remark in size_remarks(footage) if "show little" not in remark]
-    remarks += on_seen_footage(run.arguments, days)
-    return Inputs(windows, ids, known, tuple(remarks), footage=footage)
 
 
 def _read_labels(labels: Any, n: int) -> np.ndarray | None:

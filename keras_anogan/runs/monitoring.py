@@ -154,6 +154,19 @@ def _read(files: Sequence[pathlib.Path]) -> dict[str, list[float]]:
     return found
 
 
+def distance_of(scores: Any, calibration: Any) -> tuple[float, float]:
+    """Kolmogorov and Smirnov's distance of finite scores from those of a calibration, and its p-value."""
+    from scipy import stats
+
+    test = stats.ks_2samp(scores, calibration)
+    return float(test.statistic), float(test.pvalue)
+
+
+def is_drift(distance: float, p_value: float, periods: int = 1) -> bool:
+    """Whether scores are distributed otherwise: by more than 0.1, which chance makes rarer than one in a thousand."""
+    return distance > FAR and p_value * periods < RARE
+
+
 def _judged(
     name: str,
     scores: Sequence[float],
@@ -162,25 +175,23 @@ def _judged(
     expected: tuple[float, float],
     periods: int,
 ) -> Period:
-    from scipy import stats
-
     values = np.asarray(scores)
     alarms = int(((values > threshold) | ~np.isfinite(values)).sum())  # as a threshold judges them
     interval = evaluation.rate_interval(alarms, len(values))
     finite = values[np.isfinite(values)]
     if not len(finite):
         raise ValueError(f"Expected scores that are numbers. Received: none in {name}.")
-    test = stats.ks_2samp(finite, calibration)
+    distance, p_value = distance_of(finite, calibration)
     return Period(
         name=name,
         rows=len(values),
         alarms=alarms,
         interval=interval,
         median=float(np.median(finite)),
-        distance=float(test.statistic),
-        p_value=float(test.pvalue),
+        distance=distance,
+        p_value=p_value,
         more=interval[0] > expected[1],
-        drifted=bool(test.statistic > FAR and test.pvalue * periods < RARE),
+        drifted=is_drift(distance, p_value, periods),
     )
 
 

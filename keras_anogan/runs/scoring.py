@@ -16,7 +16,7 @@ from keras_anogan.runs.checks import check_export, check_scoring
 from keras_anogan.runs.examples import ScoredRows, kinds_of
 from keras_anogan.runs.folder import Run, Say, load_run
 from keras_anogan.runs.inputs import Inputs, read_inputs
-from keras_anogan.runs.regions import COLUMNS, numbers_and_regions, region_columns, write_regions
+from keras_anogan.runs.regions import COLUMNS, Region, numbers_and_regions, region_columns, write_regions
 from keras_anogan.runs.report import EVENTS, report_scoring
 from keras_anogan.runs.report_rows import report_rows
 from keras_anogan.runs.score_pictures import write_grid, write_maps
@@ -95,22 +95,15 @@ def score(
             "Expected a run of a detector with maps for maps, overlays and a grid. "
             f"Received: one of {loaded.arguments.detector}."
         )
-    inputs = read_inputs(loaded, data, skip_broken, labels)
-    begun = time.perf_counter()
-    marks = "anomaly_map" in scorer.names() and loaded.fitted.pixel_threshold is not None
-    if min_area and not marks:
+    if min_area and not marks_pixels(loaded, scorer):
         raise ValueError(
             f"Expected a run whose maps have a threshold for --min-area. Received: one of {loaded.arguments.detector}."
         )
-    regions = None
-    if marks and inputs.footage is None:
-        results, regions = numbers_and_regions(scorer, inputs.rows, min_area)
-        results |= region_columns(regions)
-    else:
-        results = dict(scorer.numbers(inputs.rows))
+    inputs = read_inputs(loaded, data, skip_broken, labels)
+    begun = time.perf_counter()
+    results, regions = judged(loaded, scorer, inputs, min_area)
     out.parent.mkdir(parents=True, exist_ok=True)
     if inputs.footage is None:
-        _name_columns(loaded, inputs, results)
         write_scores(out, inputs, results)
         if regions is not None:
             write_regions(out.with_name(f"{out.stem}_regions.csv"), inputs.ids["id"], regions)
@@ -131,13 +124,34 @@ def score(
     return summary
 
 
-def _name_columns(run: Run, inputs: Inputs, results: Results) -> None:
-    """For a table, add the columns in which each row deviates most."""
-    if run.kind != "table":
-        return
-    found = column_deviations(run.fitted, inputs.rows, most=3)
+def marks_pixels(run: Run, scorer: Scorer) -> bool:
+    """Whether a run's maps have a threshold of their own or the score's."""
+    return "anomaly_map" in scorer.names() and run.fitted.pixel_threshold is not None
+
+
+def judged(run: Run, scorer: Scorer, inputs: Inputs, min_area: int = 0) -> tuple[Results, list[list[Region]] | None]:
+    """What is known of each row, by column, and the regions of each image; whoever scores, scores by it.
+
+    Args:
+        run: the finished run.
+        scorer: of its detector.
+        inputs: rows or windows.
+        min_area: images: as `score` takes it.
+
+    Returns:
+        Columns of a file of scores, a value for each row or window, (n,) each; and the regions, None where none are
+        marked.
+    """
+    if inputs.footage is not None or not marks_pixels(run, scorer):
+        results: Results = dict(scorer.numbers(inputs.rows))
+        regions = None
+    else:
+        results, regions = numbers_and_regions(scorer, inputs.rows, min_area)
+        results |= region_columns(regions)
+    found = column_deviations(run.fitted, inputs.rows, most=3) if run.kind == "table" else []
     if found:
         results["deviates_in"] = ["; ".join(f"{name} {share:.0%}" for name, share in row) for row in found]
+    return results, regions
 
 
 def _summary(run: Run, inputs: Inputs, results: Results) -> dict[str, Any]:
@@ -159,25 +173,35 @@ def _summary(run: Run, inputs: Inputs, results: Results) -> dict[str, Any]:
     return summary
 
 
-def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
-    """Write one line for each row or frame; cells of a frame that nothing judges are empty."""
+def score_columns(results: Results) -> list[str]:
+    """Names of the columns of `results` as a file of scores has them: numbers first, the alarm, what is behind it."""
     terms = [key for key in TERMS if key in results]
     terms += [key for key in results if key not in (*TERMS, *NO_TERMS)]
     numbers = [*terms, *(["p_value"] if "p_value" in results else [])]
+    return [*numbers, "is_anomaly", *(key for key in ENDS if key in results)]
+
+
+def write_scores(out: pathlib.Path, inputs: Inputs, results: Results) -> None:
+    """Write one line for each row or frame; cells of a frame that nothing judges are empty."""
+    columns = score_columns(results)
     names = [*inputs.ids, *(["label"] if inputs.labels is not None else [])]
-    header = [*names, *("anomaly_score" if key == "score" else key for key in numbers), "is_anomaly"]
-    ends = [key for key in ENDS if key in results]
     with replacing(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*header, *ends])
+        writer.writerow([*names, *("anomaly_score" if key == "score" else key for key in columns)])
         for i in range(len(results["score"])):
             line = [column[i] for column in inputs.ids.values()]
             line += [] if inputs.labels is None else [int(inputs.labels[i])]
             if inputs.footage is not None and np.isnan(results["score"][i]):
-                writer.writerow([*line, *[""] * (len(numbers) + 1)])
+                writer.writerow([*line, *[""] * len(columns)])
                 continue
-            line += [f"{results[key][i]:.{4 if key == 'p_value' else 9}g}" for key in numbers]
-            writer.writerow([*line, int(results["is_anomaly"][i]), *(results[key][i] for key in ends)])
+            writer.writerow([*line, *(_cell(key, results[key][i]) for key in columns)])
+
+
+def _cell(column: str, value: Any) -> Any:
+    """A value as a CSV file has it."""
+    if column == "is_anomaly":
+        return int(value)
+    return value if column in ENDS else f"{value:.{4 if column == 'p_value' else 9}g}"
 
 
 def _report(
