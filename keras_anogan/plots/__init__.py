@@ -1,6 +1,13 @@
 """Figures. The only folder that imports matplotlib; every function returns a Figure and draws on no screen."""
 
-from keras_anogan.plots.images import heat_pixels, plot_comparison, plot_images, plot_panels, save_panels
+from keras_anogan.plots.images import (
+    heat_pixels,
+    overlay_pixels,
+    plot_comparison,
+    plot_images,
+    plot_panels,
+    save_panels,
+)
 from keras_anogan.plots.monitoring import plot_rates
 from keras_anogan.plots.pages import figure_uri, themed_uris
 from keras_anogan.plots.scores import (
@@ -19,6 +26,7 @@ __all__ = [
     "by_epoch",
     "figure_uri",
     "heat_pixels",
+    "overlay_pixels",
     "plot_by_kind",
     "plot_by_steps",
     "plot_comparison",

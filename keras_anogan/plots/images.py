@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from keras_anogan.pictures import to_pixels
+from keras_anogan.pictures import overlaid_pixels, to_pixels
 
 
 def plot_panels(lines: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
@@ -77,3 +77,21 @@ def heat_pixels(anomaly_map: np.ndarray) -> np.ndarray:
     """An anomaly map (H, W) as a uint8 RGB picture (H, W, 3): black is 0, bright yellow is 1 or more."""
     colours = matplotlib.colormaps["inferno"](np.clip(anomaly_map, 0.0, 1.0))
     return np.round(colours[..., :3] * 255).astype("uint8")
+
+
+def overlay_pixels(
+    photograph: np.ndarray, anomaly_map: np.ndarray, scale: float = 1.0, marked: np.ndarray | None = None
+) -> np.ndarray:
+    """A photograph with its anomaly map laid over it, denser where it is higher, and the outline of what is marked.
+
+    Args:
+        photograph: uint8 (H, W, 1 or 3).
+        anomaly_map: (h, w), of any size.
+        scale: value of the map that is drawn in the brightest colour, such as twice the threshold for maps.
+        marked: bool (h, w), or None.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    shares = np.clip(np.asarray(anomaly_map) / scale, 0.0, 1.0)
+    return overlaid_pixels(photograph, heat_pixels(shares), 0.5 * shares, marked)

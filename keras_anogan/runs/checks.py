@@ -134,6 +134,21 @@ def check_watching(run: Any, source: Any, out: pathlib.Path, learn: bool = False
         _check_footage(pathlib.Path(source))
 
 
+def check_cameras(run: Any, cameras: Sequence[Any], out: pathlib.Path, webhook: str | None = None) -> None:
+    """Refuse to watch with what is no run of footage, or to write to what is no folder; see `check_watching`.
+
+    Raises:
+        FileNotFoundError, ValueError: one sentence.
+    """
+    for camera in cameras:
+        check_watching(run, camera.source, out / f"{camera.name}.csv", camera.learn)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"Expected a folder to write. Received: {out}, which is a file.")
+    check_writable(out)
+    if webhook is not None and not webhook.startswith(("http://", "https://")):
+        raise ValueError(f"Expected an address for the webhook (http:// or https://). Received: {webhook}.")
+
+
 def check_export(run: Any, folder: Any, alpha: float | None = None) -> None:
     """Refuse to export what is no finished run, or to where something is.
 

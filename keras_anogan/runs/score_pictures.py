@@ -13,7 +13,7 @@ from PIL import Image
 from keras_anogan import plots
 from keras_anogan.datasets.image_folder import load_image
 from keras_anogan.files import replacing
-from keras_anogan.pictures import overlaid_pixels, to_pixels
+from keras_anogan.pictures import to_pixels
 from keras_anogan.runs.examples import ScoredRows, examples_of, map_scale
 from keras_anogan.runs.inputs import Inputs
 from keras_anogan.runs.regions import content_of, find_regions, size_of
@@ -47,11 +47,8 @@ def write_maps(
                 if "anomaly_mask" in batch:
                     size = size_of(inputs.rows, number)
                     marked = find_regions(batch["anomaly_mask"][i][place], anomaly_map, size, least)[1]
-                shares = np.clip(anomaly_map / scale, 0.0, 1.0)
-                pixels = overlaid_pixels(
-                    _photograph(inputs.rows, number), plots.heat_pixels(shares), 0.5 * shares, marked
-                )
-                _save(overlay / name, pixels)
+                photograph = _photograph(inputs.rows, number)
+                _save(overlay / name, plots.overlay_pixels(photograph, anomaly_map, scale, marked))
             number += 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import itertools
 import os
 import pathlib
 from collections.abc import Callable, Iterator
@@ -62,11 +63,8 @@ def watch(
     out = pathlib.Path(out)
     check_watching(run, source, out, learn, most)
     loaded = load_run(run)
-    lines = _Lines(out, loaded, is_address(source))
-    detector: Any = loaded.fitted.detector
-    if not hasattr(detector, "past"):  # a stream has to be told that it judges windows and not single frames
-        detector = SmoothedDetector(detector, length=1)
-    iftm = IFTM(detector, threshold=loaded.fitted.threshold)
+    lines = Lines(out, loaded, is_address(source))
+    iftm = iftm_of(loaded)
     if state is not None and pathlib.Path(state).exists():
         iftm.load_state(state)
         say(f"Going on with the threshold {iftm.threshold:.6g} from {state}.")
@@ -74,9 +72,9 @@ def watch(
         pathlib.Path(state).parent.mkdir(parents=True, exist_ok=True)
     if lines.goes_on:
         say(f"Adding to {out}.")
-    feed = _feed(loaded, source, timeout, lines.next, say)
+    feed = feed_of(loaded, source, timeout, lines.next, say)
     stream = iftm.stream(feed, learn=learn, protect=protect, keep_frames=True)
-    watcher = _Watcher(loaded, pictures, say)
+    watcher = Watcher(loaded, pictures, say)
     try:
         with lines.opened() as write:
             for result in stream:
@@ -96,16 +94,33 @@ def watch(
     return watcher.counts
 
 
-def _feed(run: Run, source: Any, timeout: float, first: int, say: Say) -> Feed:
-    """Frames as they come, read in a thread of its own; a camera's are dropped while nobody is ready for them."""
+def iftm_of(run: Run) -> IFTM:
+    """A run's detector and threshold around a stream of frames."""
+    detector: Any = run.fitted.detector
+    if not hasattr(detector, "past"):  # a stream has to be told that it judges windows and not single frames
+        detector = SmoothedDetector(detector, length=1)
+    return IFTM(detector, threshold=run.fitted.threshold)
+
+
+def feed_of(run: Run, source: Any, timeout: float, first: int, say: Say, done: int = -1) -> Feed:
+    """Frames as they come, read in a thread of its own; a camera's are dropped while nobody is ready for them.
+
+    Args:
+        run, source, timeout, say: as `watch` takes them.
+        first: index of a camera's first frame.
+        done: index of the last frame of a recording that has been judged: what the next window needs of those before
+            is read again, and no more.
+    """
     if not is_address(source):
-        return Feed(read_frames(run.open(source)), timeout=None)
+        frames = read_frames(run.open(source))
+        needed = done + 2 - run.length
+        return Feed(itertools.dropwhile(lambda frame: frame.index < needed, frames), timeout=None)
     is_file = pathlib.PurePosixPath(str(source)).suffix.lower() in VIDEO_SUFFIXES  # a file can wait
     frames = read_frames(source, timeout=timeout, first=first, say=say, **run.reading())
     return Feed(frames, timeout=timeout, drop=not is_file)
 
 
-class _Lines:
+class Lines:
     """The CSV file of a stream: a new one, or one that is gone on with.
 
     Attributes:
@@ -185,7 +200,7 @@ def _length(first: Frame, last: Frame) -> str:
     return f", after {duration(last.seconds - first.seconds)}"
 
 
-class _Watcher:
+class Watcher:
     """Counts results, and tells of each event when it begins and when it is over."""
 
     def __init__(self, run: Run, pictures: Any, say: Say) -> None:
@@ -210,15 +225,23 @@ class _Watcher:
         if self.first is None:
             self.counts["events"] += 1
             self.first, self.peak = frame, result.error
-            self.say(f"Alarm at {_moment(frame)}: {result.error:.4g}, above {result.threshold:.4g}.")
+            self.begins(result, frame)
             if self.pictures is not None:
                 path = pathlib.Path(self.pictures) / f"frame-{result.index:08d}.png"
                 alarm_picture(path, result, self.run.fitted, _moment(frame))
         self.last, self.peak = frame, max(self.peak, result.error)
 
+    def begins(self, result: Result, frame: Frame) -> None:
+        """Tell of an event that begins."""
+        self.say(f"Alarm at {_moment(frame)}: {result.error:.4g}, above {result.threshold:.4g}.")
+
     def close(self, over: bool = True) -> None:
-        """Say of the event that goes on, if there is one, that it is over, or that it is not where the stream ends."""
+        """Tell of the event that goes on, if there is one, that it is over, or that it is not where the stream ends."""
         if self.first is not None and self.last is not None:
-            ends = f"{_moment(self.last)}{_length(self.first, self.last)}: up to {self.peak:.4g}"
-            self.say(f"Alarm over at {ends}." if over else f"Alarm still on at the end, {ends}.")
+            self.ends(self.first, self.last, over)
         self.first = self.last = None
+
+    def ends(self, first: Frame, last: Frame, over: bool) -> None:
+        """Tell of an event that is over, or goes on where the stream ends."""
+        ends = f"{_moment(last)}{_length(first, last)}: up to {self.peak:.4g}"
+        self.say(f"Alarm over at {ends}." if over else f"Alarm still on at the end, {ends}.")
