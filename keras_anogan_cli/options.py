@@ -160,6 +160,7 @@ Reduction = Annotated[
     ),
 ]
 K = Annotated[float, typer.Option(help="Standard deviations above the mean.")]
+Devices = Annotated[str, typer.Option(help="Train on one device, or on all GPUs of this machine: one, all.")]
 Seed = Annotated[int, typer.Option(help="Of weights, noise, order and split.")]
 Size = Annotated[str | None, typer.Option(help="Size of the frames the networks see, such as 128x64.")]
 Grey = Annotated[bool, typer.Option("--grey", help="Make frames grey.")]

@@ -109,6 +109,7 @@ def train(
     calibrate_share: options.CalibrateShare = None,
     k: options.K = 3.0,
     seed: options.Seed = 0,
+    devices: options.Devices = "one",
     skip_broken: options.SkipBroken = False,
     tensorboard: Annotated[
         pathlib.Path | None, typer.Option(help="Folder for TensorBoard: losses, balance, gradients, images, scores.")
@@ -178,6 +179,7 @@ def train_video(
     ] = False,
     k: options.K = 3.0,
     seed: options.Seed = 0,
+    devices: options.Devices = "one",
     smoke: Annotated[bool, typer.Option("--smoke", help="One step: does everything work?")] = False,
     config: options.Config = None,
 ) -> None:

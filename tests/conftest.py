@@ -72,7 +72,7 @@ def tiny_images():
 
 @pytest.fixture(scope="session")
 def mirrored():
-    """One strategy over two devices for all tests: TensorFlow takes the collectives of a second one for the first's."""
-    import tensorflow as tf
+    """The strategy over both devices of a process that runs tests."""
+    from keras_anogan.training.replicas import strategy_of
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return strategy_of("all")

@@ -30,6 +30,7 @@ class RunArguments:
         k: standard deviations above the mean.
         seed: of weights, noise, data order and split.
         smoke: one epoch on few rows, to see that everything works.
+        devices: "one", or "all" GPUs of the machine, between which each batch is divided.
     """
 
     detector: str | None = None
@@ -43,6 +44,7 @@ class RunArguments:
     k: float = 3.0
     seed: int = 0
     smoke: bool = False
+    devices: str = "one"
 
     def __post_init__(self) -> None:
         self._check_at_least_one("epochs", "batch_size")
@@ -57,6 +59,8 @@ class RunArguments:
             raise ValueError(f"Expected a finite --k >= 0. Received: {self.k}.")
         if self.seed < 0:
             raise ValueError(f"Expected --seed >= 0. Received: {self.seed}.")
+        if self.devices not in ("one", "all"):
+            raise ValueError(f"Expected --devices to be one or all. Received: {self.devices}.")
         if self.smoke:
             object.__setattr__(self, "epochs", 1)
 

@@ -46,6 +46,7 @@ from keras_anogan.serving.fitted import FittedDetector
 from keras_anogan.serving.scoring import as_rows, batch_size, explained_names, numbers_of
 from keras_anogan.thresholds import QuantileThreshold, calibration_needed
 from keras_anogan.training.averages import NetworkEMA
+from keras_anogan.training.replicas import on_one_device, strategy_of
 from keras_anogan.words import counted
 
 MUCH = 0.1  # a false-alarm rate that a user should hear of
@@ -103,11 +104,17 @@ def train(
     trained = task if sight is None else sight.task
     plan = Plan(**plan) if plan else plan_training(arguments, trained)
     write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
-    phases, detectors = _build(arguments, trained, plan)
+    strategy = strategy_of(arguments.devices)
+    with strategy.scope():
+        phases, detectors = _build(arguments, trained, plan)
+    if arguments.devices == "all":
+        say(f"Training on {counted(strategy.num_replicas_in_sync, 'devices')}.")
     arguments = _settle_reduction(arguments, detectors[0])
     _forewarn(task, arguments, detectors, plan, say)
 
     seconds, warnings = _fit(phases, trained, arguments, plan, out, say, progress, tensorboard)
+    if strategy.num_replicas_in_sync > 1:
+        detectors = [on_one_device(detector) for detector in detectors]
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     write_history(out / "history.csv", history)
 

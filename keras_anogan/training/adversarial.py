@@ -287,6 +287,10 @@ class AdversarialModel(SeededModel, AveragedModel):
             self.drop_averages()
             raise
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: `compile` has built networks and optimizers. Keras's own adds the replicas' first batches up, which
+        fails where they are not equally long."""
+
     def _remember(self, data: Any) -> None:
         """Tell data that keep a record of who was trained on them."""
         for model in (self, *(getattr(self, key) for key in self.networks)):
