@@ -43,7 +43,10 @@ def run(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, before)
         console.show_cursor(True)
     if code == INTERRUPTED:
-        complaints.print("Interrupted. A training goes on from its last backup with the same command.", style="yellow")
+        complaints.print(
+            "Interrupted. With the same command a training, or a scoring in blocks, goes on from what is done.",
+            style="yellow",
+        )
     return code
 
 

@@ -28,6 +28,7 @@ __all__ = ["Table", "choose_columns", "is_table", "normal_rows", "open_table", "
 
 PANDAS = "Error tokenizing data. C error: "  # before the reason
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+UNREADABLE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +76,17 @@ def read_table(path: Any, text: Sequence[str] = ()) -> pd.DataFrame:
     return table.frame
 
 
-def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Container[str] | None = None) -> Table:
+def open_table(
+    path: Any,
+    wanted: Mapping[str, Format] | None = None,
+    of: Container[str] | None = None,
+    unreadable: float = UNREADABLE,
+) -> Table:
     """A table file and how it was read.
 
     Args:
         path: the file.
-        wanted, of: as `type_columns` takes them.
+        wanted, of, unreadable: as `type_columns` takes them.
 
     Raises:
         FileNotFoundError, ValueError: as `read_table` and `type_columns` do.
@@ -103,7 +109,7 @@ def open_table(path: Any, wanted: Mapping[str, Format] | None = None, of: Contai
         raise ValueError(f"Expected every column once in {path}. Received: {twice!r} twice.")
     if len(frame) == 0:
         raise ValueError(f"Expected at least one row in {path}. Received: none.")
-    table = type_columns(frame.reset_index(drop=True), wanted, separator, of)
+    table = type_columns(frame.reset_index(drop=True), wanted, separator, of, unreadable)
     return dataclasses.replace(table, remarks=[*remarks, *table.remarks])
 
 
@@ -145,6 +151,7 @@ def type_columns(
     wanted: Mapping[str, Format] | None = None,
     separator: str = ",",
     of: Container[str] | None = None,
+    unreadable: float = UNREADABLE,
 ) -> Table:
     """Columns of text that hold numbers or dates as such.
 
@@ -154,6 +161,8 @@ def type_columns(
             {"kind": "date"} for one that has to be that, or a whole format (`datasets.cells`) as of an earlier table.
         separator: of the file, which hints at its decimal mark.
         of: columns that remarks are wanted of; default: all. Of one that is read as in `wanted` none is needed.
+        unreadable: share of a column's cells up to which those that are no number, or no date, count as missing; with
+            more of them the column is refused. A part of a table may have any share of them.
 
     Raises:
         ValueError: for a column that is not what it has to be.
@@ -185,7 +194,7 @@ def type_columns(
         if numbers is not None and not code:
             made[name] = numbers.reindex(column.index)
             continue
-        how = None if code else _format(str(name), known, want, mark)
+        how = None if code else _format(str(name), known, want, mark, unreadable)
         made[name] = column.astype(object) if how is None else cells.apply_format(known, how).reindex(column.index)
         if code and cells.find_number(known, mark):
             notes[str(name)] = f"{code}: taken for text"
@@ -237,7 +246,7 @@ def _native(column: pd.Series) -> pd.Series:
     return column
 
 
-def _format(name: str, known: pd.Series, want: Format, mark: str) -> Format | None:
+def _format(name: str, known: pd.Series, want: Format, mark: str, unreadable: float) -> Format | None:
     """How a column of text is to be read; None for text.
 
     Raises:
@@ -248,7 +257,7 @@ def _format(name: str, known: pd.Series, want: Format, mark: str) -> Format | No
     whole = {"decimal": ".", "thousands": "", "words": [], **want}
     if "date" in whole or (whole["kind"] == "number" and ("decimal" in want or mark != ",")):
         bad = known[cells.apply_format(known, whole).isna() & ~known.isin(whole["words"])]
-        if len(bad) <= 0.5 * len(known):
+        if len(bad) <= unreadable * len(known):
             return whole
     else:
         bad = known

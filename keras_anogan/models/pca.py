@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -24,8 +25,9 @@ class PCA(AnomalyDetector):
 
     Args:
         shape: shape of one sample, e.g. (28, 28, 1).
-        n_components: dimension of the subspace; default: 32, or half of the entries where they are fewer than 64 (a
-            subspace of all of them would reproduce every row).
+        n_components: dimension of the subspace; default: 32, or half of the entries where they are fewer than 64. A
+            subspace of all directions in which the training rows vary reproduces every row, and scores by rounding
+            errors: the default is then half of these directions, and a number of yours that large is warned of.
         seed: integer, for scikit-learn's randomised solver.
 
     Raises:
@@ -38,6 +40,7 @@ class PCA(AnomalyDetector):
         self, shape: tuple[int, ...], n_components: int | None = None, seed: int = 0, name: str | None = None
     ) -> None:
         super().__init__(seed=seed, name=name)
+        self.is_default = n_components is None
         n_components = max(1, min(32, int(np.prod(shape)) // 2)) if n_components is None else n_components
         if n_components < 1:
             raise ValueError(f"Expected n_components >= 1. Received: n_components={n_components!r}.")
@@ -74,11 +77,33 @@ class PCA(AnomalyDetector):
             parts = max(1, len(x) // least)
             for part in np.array_split(np.arange(len(x)), parts):
                 solver.partial_fit(np.asarray(x[part]).reshape(len(part), -1))
+        rank = self._kept(rank, solver.explained_variance_, float(solver.noise_variance_))
         components = np.zeros(self.components.shape, "float32")
-        components[:rank] = solver.components_
+        components[:rank] = solver.components_[:rank]
         self.mean.assign(solver.mean_)
         self.components.assign(components)
         return self.solved()
+
+    def _kept(self, rank: int, variances: np.ndarray, left: float) -> int:
+        """How many of the components leave something of the training rows to be scored.
+
+        Args:
+            rank: components that were solved for.
+            variances: along each of them.
+            left: mean variance along all other directions.
+        """
+        least = 1e-10 * max(float(variances[0]), 1e-30)
+        if left > least:
+            return rank
+        directions = int((variances > least).sum())
+        if not self.is_default:
+            warnings.warn(
+                f"PCA keeps all {directions:,} directions in which the training rows vary: what is left to score are "
+                f"rounding errors. Fewer components than that leave something. Received: {self.n_components}.",
+                stacklevel=3,
+            )
+            return rank
+        return max(1, directions // 2)
 
     def explain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """`score`, `latent` (coordinates in the subspace), `reconstruction`, and `anomaly_map` for images."""

@@ -18,6 +18,7 @@ import tomllib
 from typing import Any
 
 NAME = re.compile(r"[\w.-]+")
+TAKEN = ("health", "outbox")  # files of the service itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,9 @@ def read_cameras(path: Any) -> list[Camera]:
         raise ValueError(f"Expected a TOML file of cameras. Received: {path}, which is none: {error}.") from error
     if not content:
         raise ValueError(f"Expected a table for each camera, such as [gate], in {path}. Received: none.")
+    names = [name.lower() for name in content]
+    if twice := [name for name in content if names.count(name.lower()) > 1]:
+        raise ValueError(f"Expected names that differ in more than their case. Received: {' and '.join(twice)}.")
     return [_camera(path, name, table) for name, table in content.items()]
 
 
@@ -63,6 +67,8 @@ def _camera(path: pathlib.Path, name: str, table: Any) -> Camera:
         )
     if not NAME.fullmatch(name) or name.startswith("."):
         raise ValueError(f"Expected names of cameras of letters, digits, - and _. Received: {name!r} in {path}.")
+    if name.lower() in TAKEN:
+        raise ValueError(f"Expected another name of a camera. Received: {name}, a file of the service itself.")
     kinds = {"source": str, "learn": bool, "protect": bool}
     for key, value in table.items():
         if key not in kinds:

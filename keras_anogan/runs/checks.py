@@ -140,8 +140,12 @@ def check_cameras(run: Any, cameras: Sequence[Any], out: pathlib.Path, webhook: 
     Raises:
         FileNotFoundError, ValueError: one sentence.
     """
+    check_run(run)
     for camera in cameras:
-        check_watching(run, camera.source, out / f"{camera.name}.csv", camera.learn)
+        try:
+            check_watching(run, camera.source, out / f"{camera.name}.csv", camera.learn)
+        except (FileNotFoundError, ValueError) as error:
+            raise type(error)(f"Camera {camera.name}: {error}") from error
     if out.exists() and not out.is_dir():
         raise ValueError(f"Expected a folder to write. Received: {out}, which is a file.")
     check_writable(out)
@@ -230,7 +234,9 @@ def check_inputs(config: dict[str, Any], data: Any, labels: Any = None) -> None:
     if len(several) != 1 and config["kind"] == "table":
         raise ValueError(f"Expected one table to score. Received: {len(several)}, {several[0]} and others.")
     if (config["kind"] == "table") != is_table(several[0]):
-        raise ValueError(f"Expected {_what(config)}, as the run was trained on. Received: {several[0]}.")
+        many = config["kind"] == "table" and pathlib.Path(several[0]).is_dir()
+        hint = "; --engine local reads a folder of tables" if many else ""
+        raise ValueError(f"Expected {_what(config)}, as the run was trained on. Received: {several[0]}{hint}.")
     if config["kind"] == "table":
         _check_table(pathlib.Path(several[0]))
     elif several[0] not in NAMED_SETS:

@@ -14,6 +14,7 @@ from keras_anogan.datasets import ImageRows, load_image, normal_rows, open_table
 from keras_anogan.datasets.conditions import cells_of
 from keras_anogan.datasets.image_folder import check_depth
 from keras_anogan.datasets.image_remarks import on_new, on_shapes
+from keras_anogan.datasets.table import UNREADABLE
 from keras_anogan.files import file_digest
 from keras_anogan.runs.arguments import NAMED_SETS
 from keras_anogan.runs.checks import check_inputs
@@ -101,12 +102,13 @@ def image_rows(run: Run, paths: Sequence[pathlib.Path]) -> ImageRows:
     return ImageRows(paths, run.fitted.preprocess, load=load)
 
 
-def table_inputs(run: Run, data: str) -> Inputs:
-    """The rows of a table file, as a run of a table reads them; errors as of `read_inputs`."""
+def table_inputs(run: Run, data: str, is_part: bool = False) -> Inputs:
+    """The rows of a table file, or of a part of one, as a run of a table reads them; errors as of `read_inputs`."""
     encoder, condition, row_id = run.fitted.preprocessing, run.arguments.normal_where, run.arguments.id_column
     carried = run.carried if row_id is None else [row_id]
     as_written: dict[str, Any] = {name: {"kind": "id"} for name in carried}
-    table = open_table(data, {**as_written, **run.arguments.wanted, **encoder.wanted}, of=encoder.dtypes)
+    wanted = {**as_written, **run.arguments.wanted, **encoder.wanted}
+    table = open_table(data, wanted, encoder.dtypes, 1.0 if is_part else UNREADABLE)
     frame = table.frame
     raw = encoder.check_raw(frame)
     remarks = [*table.remarks, *encoder.remarks(raw), *on_seen_table(run.config, file_digest(data))]

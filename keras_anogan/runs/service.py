@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras_anogan.files import write_json
+from keras_anogan.files import read_json, write_json
 from keras_anogan.iftm import IFTM, Result
 from keras_anogan.runs.cameras import Camera
 from keras_anogan.runs.checks import check_cameras
@@ -43,10 +43,13 @@ def watch_cameras(
         run: run folder, of footage.
         cameras: what `read_cameras` gives.
         out: folder: `<camera>.csv` as `watch` writes it; `<camera>.npz`, the state of a threshold that learns, every
-            minute and at the end; `health.json` every five seconds; `outbox/`, events that the webhook has not taken.
-            A second start goes on with them.
-        emit: takes one event at a time, what JSON can hold: `camera`, `event` ("alarm", "over", "down", "up", "ended"),
-            `now`, and for alarms `frame`, its `time` or `recording` and `seconds`, `score`, `threshold`, `peak`.
+            minute and at the end; `<camera>.alarm.json`, the alarm that goes on; `health.json` every five seconds;
+            `outbox/`, events that the webhook has not taken. A second start goes on with them.
+        emit: takes one event at a time, what JSON can hold. All have `camera`, `event` and `now`. "alarm" has `frame`,
+            its `time` or `recording` and `seconds`, `score`, `threshold`. "over" has the same of the last alarm,
+            `began`, `peak`, and `certain`: false where the stream or the process ended first. "down" and "failed" have
+            `why`; "failed" is a recording that can't be read, which is not tried again. "ended" has counts since the
+            start, as `health.json` has.
         webhook: address that gets each event by POST, again and again until it takes it.
         pictures: whether to write a picture of each event's first alarm, to `<camera>/`.
         timeout: seconds without a frame after which a camera is down.
@@ -106,8 +109,8 @@ class _Watched(threading.Thread):
     """One camera: follows its stream, and begins again when that breaks.
 
     Attributes:
-        health: `state` ("connecting", "watching", "down", "ended", "stopped"), `why` it is down, `last_frame`, and the
-            counts of `Watcher`.
+        health: `state` ("connecting", "watching", "down", "failed", "ended", "stopped"), `why` it is down or failed,
+            `last_frame`, and the counts of `Watcher` since the start.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class _Watched(threading.Thread):
             self.iftm.load_state(self.state_path)
         Lines(self.path, run, is_address(camera.source))  # a file of another run is told before anything is watched
         self._tell = tell
-        self.watcher = _Reporter(run, self.pictures, self.tell)
+        self.watcher = _Reporter(run, self.pictures, self.tell, out / f"{camera.name}.alarm.json")
         self.health: dict[str, Any] = {"state": "connecting", "why": "", "last_frame": None, **self.watcher.counts}
         self.pause = PAUSES[0]
 
@@ -150,6 +153,10 @@ class _Watched(threading.Thread):
                     return
             except Exception as error:  # whatever breaks one camera must not end the others
                 why = without_password(" ".join(str(error).split()) or type(error).__name__)
+                if not is_address(self.camera.source):  # a file does not mend itself
+                    self.health |= {"state": "failed", "why": why}
+                    self.tell("failed", why=why)
+                    return
                 if self.health["state"] != "down":
                     self.tell("down", why=why)
                 self.health |= {"state": "down", "why": why}
@@ -195,15 +202,21 @@ class _Watched(threading.Thread):
 class _Reporter(Watcher):
     """A `Watcher` that tells of events as JSON can hold them."""
 
-    def __init__(self, run: Run, pictures: Any, tell: Callable[..., None]) -> None:
+    def __init__(self, run: Run, pictures: Any, tell: Callable[..., None], kept: pathlib.Path) -> None:
         super().__init__(run, pictures, say=lambda line: None)
-        self.tell = tell
+        self.tell, self.kept = tell, kept
+        if kept.exists():  # of a process that was killed: whoever was told of the alarm is told that it is over
+            alarm = read_json(kept)
+            self.tell("over", **alarm["when"], began=alarm["when"], peak=alarm["score"], certain=False)
+            kept.unlink()
 
     def begins(self, result: Result, frame: Frame) -> None:
+        write_json(self.kept, {"when": _when(frame), "score": float(result.error)})
         self.tell("alarm", **_when(frame), score=float(result.error), threshold=float(result.threshold))
 
     def ends(self, first: Frame, last: Frame, over: bool) -> None:
         self.tell("over", **_when(last), began=_when(first), peak=float(self.peak), certain=over)
+        self.kept.unlink(missing_ok=True)
 
 
 def _when(frame: Frame) -> dict[str, Any]:

@@ -104,17 +104,12 @@ def train(
     trained = task if sight is None else sight.task
     plan = Plan(**plan) if plan else plan_training(arguments, trained)
     write_json(out / "config.json", {**config, "plan": dataclasses.asdict(plan)})
-    strategy = strategy_of(arguments.devices)
-    with strategy.scope():
-        phases, detectors = _build(arguments, trained, plan)
-    if arguments.devices == "all":
-        say(f"Training on {counted(strategy.num_replicas_in_sync, 'devices')}.")
+    phases, detectors = _build(arguments, trained, plan, say)
     arguments = _settle_reduction(arguments, detectors[0])
     _forewarn(task, arguments, detectors, plan, say)
 
     seconds, warnings = _fit(phases, trained, arguments, plan, out, say, progress, tensorboard)
-    if strategy.num_replicas_in_sync > 1:
-        detectors = [on_one_device(detector) for detector in detectors]
+    detectors = [on_one_device(detector) for detector in detectors]
     history = {phase: read_backup(out / ".backup" / phase)[0] for phase in phases}
     write_history(out / "history.csv", history)
 
@@ -140,12 +135,16 @@ def train(
     return metrics
 
 
-def _build(arguments: RunArguments, task: Task, plan: Plan) -> tuple[Phases, list[Any]]:
+def _build(arguments: RunArguments, task: Task, plan: Plan, say: Say) -> tuple[Phases, list[Any]]:
     """What is to be trained, phase by phase, and the detectors among it: one, or the members of an ensemble."""
     phases, detectors = Phases(), []
+    strategy = strategy_of(arguments.devices)
+    if arguments.devices == "all":
+        say(f"Training on {counted(strategy.num_replicas_in_sync, 'devices')}.")
     for seed in arguments.seeds:
         built = {**arguments.built_with, **plan.params}
-        found = build_phases(str(arguments.detector), task.shape, seed=seed, **built)
+        with strategy.scope():
+            found = build_phases(str(arguments.detector), task.shape, seed=seed, **built)
         detectors.append(list(found.values())[-1])
         phases |= found if len(arguments.seeds) == 1 else {f"{key}_seed_{seed}": model for key, model in found.items()}
     return phases, detectors

@@ -6,9 +6,12 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
+
+PATIENCE = 5.0  # seconds for a cluster to answer
 
 
 def begin_worker(cores: int) -> None:
@@ -43,7 +46,8 @@ def start_ray(address: str | None = None) -> Any:
     if not ray.is_initialized():
         try:
             given: dict[str, Any] = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-            with _no_chatter():
+            _check_address(address)
+            with no_chatter():
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **given)
         except (ConnectionError, ValueError, OSError) as error:
             why = str(error).splitlines()[0].rstrip(".")
@@ -51,9 +55,21 @@ def start_ray(address: str | None = None) -> Any:
     return ray
 
 
+def _check_address(address: str | None) -> None:
+    """Refuse host:port where nothing answers; Ray itself would wait for minutes.
+
+    Raises:
+        OSError: what the connection says.
+        ValueError: for a port that is no number.
+    """
+    host, _, port = (address or "auto").rpartition(":")
+    if host and "/" not in str(address):
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+
+
 @contextlib.contextmanager
-def _no_chatter() -> Iterator[None]:
-    """Without what Ray's C++ writes to standard error while it waits for a cluster."""
+def no_chatter() -> Iterator[None]:
+    """Without what Ray's C++ writes to standard error."""
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, "w") as nowhere:

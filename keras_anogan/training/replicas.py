@@ -45,7 +45,10 @@ def _mirrored(names: tuple[str, ...]) -> tf.distribute.Strategy:
 
 
 def on_one_device(model: keras.Model) -> keras.Model:
-    """A model that several devices trained, as one that any device runs, without the optimizers' state."""
+    """A model that several devices trained, as one that any device runs, without the optimizers' state; another as it
+    is."""
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return model
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.keras"
         model.save(path, include_optimizer=False)

@@ -154,6 +154,37 @@ def test_pca_is_scikit_learns_in_memory_and_in_parts(draw, tiny_images):
     assert np.corrcoef(parts.predict(x), want)[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("as_array", [True, False])
+def test_pca_leaves_some_of_the_directions_in_which_rows_vary(draw, as_array):
+    x = np.zeros((50, 8), "float32")
+    x[:, :4] = draw.normal(size=(50, 4))  # half of the entries stand still, as the flags of missing cells do
+    pca = PCA((8,))
+    pca.compile()
+    pca.fit(x if as_array else MemoryRows(x))
+    kept = (np.abs(np.asarray(pca.components)).sum(axis=1) > 0).sum()
+    assert (pca.n_components, kept) == (4, 2)
+    far = x[:1].copy()
+    far[0, :4] += 10.0
+    assert pca.predict(far)[0] > 20.0 * pca.predict(x).max()
+    asked = PCA((8,), n_components=4)
+    asked.compile()
+    with pytest.warns(UserWarning, match=r"PCA keeps all 4 directions .* Received: 4\."):
+        asked.fit(x if as_array else MemoryRows(x))
+
+
+class MemoryRows:
+    """Rows that are read by number."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, numbers):
+        return self.x[np.asarray(numbers)]
+
+
 def test_pca_with_fewer_rows_than_components_uses_what_they_allow(draw):
     x = draw.normal(size=(3, 8, 8, 1)).astype("float32")
     pca = PCA((8, 8, 1), n_components=32)

@@ -92,7 +92,7 @@ def test_blocks_have_the_scores_of_one_process(kind, size, made, tmp_path):
     same_scores(one, read_scores(tmp_path / "many"))
     assert (found["rows"], found["alarms"]) == (len(one), int((one["is_anomaly"] == 1).sum()))
     page = (tmp_path / "many" / "report.html").read_text()
-    assert f"of {found['judged']:,} {found['what']} raise an alarm" in page
+    assert f"Alarms: {found['alarms']:,} of {found['judged']:,} {found['what']}" in page
     assert ("data:image/png" in page.split('id="most"')[1]) == (kind != "table")
 
 
@@ -137,9 +137,10 @@ def test_what_is_there_is_not_scored_again_and_what_is_missing_is(made, tmp_path
     after = {path.name: path.stat().st_mtime_ns for path in (out / "scores").iterdir()}
     assert sorted(before) == sorted(after)
     assert [name for name in before if before[name] != after[name]] == ["part-000001.parquet"]
-    for changed in ({"alpha": 0.2}, {"size": 5}):
-        with pytest.raises(ValueError, match="begun with another"):
-            score_blocks(run, str(data), out, **{"size": 10, **changed}, **SILENT)
+    other = write_images(tmp_path / "other", 4)
+    for changed, told in (({"alpha": 0.2}, "another --alpha"), ({"size": 5}, "another --block"), ({}, "other data")):
+        with pytest.raises(ValueError, match=f"begun with {told}"):
+            score_blocks(run, str(data if changed else other), out, **{"size": 10, **changed}, **SILENT)
     (out / "scores" / "part-000002.parquet").write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"part-000002\.parquet\. Received: a damaged file; delete it"):
         score_blocks(run, str(data), out, size=10, **SILENT)
@@ -161,21 +162,66 @@ def test_files_that_can_t_be_read_are_named_and_the_rest_is_done(made, tmp_path)
     only = tmp_path / "only"
     only.mkdir()
     (only / "broken.png").write_bytes(b"no picture")
-    found = score_blocks(run, str(only), tmp_path / "none", **SILENT)
-    assert (found["rows"], found["alarms"]) == (0, 0)
+    with pytest.raises(ValueError, match=r"Nothing was judged.* Left out 1 image file that can't be read: .*broken"):
+        score_blocks(run, str(only), tmp_path / "none", **SILENT)
 
 
 def test_a_block_that_fails_does_not_end_the_others(made, tmp_path):
+    run, data = made["table"]
+    frame = pd.read_csv(data).replace({"place": {"two\nlines": "twolines"}})
+    bad = tmp_path / "bad.csv"
+    lines = frame.to_csv(index=False).splitlines()
+    lines[25] = f"{lines[25]},more,cells"
+    bad.write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        ValueError, match=r"1 block of 12 could not be scored; the others are done\. Block 3: .*"
+    ) as told:
+        score_blocks(run, str(bad), tmp_path / "out", size=10, **SILENT)
+    assert f"rows 21 to 30 of {bad}, cut out" in str(told.value)
+    assert len(list((tmp_path / "out" / "scores").iterdir())) == 11
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_column_that_is_missing_is_told_before_any_row_is_scored(made, tmp_path):
     run, data = made["table"]
     folder = tmp_path / "tables"
     folder.mkdir()
     frame = pd.read_csv(data)
     frame.to_csv(folder / "good.csv", index=False)
-    frame.drop(columns="b")[:20].to_csv(folder / "bad.csv", index=False)
-    with pytest.raises(ValueError, match=r"2 blocks of 14 could not be scored; the others are done\. Block 1: .*'b'"):
-        score_blocks(run, str(folder), tmp_path / "out", size=10, **SILENT)
-    assert len(list((tmp_path / "out" / "scores").iterdir())) == 12
-    assert not (tmp_path / "out" / "report.html").exists()
+    frame.drop(columns="b").to_parquet(folder / "other.parquet")
+    with pytest.raises(ValueError, match=r"other\.parquet, without 'b'"):
+        score_blocks(run, str(folder), tmp_path / "out", **SILENT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_later_block_tells_is_told(made, tmp_path):
+    run, data = made["table"]
+    frame = pd.read_csv(data).astype({"a": object})
+    frame.loc[70:110, "a"] = "?"
+    frame.loc[30, "place"] = "elsewhere"
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    score(run, str(tmp_path / "odd.csv"), tmp_path / "one.csv", **SILENT)
+    told = score_blocks(run, str(tmp_path / "odd.csv"), tmp_path / "out", size=20, **SILENT)["remarks"]
+    same_scores(pd.read_csv(tmp_path / "one.csv"), read_scores(tmp_path / "out"))  # a block may have "?" alone
+    assert any(line.startswith("Block 4, and in 2 more such: ") and "'a'" in line for line in told), told
+    assert any(line.startswith("Block 2: ") and "elsewhere" in line for line in told), told
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Block 4, and in 2 more such" in page
+
+
+def test_the_verdict_goes_by_the_interval_and_says_which_way_scores_moved(made, tmp_path):
+    run, _ = made["images"]
+    odd = write_images(tmp_path / "odd", 60, seed=4, odd=range(60))
+    told = score_blocks(run, str(odd), tmp_path / "many", **SILENT)["verdict"]
+    assert "more than the calibration leaves to chance" in told
+    assert "higher than in the calibration" in told
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for i in range(40):
+        Image.fromarray(np.full((16, 16), 120, "uint8")).save(flat / f"{i:02d}.png")
+    told = score_blocks(run, str(flat), tmp_path / "few", **SILENT)["verdict"]
+    assert told.startswith("Alarms: 0 of 40 images")
+    assert "lower than in the calibration" in told
 
 
 def test_images_of_object_storage_are_those_of_a_folder(made, tmp_path):

@@ -18,6 +18,8 @@ from keras_anogan.runs import VideoArguments, train, watch
 from keras_anogan.runs.cameras import Camera, read_cameras
 from keras_anogan.runs.outbox import Outbox
 from keras_anogan.runs.service import watch_cameras
+from keras_anogan.streams import Feed, Frame
+from keras_anogan.video.clock import now
 from keras_anogan_cli.main import run as command
 
 QUIET = {"say": lambda line: None}
@@ -218,7 +220,9 @@ def test_mistakes_get_a_sentence(made, tmp_path, capsys):
         ('[gate]\nsuorce = "x"', "suorce of gate; did you mean source?"),
         ('[gate]\nsource = "x"\nlearn = 1', "Expected learn of the camera gate to be true or false. Received: 1."),
         ('["../gate"]\nsource = "x"', "Expected names of cameras of letters, digits"),
-        (f'[gate]\nsource = "{tmp_path}/gone"', "nothing is there"),
+        (f'[gate]\nsource = "{tmp_path}/gone"', "Camera gate: Expected footage in"),
+        ('[Health]\nsource = "x"', "Received: Health, a file of the service itself"),
+        ('[a]\nsource = "x"\n[A]\nsource = "x"', "Received: a and A."),
     ):
         file.write_text(text)
         assert command(["watch", str(run), str(file), "--out", str(tmp_path / "out")]) == 2
@@ -245,17 +249,38 @@ def test_mistakes_get_a_sentence(made, tmp_path, capsys):
 def test_a_camera_that_comes_back_is_watched_again(made, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_anogan.runs.service.PAUSES", (0.01, 0.02))
     run, _ = made
-    later = tmp_path / "later"
-    np.save(tmp_path / "hall.npy", np.zeros((12, 16, 32, 1), "uint8"))
-    later.mkdir()
-    (later / "hall.npy").write_bytes(b"not yet")
-    events, stop = [], threading.Event()
-    given = {"stop": stop, **QUIET}
-    cameras = [Camera("hall", str(later))]
-    service = threading.Thread(target=lambda: watch_cameras(run, cameras, tmp_path / "out", events.append, **given))
-    service.start()
-    until(lambda: any(event["event"] == "down" for event in events))
-    (tmp_path / "hall.npy").replace(later / "hall.npy")
-    until(lambda: any(event["event"] == "ended" for event in events))
-    service.join(10)
-    assert [event["event"] for event in events if event["event"] in ("down", "up", "ended")] == ["down", "up", "ended"]
+    frames = [Frame(i, np.zeros((16, 32, 1), "uint8"), time=now()) for i in range(12)]
+    attempts = []
+
+    def feed_of(run, source, *rest):
+        attempts.append(source)
+        if len(attempts) < 4:
+            raise TimeoutError(f"Expected frames from {source}. Received: none.")
+        return Feed(iter(frames))
+
+    monkeypatch.setattr("keras_anogan.runs.service.feed_of", feed_of)
+    events = []
+    watch_cameras(run, [Camera("hall", NOWHERE)], tmp_path / "out", events.append, **QUIET)
+    assert [event["event"] for event in events] == ["down", "up", "ended"]
+    assert "secret" not in events[0]["why"]
+
+
+def test_a_recording_that_can_t_be_read_fails_once_and_the_others_go_on(made, tmp_path):
+    run, days = made
+    (tmp_path / "hall.npy").write_bytes(b"no array")
+    events, cameras = [], [Camera("hall", str(tmp_path / "hall.npy")), Camera("east", days["east"])]
+    found = watch_cameras(run, cameras, tmp_path / "out", events.append, **QUIET)
+    assert {name: each["state"] for name, each in found.items()} == {"hall": "failed", "east": "ended"}
+    assert [event["event"] for event in events if event["camera"] == "hall"] == ["failed"]
+
+
+def test_an_alarm_that_a_kill_cut_off_is_told_to_be_over(made, tmp_path):
+    run, days = made
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "east.alarm.json").write_text(json.dumps({"when": {"frame": 7, "time": "then"}, "score": 2.5}))
+    events = []
+    watch_cameras(run, [Camera("east", days["east"])], out, events.append, **QUIET)
+    over = events[0]
+    assert (over["event"], over["frame"], over["peak"], over["certain"]) == ("over", 7, 2.5, False)
+    assert not (out / "east.alarm.json").exists()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras_anogan.runs.bulk.blocks import Block
-from keras_anogan.serving.cluster import begin_worker, start_ray
+from keras_anogan.serving.cluster import begin_worker, no_chatter, start_ray
 
 MOST_TASKS = 10_000  # of Ray; more blocks go several to a task
 
@@ -82,5 +82,6 @@ def on_ray(
         num_cpus=1,
         compute=ray_data.ActorPoolStrategy(size=count),
     )
-    for row in scored.iter_rows():
-        yield json.loads(row["summary"])
+    with no_chatter():  # Ray's C++ warns of what `RayWorker` takes care of
+        for row in scored.iter_rows():
+            yield json.loads(row["summary"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_anogan import evaluation, pictures, plots
+from keras_anogan.datasets.conditions import some_names
 from keras_anogan.runs.bulk.blocks import Block, opened
 from keras_anogan.runs.examples import MOST_SIDE, ScoredRows, examples_of
 from keras_anogan.runs.folder import Run
@@ -22,6 +24,7 @@ from keras_anogan.words import counted
 
 MOST_GROUPS = 24  # of blocks, in the figure of rates
 MOST_SHOWN = 12
+MOST_REMARKS = 12
 MOST_NAMED = 20  # files that can't be read
 Summaries = Sequence[dict[str, Any]]
 
@@ -45,7 +48,7 @@ def write_report(
     sample = np.array([score for summary in summaries for score in summary["sample"]])
     calibration = np.asarray(threshold.calibration)[: threshold.seen] if threshold.takes_groups else None
     verdict = _verdict(told, sample, calibration, threshold, noun)
-    remarks = [*_remarks(summaries, noun), *_on_broken(broken)]
+    remarks = [*_remarks(summaries), *_on_broken(broken)]
     write_page(
         out / "report.html",
         "bulk.html.jinja",
@@ -70,28 +73,61 @@ def write_report(
 
 def _verdict(told: dict[str, int], sample: np.ndarray, calibration: Any, threshold: Any, noun: str) -> Verdict:
     """How many alarms there are, and whether the scores are distributed as those of the calibration."""
-    share = told["alarms"] / max(1, told["judged"])
+    if not told["judged"]:
+        return Verdict("bad", f"Nothing was judged: of {counted(told['rows'], noun)} none could be.")
+    share = told["alarms"] / told["judged"]
     asked = f" (asked for: {percent(threshold.alpha)} of normal ones)" if threshold.keeps_alpha else ""
-    begin = f"{told['alarms']:,} of {counted(told['judged'], noun)} raise an alarm, {percent(share)}{asked}."
+    begin = f"Alarms: {told['alarms']:,} of {counted(told['judged'], noun)}, {percent(share)}{asked}."
     if calibration is None or not len(sample):
         return Verdict("open", begin)
+    said = []
+    low, _ = evaluation.rate_interval(told["alarms"], told["judged"])
+    expected = calibration_interval(threshold.alpha, threshold.seen)
+    if low > expected[1]:
+        said.append(f"That is more than the calibration leaves to chance (up to {percent(expected[1])}).")
     distance, p_value = distance_of(sample, calibration)
-    if not is_drift(distance, p_value):
-        return Verdict("open", f"{begin} Scores are distributed as in the calibration.")
-    return Verdict(
-        "fair",
-        f"{begin} Scores are distributed otherwise than in the calibration (distance {distance:.2f}): many {noun} are "
-        "anomalous, or what is normal has changed.",
-    )
+    if is_drift(distance, p_value):
+        higher = np.median(sample) > np.median(calibration)
+        why = "many are anomalous, or what is normal has changed" if higher else "they may have been trained on"
+        said.append(
+            f"Scores are {'higher' if higher else 'lower'} than in the calibration (distance {distance:.2f}): {why}."
+        )
+    if not said:
+        return Verdict("good", f"{begin} That, and the distribution of the scores, is as in the calibration.")
+    return Verdict("fair", " ".join([begin, *said]))
 
 
-def _remarks(summaries: Summaries, noun: str) -> list[str]:
-    """What was told of the first block; that of every block would be the same a thousand times."""
-    return [f"In the first {counted(summaries[0]['rows'], noun)}: {remark}" for remark in summaries[0]["remarks"]]
+def _remarks(summaries: Summaries) -> list[str]:
+    """What was told of the blocks: remarks that differ in numbers alone once, with how many blocks have such a one."""
+    alike: dict[str, list[tuple[int, str]]] = {}
+    for summary in summaries:
+        for remark in summary["remarks"]:
+            kind = re.sub(r"\d[\d,.]*", "0", re.sub(r"'[^']*'", "''", remark))
+            alike.setdefault(f"{kind} {_columns(remark)}", []).append((summary["number"] + 1, remark))
+    told = sorted(alike.values(), key=lambda found: -len(found))
+    shown = [_told(found, len(summaries)) for found in told[:MOST_REMARKS]]
+    rest = len(told) - MOST_REMARKS
+    return [*shown, *([f"There are {rest:,} further remarks, in the files of the blocks."] if rest > 0 else [])]
+
+
+def _columns(remark: str) -> str:
+    """The first name in quotes, which is a column's."""
+    found = re.search(r"'[^']*'", remark)
+    return found[0] if found else ""
+
+
+def _told(found: list[tuple[int, str]], blocks: int) -> str:
+    """A remark, and of which block it is; the others have such a one with other numbers."""
+    if blocks == 1:
+        return found[0][1]
+    others = f", and in {len(found) - 1:,} more such" if len(found) > 1 else ""
+    return f"Block {found[0][0]:,}{others}: {found[0][1]}"
 
 
 def _on_broken(broken: dict[str, str]) -> list[str]:
-    return [f"Left out {counted(len(broken), 'image files')}, listed below."] if broken else []
+    if not broken:
+        return []
+    return [f"Left out {counted(len(broken), 'image files')} that can't be read: {some_names(list(broken))}."]
 
 
 def _tiles(told: dict[str, int], threshold: Any, broken: dict[str, str], noun: str) -> list[Tile]:

@@ -15,6 +15,7 @@ from keras_anogan.runs.bulk.report import write_report
 from keras_anogan.runs.bulk.work import read_summary
 from keras_anogan.runs.checks import several_of
 from keras_anogan.runs.folder import Run, Say, load_run
+from keras_anogan.serving.cluster import start_ray
 from keras_anogan.words import counted
 
 NOUNS = {"images": "images", "table": "rows", "footage": "frames"}
@@ -65,7 +66,9 @@ def score_blocks(
     check_blocks(run, sources, out, engine, address, workers, size, alpha, min_area)
     loaded = load_run(run, alpha)
     blocks = cut(loaded, sources, size)
-    scores = _begin(loaded, blocks, out, {"alpha": alpha, "min_area": min_area})
+    if engine == "ray":
+        start_ray(address)  # before anything is written
+    scores = _begin(loaded, blocks, out, {"--block": size, "--alpha": alpha, "--min-area": min_area})
     given = {"run": str(loaded.folder.resolve()), "scores": str(scores.resolve()), "alpha": alpha, "min_area": min_area}
     missing = [block for block in blocks if not (scores / block.file).exists()]
     if len(missing) < len(blocks):
@@ -81,13 +84,13 @@ def score_blocks(
     seconds = time.perf_counter() - begun
     if failed:
         number, error = next(iter(failed.items()))
-        more = " The reasons of the others may differ." if len(failed) > 1 else ""
-        raise ValueError(
-            f"{counted(len(failed), 'blocks')} of {len(blocks):,} could not be scored; the others are done. Block "
-            f"{number + 1}: {error}{more}"
-        )
+        rest = "; the others are done" if len(failed) < len(missing) else ""
+        which = f"{counted(len(failed), 'blocks')} of {len(blocks):,}"
+        raise ValueError(f"{which} could not be scored{rest}. Block {number + 1}: {error}")
     summaries = [read_summary(scores / block.file) for block in blocks]
     found = write_report(loaded, sources, out, blocks, summaries, NOUNS[loaded.kind])
+    if not found["judged"]:
+        raise ValueError(f"{found['verdict']} {' '.join(found['remarks'])}".strip())
     return {**found, "blocks": len(blocks), "earlier": len(blocks) - len(missing), "seconds": seconds}
 
 
@@ -99,18 +102,17 @@ def _begin(run: Run, blocks: Sequence[Block], out: pathlib.Path, asked: dict[str
     """
     scores = out / "scores"
     wanted = {
+        **asked,
         "run": file_digest(run.folder / "detector.keras"),
         "data": digest(blocks),
-        "blocks": len(blocks),
-        **asked,
     }
     if (out / "bulk.json").exists():
         before = read_json(out / "bulk.json")
         other = [key for key, value in wanted.items() if before.get(key) != value]
-        if other:
+        if other:  # another --block cuts the same data otherwise, so that the first difference is the cause
+            what = "other data" if other[0] == "data" else f"another {other[0]}"
             raise ValueError(
-                f"Expected a new folder, or one that this command began. Received: {out}, begun with another "
-                f"{' and '.join(other)}."
+                f"Expected a new folder, or one that this command began. Received: {out}, begun with {what}."
             )
     scores.mkdir(parents=True, exist_ok=True)
     write_json(out / "bulk.json", wanted)

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from keras_anogan.datasets import is_table
+from keras_anogan.datasets.conditions import some_names
 from keras_anogan.datasets.dialect import find_dialect
+from keras_anogan.datasets.table import column_names
 from keras_anogan.runs.folder import Run
 from keras_anogan.runs.inputs import Inputs, table_inputs
 
@@ -25,6 +27,8 @@ def cut(run: Run, data: Sequence[str], size: int) -> list[tuple[int, dict[str, A
         FileNotFoundError, ValueError: for a path without tables, or one that can't be read from its middle.
     """
     files = [path for source in data for path in _tables_in(pathlib.Path(source))]
+    for path in files:
+        _check_columns(path, list(run.fitted.raw_columns or ()))
     found = []
     for path in files:
         pieces = _of_parquet(path, size) if path.suffix.lower() == ".parquet" else _of_csv(path, size)
@@ -51,7 +55,11 @@ def opened(run: Run, place: dict[str, Any]) -> Iterator[tuple[Inputs, dict[str, 
             _copy_rows(path, piece, place["first"], place["rows"])
         else:
             _copy_bytes(path, piece, place["header"], place["start"], place["end"])
-        inputs = table_inputs(run, str(piece))
+        try:
+            inputs = table_inputs(run, str(piece), is_part=True)
+        except ValueError as error:  # of the piece, whose lines are others than the file's
+            where = f"rows {place['first'] + 1:,} to {place['first'] + place['rows']:,} of {path}, cut out"
+            raise ValueError(str(error).replace(str(piece), where)) from error
     rows = len(inputs.rows)
     if rows != place["rows"]:
         raise ValueError(
@@ -75,6 +83,32 @@ def _tables_in(source: pathlib.Path) -> list[pathlib.Path]:
     return sorted(found)
 
 
+def _check_columns(path: pathlib.Path, needed: Sequence[str]) -> None:
+    """Refuse a file without a column that the detector reads, before any row is scored.
+
+    Raises:
+        ValueError: naming the first one.
+    """
+    if path.suffix.lower() == ".parquet":
+        from pyarrow import parquet
+
+        with _reading(path):
+            found = [str(name) for name in parquet.read_schema(path).names]
+    else:
+        found = column_names(path) or []
+    if lost := [name for name in needed if name not in found]:
+        raise ValueError(f"Expected the columns {some_names(list(needed))}. Received: {path}, without {lost[0]!r}.")
+
+
+@contextlib.contextmanager
+def _reading(path: pathlib.Path) -> Iterator[None]:
+    """One sentence for a Parquet file that can't be read."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Could not read {path} as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
 # CSV: bytes from the beginning of a row to the end of another.
 
 
@@ -84,7 +118,8 @@ def _of_csv(path: pathlib.Path, size: int) -> list[tuple[int, dict[str, Any]]]:
     if path.suffix.lower() == ".gz" or encoding not in BYTEWISE:
         what = "which is compressed as one piece" if path.suffix.lower() == ".gz" else f"in {encoding}"
         raise ValueError(
-            f"Expected a table that can be read from its middle: Parquet, or CSV in UTF-8. Received: {path}, {what}."
+            f"Expected a table that can be read from its middle: Parquet, or CSV in UTF-8. Received: {path}, {what}; "
+            "without --engine it is read as a whole."
         )
     found: list[tuple[int, dict[str, Any]]] = []
     with open(path, "rb") as file:
@@ -129,10 +164,8 @@ def _copy_bytes(path: pathlib.Path, piece: pathlib.Path, header: int, start: int
 def _of_parquet(path: pathlib.Path, size: int) -> list[tuple[int, dict[str, Any]]]:
     from pyarrow import parquet
 
-    try:
+    with _reading(path):
         rows = parquet.read_metadata(path).num_rows
-    except (OSError, ValueError) as error:
-        raise ValueError(f"Could not read {path} as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
     return [(min(size, rows - first), {}) for first in range(0, rows, size)]
 
 
