@@ -3,7 +3,7 @@
 keras-anogan reproduce ganomaly-mnist-oneanomalous
     198 minutes on a busy machine: AUROC 0.743 ± 0.014. PCA with 32 components 0.680.
 keras-anogan reproduce ganomaly_path-mnist-oneanomalous
-    No result is published yet.
+    196 minutes on a busy machine: AUROC 0.679 ± 0.004. PCA with 16 components 0.717; the target 0.85 is missed.
 """
 
 from __future__ import annotations
