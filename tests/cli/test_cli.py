@@ -485,7 +485,7 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path):
     assert "Traceback" not in message
     assert (
         message.strip().splitlines()[-1]
-        == "Interrupted. A training goes on from its last backup with the same command."
+        == "Interrupted. With the same command a training, or a scoring in blocks, goes on from what is done."
     )
 
 
