@@ -77,25 +77,26 @@ class PCA(AnomalyDetector):
             parts = max(1, len(x) // least)
             for part in np.array_split(np.arange(len(x)), parts):
                 solver.partial_fit(np.asarray(x[part]).reshape(len(part), -1))
-        rank = self._kept(rank, solver.explained_variance_, float(solver.noise_variance_))
+        rank = self._kept(rank, solver.explained_variance_, float(solver.noise_variance_), len(x))
         components = np.zeros(self.components.shape, "float32")
         components[:rank] = solver.components_[:rank]
         self.mean.assign(solver.mean_)
         self.components.assign(components)
         return self.solved()
 
-    def _kept(self, rank: int, variances: np.ndarray, left: float) -> int:
-        """How many of the components leave something of the training rows to be scored.
+    def _kept(self, rank: int, variances: np.ndarray, left: float, rows: int) -> int:
+        """How many of the components leave something of new rows to be scored.
 
         Args:
             rank: components that were solved for.
             variances: along each of them.
             left: mean variance along all other directions.
+            rows: that were solved for; few of them don't show all directions, and new ones vary along others.
         """
         least = 1e-10 * max(float(variances[0]), 1e-30)
-        if left > least:
-            return rank
         directions = int((variances > least).sum())
+        if left > least or directions >= rows - 1:
+            return rank
         if not self.is_default:
             warnings.warn(
                 f"PCA keeps all {directions:,} directions in which the training rows vary: what is left to score are "
