@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help:
 	@echo "make demo       train f-AnoGAN on scikit-learn's digits and write a report (two minutes)"
-	@echo "make test       lint, types and tests (some fifteen minutes)"
+	@echo "make test       lint, types and tests (under twenty minutes)"
 	@echo "make benchmark  measure speed, import time and memory, reproduce every recipe (half a day)"
 	@echo "make notebooks  execute the notebooks on real data (some minutes each)"
 	@echo "make docs       build the pages of docs/ into site/ (half a minute; open site/index.html)"
