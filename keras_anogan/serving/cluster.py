@@ -50,7 +50,7 @@ def start_ray(address: str | None = None) -> Any:
             with no_chatter():
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **given)
         except (ConnectionError, ValueError, OSError) as error:
-            why = str(error).splitlines()[0].rstrip(".")
+            why = (getattr(error, "strerror", None) or str(error).splitlines()[0]).rstrip(".")
             raise ValueError(f"Expected the address of a running Ray cluster. Received: {address}; {why}.") from error
     return ray
 

@@ -22,6 +22,7 @@ from keras_anogan.runs.bulk.work import Worker, read_summary
 from keras_anogan.runs.folder import load_run
 from keras_anogan.serving import bulk
 from keras_anogan.serving.bulk import BatchScorer
+from keras_anogan.serving.cluster import start_ray
 from keras_anogan_cli.main import run as command
 
 SILENT = {"say": lambda line: None}
@@ -382,6 +383,12 @@ def test_a_worker_without_its_run_says_so(tmp_path):
     told = json.loads(RayWorker()(batch)["summary"][0])
     assert told["number"] == 3
     assert "Expected a run folder" in told["error"]
+
+
+def test_an_address_where_nothing_answers_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("ray"), "is_initialized", lambda: False)  # as in a process of its own
+    with pytest.raises(ValueError, match=r"Ray cluster\. Received: 127\.0\.0\.1:1; Connection refused\."):
+        start_ray("127.0.0.1:1")
 
 
 def test_without_ray_a_sentence_says_what_to_install(made, tmp_path, monkeypatch, capsys):

@@ -20,7 +20,6 @@ from keras_anogan.words import counted
 
 NOUNS = {"images": "images", "table": "rows", "footage": "frames"}
 EVERY = 10.0  # seconds between lines of progress
-TOLD = 5  # blocks or files that are named
 
 
 def score_blocks(
